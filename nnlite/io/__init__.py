@@ -1,0 +1,1 @@
+"""Files: weights, checkpoints, and writing that never leaves half a file."""
