@@ -131,23 +131,16 @@ def _write(path: StrPath, mode: str, newline: str | None) -> Iterator[IO[Any]]:
     text: dict[str, Any] = {} if mode == "wb" else {"encoding": "utf-8", "newline": newline}
     target, permissions = _resolve(path)
     temporary = "" if target is None else _temporary_name(target)
-    opened: IO[Any] | None = None
     try:
-        if target is None:
-            opened = open(path, mode, **text)
-            yield opened
-            opened.close()
-        else:
-            opened = open(_create(temporary, permissions), mode, **text)
-            yield opened
-            opened.flush()
-            _sync(opened.fileno())
-            opened.close()
+        where = path if target is None else _create(temporary, permissions)
+        with open(where, mode, **text) as file:
+            yield file
+            file.flush()
+            if target is not None:
+                _sync(file.fileno())
+        if target is not None:
             _commit(temporary, target, permissions)
     except BaseException as error:
-        if opened is not None:
-            with suppress(OSError):
-                opened.close()
         if target is not None:
             _discard(temporary)
         named = _named(error, path, temporary, target)
