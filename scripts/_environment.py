@@ -82,7 +82,7 @@ CURES = (
         r"NewConnectionError|Failed to establish a new connection|NameResolutionError|"
         r"name resolution|ConnectTimeout|ReadTimeout|Read timed out|connection broken|"
         r"Connection (refused|reset|aborted)|Network is unreachable",
-        "The package index could not be reached. Check the network; behind a proxy set HTTPS_PROXY\n"
+        "The package index could not be reached. Check the network. Behind a proxy set HTTPS_PROXY\n"
         "to http://host:port; with an index of your own set PIP_INDEX_URL to its address.",
     ),
     (
@@ -125,7 +125,7 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def run_main(main: Callable[[Sequence[str]], int]) -> NoReturn:
+def run_main(main: Callable[[list[str]], int]) -> NoReturn:
     """Exit with what ``main(arguments)`` returns; a failed set-up or Ctrl-C ends in plain words."""
     try:
         status = main(sys.argv[1:])

@@ -37,7 +37,7 @@ except KeyboardInterrupt:
 """
 
 
-def main(arguments):  # type: (_environment.Sequence[str]) -> int
+def main(arguments):  # type: (list[str]) -> int
     """Set up, run the example, say what to look at next; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="quickstart.py",

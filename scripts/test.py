@@ -32,7 +32,7 @@ CHECKS = {
 }
 
 
-def main(arguments):  # type: (_environment.Sequence[str]) -> int
+def main(arguments):  # type: (list[str]) -> int
     """Set up, check and test; return the exit status."""
     if arguments and arguments[0] in ("-h", "--help"):
         say((__doc__ or "").strip())
@@ -51,7 +51,7 @@ def main(arguments):  # type: (_environment.Sequence[str]) -> int
     return status or int(bool(failed))
 
 
-def from_root(arguments):  # type: (_environment.Sequence[str]) -> list[str]
+def from_root(arguments):  # type: (list[str]) -> list[str]
     """Return pytest's arguments with the test files named from here, since it runs in the root."""
     if os.path.realpath(os.curdir) == str(ROOT):
         return list(arguments)
