@@ -159,7 +159,7 @@ def test_equal_to_scikit_learn_on_random_data(name: str, classes: int) -> None:
     random = np.random.default_rng(classes)
     for count in (8, 60, 500):
         shape = (count,) if classes == 1 else (count, classes)
-        logits = random.normal(size=shape).round(1) * 4  # one decimal: many ties
+        logits = random.normal(size=shape, scale=16).round() / 8  # many ties, exact ones
         target = np.concatenate(
             [np.arange(max(classes, 2)), random.integers(max(classes, 2), size=count)]
         )

@@ -145,13 +145,11 @@ def roc_auc(logits: Values, target: Values, *, sample_weight: Values | None = No
     >>> roc_auc([2.0, -1.0, 0.5, 0.5], [1, 0, 1, 0])
     0.875
     """
-    scores, labels, weight = _prepare("roc_auc", logits, target, sample_weight)
+    scores, labels, weight = _prepare_odds("roc_auc", logits, target, sample_weight)
     if scores.ndim == 1:
         return _area(scores, labels == 1, weight)
-    log_probability = _log_softmax("roc_auc", scores)
-    if scores.shape[1] == 2:  # both areas are the same, and logits keep ties that softmax rounds
-        return _area(scores[:, 1] - scores[:, 0], labels == 1, weight)
-    areas = [_area(column, labels == k, weight) for k, column in enumerate(log_probability.T)]
+    columns = _log_softmax(scores).T
+    areas = [_area(column, labels == k, weight) for k, column in enumerate(columns)]
     return float(np.mean(areas))
 
 
@@ -170,18 +168,18 @@ def log_loss(logits: Values, target: Values, *, sample_weight: Values | None = N
     >>> round(log_loss([0.0, 0.0], [1, 0]), 6)  # log 2
     0.693147
     """
-    scores, labels, weight = _prepare("log_loss", logits, target, sample_weight)
+    scores, labels, weight = _prepare_odds("log_loss", logits, target, sample_weight)
     if scores.ndim == 1:
         losses = np.logaddexp(0.0, np.where(labels == 1, -scores, scores))
     else:
-        losses = -_log_softmax("log_loss", scores)[np.arange(len(labels)), labels]
+        losses = -_log_softmax(scores)[np.arange(len(labels)), labels]
     return float(np.average(losses, weights=weight))
 
 
 def brier(logits: Values, target: Values, *, sample_weight: Values | None = None) -> float:
     """Brier score: mean squared distance of the predicted probability from the target.
 
-    For C classes the squares are summed over the classes (0 to 2, as in Brier's paper).
+    For three or more classes the squares are summed over the classes (0 to 2, as in the paper).
     Source: G. W. Brier, Monthly Weather Review 78 (1950), 1-3.
 
     Args:
@@ -194,11 +192,11 @@ def brier(logits: Values, target: Values, *, sample_weight: Values | None = None
     >>> brier([0.0, 0.0], [1, 0])
     0.25
     """
-    scores, labels, weight = _prepare("brier", logits, target, sample_weight)
+    scores, labels, weight = _prepare_odds("brier", logits, target, sample_weight)
     if scores.ndim == 1:
         errors = (_sigmoid(scores) - labels) ** 2
     else:
-        probability = np.exp(_log_softmax("brier", scores))
+        probability = np.exp(_log_softmax(scores))
         probability[np.arange(len(labels)), labels] -= 1.0
         errors = (probability**2).sum(axis=1)
     return float(np.average(errors, weights=weight))
@@ -389,6 +387,21 @@ def _prepare(
     return scores, labels, weight
 
 
+def _prepare_odds(
+    function: str, logits: Values, target: Values, sample_weight: Values | None
+) -> tuple[Floats, Integers, Floats]:
+    """As `_prepare`, for metrics of probabilities; two columns become the log odds of class 1."""
+    scores, labels, weight = _prepare(function, logits, target, sample_weight)
+    if scores.ndim == 2:
+        finite = np.isfinite(scores.max(axis=1))
+        if not finite.all():
+            cure = "probabilities need a finite largest logit"
+            raise UndefinedMetricError(f"{function}: row {int(finite.argmin())}: {cure}")
+        if scores.shape[1] == 2:
+            scores = scores[:, 1] - scores[:, 0]
+    return scores, labels, weight
+
+
 def _classes(function: str, target: NDArray[Any], scores: Floats) -> Integers:
     count = len(scores)
     if target.shape not in ((count,), (count, 1)):
@@ -470,11 +483,7 @@ def _sigmoid(scores: Floats) -> Floats:
     return 0.5 * (1.0 + np.tanh(0.5 * scores))
 
 
-def _log_softmax(function: str, scores: Floats) -> Floats:
-    top = scores.max(axis=1, keepdims=True)
-    if not np.isfinite(top).all():
-        cure = "probabilities need a finite largest logit"
-        raise UndefinedMetricError(f"{function}: row {int((~np.isfinite(top)).argmax())}: {cure}")
-    shifted: Floats = scores - top
+def _log_softmax(scores: Floats) -> Floats:
+    shifted: Floats = scores - scores.max(axis=1, keepdims=True)
     total: Floats = np.exp(shifted).sum(axis=1, keepdims=True)
     return shifted - np.log(total)

@@ -1,0 +1,271 @@
+"""History: rows, columns, the best epoch, the printed table, exact CSV files."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnlite.train.history import History
+
+NAN = math.nan
+
+ROWS = [
+    {"epoch": 1, "train_loss": 0.7, "valid_loss": 0.65, "valid_accuracy": 0.5, "lr": 0.1},
+    {"epoch": 2, "train_loss": 0.5, "valid_loss": 0.4, "valid_accuracy": 0.9, "lr": 0.1},
+    {"epoch": 3, "train_loss": 0.3, "valid_loss": 0.45, "valid_accuracy": 0.95, "lr": 0.01},
+]
+
+
+def test_rows_as_a_list() -> None:
+    history = History()
+    assert len(history) == 0
+    assert not history
+    for row in ROWS:
+        history.append(row)
+    assert history
+    assert len(history) == 3
+    assert history[-1]["valid_loss"] == 0.45
+    assert history[np.int64(0)] == ROWS[0]
+    assert list(history) == ROWS
+    assert history[1:] == History(ROWS[1:])
+    assert type(history[1:]) is History
+    assert history == History(ROWS)
+    with pytest.raises(IndexError):
+        history[3]
+
+
+def test_columns_by_name() -> None:
+    history = History(ROWS)
+    history.append({"epoch": 4, "grad_norm": 2.5})
+    assert history.columns == [*ROWS[0], "grad_norm"]
+    assert history["epoch"] == [1, 2, 3, 4]
+    assert history["valid_loss"][:3] == [0.65, 0.4, 0.45]
+    assert math.isnan(history["valid_loss"][3])
+    assert [math.isnan(value) for value in history["grad_norm"]] == [True, True, True, False]
+    with pytest.raises(KeyError, match="no column 'loss'; it has epoch, train_loss, valid_loss"):
+        history["loss"]
+    with pytest.raises(KeyError, match="no column 'loss'; it has none, it is empty"):
+        History()["loss"]
+
+
+class Scalar:
+    """Something that can only be turned into a float, as a Tensor of one element."""
+
+    def __float__(self) -> float:
+        return 1.5
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        (3, 3),
+        (True, 1),
+        (np.int32(3), 3),
+        (np.array(3), 3),
+        (np.float32(0.1), float(np.float32(0.1))),
+        (np.array(0.25), 0.25),
+        (np.bool_(True), 1.0),
+        (Scalar(), 1.5),
+    ],
+)
+def test_numbers_become_python_numbers(value: Any, stored: float) -> None:
+    history = History([{"x": value}])
+    assert history[0]["x"] == stored
+    assert type(history[0]["x"]) is type(stored)
+
+
+@pytest.mark.parametrize("value", ["0.5", None, [0.5], 1j, np.ones(2)])
+def test_a_value_must_be_a_number(value: Any) -> None:
+    history = History()
+    with pytest.raises(TypeError, match="'x' must be a number, not"):
+        history.append({"x": value})
+    assert len(history) == 0
+
+
+def test_a_column_name_must_be_a_string() -> None:
+    with pytest.raises(TypeError, match="a column name must be a string, not 1"):
+        History([{1: 0.5}])  # type: ignore[dict-item]
+
+
+def test_the_given_rows_are_copied_and_so_is_the_list() -> None:
+    given = {"train_loss": 0.5}
+    history = History([given])
+    given["train_loss"] = 7.0
+    history.to_list()[0]["train_loss"] = 8.0
+    assert history[0] == {"train_loss": 0.5}
+    history[-1]["grad_norm"] = 2.0
+    assert history["grad_norm"] == [2.0]
+
+
+def test_equality_takes_nan_as_equal() -> None:
+    one, other = (History([{"a": float("nan"), "b": 1.0}]) for _ in range(2))
+    assert one == other
+    assert one != History([{"a": 1.0, "b": 1.0}])
+    assert History([{"a": 1.0}]) != one
+    assert History([{"a": NAN, "c": 1.0}]) != one
+    assert one != History()
+    assert one != [{"a": NAN, "b": 1.0}]
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(one)
+
+
+def test_it_travels() -> None:
+    history = History([*ROWS, {"epoch": 4, "train_loss": NAN}])
+    assert pickle.loads(pickle.dumps(history)) == history
+    assert copy.deepcopy(history) == history
+    assert History(json.loads(json.dumps(history.to_list()))) == history
+
+
+def test_best_epoch() -> None:
+    history = History(ROWS)
+    assert history.best == ROWS[1]
+    assert history.best_epoch() == 2
+    assert history.best_epoch("train_loss") == 3
+    assert history.best_epoch("valid_accuracy") == 3
+    assert history.best_epoch("valid_accuracy", "min") == 1
+    assert history.best_epoch("lr", "max") == 1  # the first of equal ones
+    assert history.best_epoch("lr", "min") == 3
+
+
+def test_best_epoch_without_validation_or_numbers() -> None:
+    assert History([{"train_loss": 2.0}, {"train_loss": 1.0}]).best_epoch() == 2
+    broken = [{"valid_loss": NAN}, {"valid_loss": 2.0}, {"valid_loss": 1.0}, {"valid_loss": NAN}]
+    assert History(broken).best_epoch() == 3
+    only_nan = History([{"train_loss": 2.0, "valid_loss": NAN}])
+    assert only_nan.best_epoch() == 1
+    with pytest.raises(ValueError, match="best_epoch: 'valid_loss' is nan in every epoch"):
+        only_nan.best_epoch("valid_loss")
+    with pytest.raises(ValueError, match=r"history\.best: no epoch has a loss yet"):
+        _ = History().best
+    with pytest.raises(KeyError, match="no column 'valid_f1'"):
+        only_nan.best_epoch("valid_f1")
+    with pytest.raises(ValueError, match="mode must be 'min' or 'max', not 'lowest'"):
+        only_nan.best_epoch(mode="lowest")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="whether a higher 'lr' is better; give mode"):
+        History(ROWS).best_epoch("lr")
+
+
+def test_epoch_numbers_of_a_continued_run() -> None:
+    continued = History([{"epoch": 21, "train_loss": 2.0}, {"epoch": 22, "train_loss": 1.0}])
+    assert continued.epochs() == [21, 22]
+    assert continued.best_epoch() == 22
+    assert History([{"train_loss": 2.0}] * 2).epochs() == [1, 2]
+
+
+def test_printed_table() -> None:
+    history = History([*ROWS, {"epoch": 4, "train_loss": 0.123456, "valid_loss": NAN}])
+    assert str(history) == repr(history)
+    assert repr(history).splitlines() == [
+        "History: 4 epochs, best valid_loss 0.4 at epoch 2",
+        "  epoch  train_loss  valid_loss  valid_accuracy    lr",
+        "      1         0.7        0.65             0.5   0.1",
+        "*     2         0.5         0.4             0.9   0.1",
+        "      3         0.3        0.45            0.95  0.01",
+        "      4      0.1235         nan",
+    ]
+    assert repr(History()) == "History: no epochs yet"
+    assert (
+        repr(History([{"epoch": 1, "lr": 0.1}])) == "History: 1 epoch\n  epoch   lr\n      1  0.1"
+    )
+
+
+def test_a_long_table_is_cut_in_the_middle() -> None:
+    history = History({"epoch": n, "train_loss": 1 / n} for n in range(1, 301))
+    lines = repr(history).splitlines()
+    assert lines[0] == "History: 300 epochs, best train_loss 0.003333 at epoch 300"
+    shown = [line.replace("*", "").split()[0] for line in lines[2:]]
+    assert shown == [*"12345", "…", *map(str, range(291, 301))]
+
+
+AWKWARD = [
+    {"epoch": 1, "train_loss": 0.1 + 0.2, "tiny": 5e-324, "big": 1.7976931348623157e308},
+    {"epoch": 2, "train_loss": NAN, "tiny": -0.0},
+    {"epoch": 3, "train_loss": math.inf, "tiny": -math.inf, "big": 1.0, 'odd, "name"\nü': 1e22},
+    {"epoch": 10**20},
+]
+
+
+@pytest.mark.parametrize("rows", [ROWS, AWKWARD, [], [{}], [{"a": 1.0}, {}], ROWS[:1]])
+def test_csv_is_exact(tmp_path: Path, rows: list[dict[str, float]]) -> None:
+    path = tmp_path / "history.csv"
+    history = History(rows)
+    history.to_csv(path)
+    again = History.from_csv(str(path))
+    assert again == history
+    assert [list(map(type, row.values())) for row in again] == [
+        list(map(type, row.values())) for row in history
+    ]
+    assert repr(again.to_list()) == repr(history.to_list())  # the sign of zero too
+    content = path.read_bytes()
+    again.to_csv(path)
+    assert path.read_bytes() == content
+
+
+def test_csv_text(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": NAN, "lr": 0.1}]).to_csv(path)
+    assert path.read_bytes() == b"epoch,loss,lr\n1,0.5,\n2,nan,0.1\n"
+    path.write_bytes(b"\xef\xbb\xbfepoch,loss\r\n1,0.5\r\n")  # as a spreadsheet saves it
+    assert History.from_csv(path) == History([{"epoch": 1, "loss": 0.5}])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "line 1: the file is empty"),
+        (b"epoch,loss\n1,0.5\n2,0.", "line 3: the line has no end, so it may be cut short"),
+        (b"epoch,loss\n1,0.5\n2\n", "line 3: 1 cells under 2 column names"),
+        (b"epoch,loss\n1,0.5,7\n", "line 2: 3 cells under 2 column names"),
+        (b"epoch,loss\n1,0.5\n2,high\n", "line 3: 'high' is not a number"),
+        (b"epoch,loss\n1,1_0\n", "line 2: '1_0' is not a number"),
+        (b"epoch,loss,loss\n1,1,1\n", "line 1: column 'loss' occurs twice"),
+        (b"epoch,loss\n1,\xff\n", "line 2: not UTF-8 text"),
+        (b"epoch,loss\n1,0.5\n\0\0\n", "line 3: a zero byte"),
+        (b'epoch,loss\n1,"0.5\n', "line 2: unexpected end of data"),
+    ],
+)
+def test_damaged_csv(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "history.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message) as caught:
+        History.from_csv(path)
+    assert str(caught.value).startswith(f"{path}, line ")
+
+
+def test_csv_places_that_do_not_work(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        History.from_csv(tmp_path / "none.csv")
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        History(ROWS).to_csv(tmp_path / "none" / "history.csv")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    History(ROWS).to_csv(path)
+    content = path.read_bytes()
+    broken = History(ROWS)
+    broken[0]["\ud800"] = 1.0  # cannot be written as UTF-8
+    with pytest.raises(UnicodeEncodeError):
+        broken.to_csv(path)
+    assert path.read_bytes() == content
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_import_is_lean() -> None:
+    code = (
+        "import sys, numpy; before = set(sys.modules); import nnlite.train.history; "
+        "print({'matplotlib', 'csv', 'json', 'dataclasses'} & (set(sys.modules) - before))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "set()"
