@@ -28,7 +28,7 @@ NUMBER = "number"
 CATEGORY = "category"
 KINDS = (NUMBER, CATEGORY)
 
-_BLOCK = 512
+_BLOCK = 64  # rows; the cells stay in the cache: with 512 the reading takes half as long again
 
 
 def read_columns(
