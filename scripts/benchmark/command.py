@@ -1,0 +1,201 @@
+"""The command line of the benchmark."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from benchmark import machine
+from benchmark.conductor import Failed, Plan, measure
+from benchmark.figures import agreement, rows, verdicts
+from benchmark.frameworks import FRAMEWORKS, installed
+from benchmark.report import Outcome, as_json, head, table
+from benchmark.workloads import SUBJECT, WORKLOADS, Workload
+
+SCRIPTS = Path(__file__).resolve().parents[1]
+
+DESCRIPTION = "Measure nnlite against hand-written NumPy, torch and scikit-learn."
+EPILOG = """\
+how it measures:
+  Each framework has a process of its own. They take turns, round by round: one runs, the others
+  wait, blocked. Each turn starts from the same weights and goes through the same data, made by
+  NumPy from a seed, in the same number of steps; the losses of every step are compared, and the
+  command fails when they differ by more than float32 round-off. Figures are medians over the
+  rounds with both quartiles; nnlite is compared with the others within each round, so that a
+  disturbance that lasts longer than a turn cancels out. The first round is not counted.
+
+  A step is all of: zero_grad, forward, loss, backward, optimizer step, and the loss read as a
+  float. torch and nnlite run the very same text. Python's garbage collector stays on.
+
+  cold_start and import_time run whole fresh processes. cold_start is the time from the start
+  of the process to its end, and its peak memory as the system counts it (not on Windows).
+
+  Targets are upper limits for the median. A missed target is shown and does not fail the
+  command: times depend on the machine. Close other programs; on a laptop, plug it in.
+
+exit status:
+  0  measured, and all results agree
+  1  results disagree, or a framework failed; the figures are shown
+  2  wrong usage
+
+examples:
+  python scripts/bench.py
+  python scripts/bench.py --only tiny_step --frameworks numpy,nnlite --rounds 50
+  python scripts/bench.py --threads 4 --json figures.json --plot figures.png
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command's arguments."""
+    result = argparse.ArgumentParser(
+        prog="bench.py",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = result.add_argument
+    add("--only", type=names_of("workload"), metavar="NAME[,NAME]", help="these workloads alone")
+    add(
+        "--frameworks",
+        type=names_of("framework"),
+        metavar="NAME[,NAME]",
+        help=f"these of {', '.join(FRAMEWORKS)} alone (default: all that are installed)",
+    )
+    add("--rounds", type=positive, metavar="N", help="measured rounds (default: each its own)")
+    add("--threads", type=positive, default=1, metavar="N", help="for each framework (default: 1)")
+    add("--smoke", action="store_true", help="run all of it small; the figures mean nothing")
+    add("--json", type=Path, metavar="FILE", help="write the figures to FILE as JSON")
+    add("--plot", type=Path, metavar="FILE", help="draw the figures (.png, .svg or .pdf)")
+    add("--list", action="store_true", help="list workloads, targets and frameworks, then end")
+    return result
+
+
+def positive(text: str) -> int:
+    """Read a whole number from one up.
+
+    >>> positive("3")
+    3
+    """
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return number
+
+
+class names_of:
+    """Read names separated by commas, each of a workload or of a framework."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.known = [w.name for w in WORKLOADS] if kind == "workload" else list(FRAMEWORKS)
+
+    def __call__(self, text: str) -> list[str]:
+        """Return the names in the table's order; unknown ones raise."""
+        given = text.split(",")
+        for name in given:
+            if name not in self.known:
+                known = ", ".join(self.known)
+                raise argparse.ArgumentTypeError(f"no {self.kind} {name!r}; there are {known}")
+        return [name for name in self.known if name in given]
+
+
+def listing() -> str:
+    """Write the workloads with their targets, and the frameworks with whether they are here."""
+    lines = []
+    for workload in WORKLOADS:
+        lines.append(f"{workload.name}: {workload.title}; {workload.details}")
+        lines.append(f"  frameworks {', '.join(workload.frameworks)}")
+        for target in workload.targets:
+            if target.ratio_to:
+                text = f"{SUBJECT} / {target.ratio_to} at most {target.limit:g}"
+            elif target.beyond:
+                text = f"{SUBJECT} - {target.beyond} at most {target.limit:g} ms"
+            elif target.growth_from:
+                case = workload.cases[-1].name
+                text = f"time at {case} / at {target.growth_from} at most {target.limit:g}"
+            else:
+                text = f"peak memory at most {target.limit:g} MB"
+            lines.append(f"  target {text}")
+    here = [f"{name}{'' if installed(name) else ' (not installed)'}" for name in FRAMEWORKS]
+    return "\n".join([*lines, f"frameworks: {', '.join(here)}"])
+
+
+def show_progress(text: str) -> None:
+    """Overwrite one line of stderr, where that is a terminal."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{text}")
+        sys.stderr.flush()
+
+
+def run(
+    workload: Workload, frameworks: list[str], args: argparse.Namespace, env: dict[str, str]
+) -> Outcome:
+    """Measure one workload."""
+    rounds = args.rounds or (1 if args.smoke else workload.rounds)
+    plan = Plan(workload, frameworks, rounds, args.threads, args.smoke, env, show_progress)
+    measured = measure(plan)
+    show_progress("")
+    return Outcome(
+        workload,
+        rounds,
+        rows(workload, measured),
+        verdicts(workload, measured),
+        agreement(workload, measured),
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command and return its exit status."""
+    args = parser().parse_args(arguments)
+    if args.list:
+        print(listing())
+        return 0
+    asked = args.frameworks or list(FRAMEWORKS)
+    frameworks = [name for name in asked if installed(name)]
+    missing = [name for name in asked if name not in frameworks]
+    if missing:
+        print(f"not installed, left out: {', '.join(missing)}")
+    env = machine.environment(args.threads, [SCRIPTS.parent, SCRIPTS])
+    where = machine.describe(frameworks, args.threads, env)
+    print(head(where))
+    if args.smoke:
+        print("A smoke run: it shows that everything works; its figures mean nothing.")
+    outcomes = []
+    failures = []
+    for workload in WORKLOADS:
+        takes_part = [name for name in frameworks if name in workload.frameworks]
+        if (args.only and workload.name not in args.only) or not takes_part:
+            continue
+        try:
+            outcomes.append(run(workload, takes_part, args, env))
+        except Failed as failed:
+            show_progress("")
+            failures.append(f"FAILED: {failed}")
+            print(f"\n{failures[-1]}", flush=True)
+        else:
+            print(f"\n{table(outcomes[-1])}", flush=True)
+    print(f"\n{summary(outcomes, failures)}")
+    if args.json:
+        text = json.dumps(as_json(where, outcomes, args.smoke), indent=1)
+        args.json.write_text(text + "\n", encoding="utf-8")
+    if args.plot and outcomes:
+        from benchmark.plot import save
+
+        save(str(args.plot), where, outcomes)
+    agree = all(o.agreement is None or o.agreement.holds for o in outcomes)
+    return 0 if agree and not failures else 1
+
+
+def summary(outcomes: list[Outcome], failures: list[str]) -> str:
+    """Write how many targets hold, which do not, and which workloads' results disagree."""
+    judged = [(o.workload.name, verdict) for o in outcomes for verdict in o.verdicts]
+    missed = [f"{name} ({v.text})" for name, v in judged if not v.holds]
+    lines = [f"targets: {len(judged) - len(missed)} of {len(judged)} hold"]
+    if missed:
+        lines[0] += f"; missed: {', '.join(missed)}"
+    apart = [o.workload.name for o in outcomes if o.agreement and not o.agreement.holds]
+    if apart:
+        lines.append(f"RESULTS DISAGREE in {', '.join(apart)}: its times compare unlike things")
+    if failures:
+        lines.append(f"{len(failures)} of {len(outcomes) + len(failures)} workloads FAILED")
+    return "\n".join(lines)

@@ -1,0 +1,80 @@
+"""torch and nnlite, from one text: only the package that is imported differs."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from benchmark.data import batches, weights
+from benchmark.frameworks.program import Program
+
+
+def mlp_step(package: str, sizes: dict[str, Any]) -> Program:
+    """Training steps of a ReLU network (see `workloads.py` for the sizes)."""
+    torch = import_module(package)
+    nn = torch.nn
+    arrays = batches(sizes["layers"][0], sizes["batch"], sizes["steps"])
+    data = [(torch.tensor(x), torch.tensor(y)) for x, y in arrays]
+
+    def prepare() -> Callable[[], list[float]]:
+        modules: list[Any] = []
+        state = {}
+        for weight, bias in weights(sizes["layers"]):
+            state[f"{len(modules)}.weight"] = torch.tensor(weight)
+            state[f"{len(modules)}.bias"] = torch.tensor(bias)
+            modules += [nn.Linear(weight.shape[1], weight.shape[0]), nn.ReLU()]
+        model = nn.Sequential(*modules[:-1])
+        model.load_state_dict(state)
+        loss_fn = nn.BCEWithLogitsLoss()
+        optimizer = torch.optim.SGD(model.parameters(), lr=sizes["lr"], momentum=sizes["momentum"])
+
+        def run() -> list[float]:
+            losses = []
+            for xb, yb in data:
+                optimizer.zero_grad()
+                loss = loss_fn(model(xb), yb)
+                loss.backward()
+                optimizer.step()
+                losses.append(loss.item())
+            return losses
+
+        return run
+
+    return Program(sizes["steps"], prepare)
+
+
+def chain(package: str, sizes: dict[str, Any]) -> Program:
+    """`y = y + x`, many times over, and back: what an operation costs beyond its arithmetic.
+
+    `x` holds 32 numbers. Results are the sum of the last `y` and of the gradient: both are
+    32 · (additions + 1), without round-off.
+    """
+    torch = import_module(package)
+    additions, repeats = sizes["additions"], sizes["repeats"]
+
+    def prepare() -> Callable[[], list[float]]:
+        x = torch.ones(32, requires_grad=True)
+
+        def run() -> list[float]:
+            results = []
+            for _ in range(repeats):
+                x.grad = None
+                y = x
+                for _ in range(additions):
+                    y = y + x
+                total = y.sum()
+                total.backward()
+                results += [total.item(), x.grad.sum().item()]
+            return results
+
+        return run
+
+    return Program(additions * repeats, prepare)
+
+
+def set_threads(package: str, threads: int) -> None:
+    """Tell torch how many threads to use; nnlite's are NumPy's, set by the environment."""
+    if package == "torch":
+        import_module(package).set_num_threads(threads)
+
+
+PROGRAMS = {"mlp_step": mlp_step, "chain": chain}
