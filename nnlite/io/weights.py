@@ -288,7 +288,7 @@ def _load_npz(file: BinaryIO, size: int) -> dict[str, Array]:
     try:
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
-            _check_members(members, size)
+            _check_members(members, _announced(file, size), size)
             for member in members:
                 name = member.filename[: -len(".npy")]
                 with archive.open(member) as stream:
@@ -306,7 +306,19 @@ def _load_npz(file: BinaryIO, size: int) -> dict[str, Array]:
     return arrays
 
 
-def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
+def _announced(file: BinaryIO, size: int) -> int | None:
+    """How many entries the end of the archive announces, which zipfile does not compare."""
+    file.seek(max(0, size - 22))
+    end = file.read(22)
+    count = int.from_bytes(end[10:12], "little")
+    if end[:4] != b"PK\5\6" or count == 0xFFFF:  # a comment follows, or a 64-bit count elsewhere
+        return None
+    return count
+
+
+def _check_members(members: list[zipfile.ZipInfo], announced: int | None, size: int) -> None:
+    if announced not in (None, len(members)):
+        raise ValueError(f"it is damaged ({len(members)} entries found of {announced})")
     names = {member.filename for member in members}
     if len(names) != len(members):
         raise ValueError("it is damaged (the same name stands there twice)")
