@@ -520,7 +520,7 @@ def test_truncated_at_every_byte(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_every_flipped_bit_is_an_error_or_harmless(tmp_path, suffix):
+def test_a_flipped_bit_in_any_byte_is_an_error_or_harmless(tmp_path, suffix):
     path, arrays = small(tmp_path, suffix)
     data = path.read_bytes()
     bits = np.random.default_rng(0).integers(0, 8, len(data))

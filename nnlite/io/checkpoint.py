@@ -7,6 +7,7 @@ the tree as JSON, in which an object ``{kind: …}`` stands for what JSON itself
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 from collections.abc import Iterable
@@ -294,4 +295,8 @@ def _array(stored: Array, value: dict[str, Any]) -> Array:
     dtype = np.lib.format.descr_to_dtype(ast.literal_eval(value["dtype"]))
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which are never loaded")
-    return np.ndarray(value["shape"], dtype, buffer=stored.data)
+    shape = value["shape"]
+    # np.ndarray itself lets a negative length pass.
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != stored.nbytes:
+        raise ValueError("an array's shape and bytes do not agree")
+    return np.ndarray(shape, dtype, buffer=stored.data)
