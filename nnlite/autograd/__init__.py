@@ -1,0 +1,28 @@
+"""Automatic differentiation: the graph, the engine, the grad modes, and the gradient checker."""
+
+from nnlite.autograd.engine import backward, grad
+from nnlite.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from nnlite.autograd.modes import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from nnlite.autograd.node import Node
+
+__all__ = [
+    "GradcheckError",
+    "Node",
+    "backward",
+    "enable_grad",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "inference_mode",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "no_grad",
+    "set_grad_enabled",
+]

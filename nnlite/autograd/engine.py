@@ -1,0 +1,499 @@
+"""Back-propagation: the chain rule over the recorded graph, without recursion.
+
+For a node that computed y from inputs x₁ … xₙ and for a scalar L computed from y,
+
+    ∂L/∂xᵢ = Σⱼ (∂L/∂yⱼ) (∂yⱼ/∂xᵢ),
+
+and where a value was used several times its gradient is the sum over the uses. ``Node.backward``
+is that sum for one operation; the engine visits the nodes from the last made to the first and adds
+up what arrives at each.
+"""
+
+from __future__ import annotations
+
+import copy
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import Any, cast
+
+import numpy as np
+
+from nnlite.autograd.modes import GradMode
+from nnlite.autograd.mutation import log, note_write
+from nnlite.autograd.node import Edge, Node, Output
+from nnlite.tensor import AccumulateGrad, NoGraph, Tensor, wrap
+
+__all__ = ["backward", "grad"]
+
+_by_seq = attrgetter("seq")
+
+# Functions to call with a node's gradient before the node runs, and with a leaf's tensor after its
+# gradient has been accumulated. Kept outside of the nodes, so that nodes without hooks pay nothing.
+before_node: weakref.WeakKeyDictionary[Edge, dict[int, Callable[[Any], Any]]]
+before_node = weakref.WeakKeyDictionary()
+
+
+def backward(
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:
+    """Accumulate into ``leaf.grad`` the sum of the gradients of ``tensors`` with respect to each leaf.
+
+    Args:
+        tensors: what to differentiate (torch: ``tensors``), usually one scalar loss.
+        grad_tensors: for each of them the vector v of the vector-Jacobian product vᵀ J, of the
+            tensor's shape; may be left out for scalars (v = 1).
+        retain_graph: keep what the derivatives read, for another backward through the same graph.
+            Default: the value of ``create_graph``.
+        create_graph: record the backward pass too, for higher derivatives.
+        inputs: accumulate into these tensors only; default: into all leaves.
+
+    Raises:
+        RuntimeError: when a tensor needs no gradient (naming the cause), has more than one element
+            and no vector, when the graph has been freed, or when a value that a derivative reads
+            has been overwritten in place.
+
+    >>> import nnlite
+    >>> w = nnlite.tensor([1.0, 2.0], requires_grad=True)
+    >>> nnlite.autograd.backward((w * w).sum())
+    >>> w.grad
+    tensor([2., 4.])
+    """
+    roots = _roots("backward", tensors, grad_tensors, create_graph)
+    retain = create_graph if retain_graph is None else retain_graph
+    if inputs is None:
+        _run(roots, retain, create_graph)
+        return
+    wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if not wanted:
+        raise RuntimeError("backward: inputs is empty; leave it out to reach all leaves")
+    found = _run(roots, retain, create_graph, [_target("backward", t) for t in wanted])
+    for tensor in wanted:
+        g = found.get(cast(Edge, tensor._node))
+        if g is not None:
+            if tensor._leaf is None:
+                tensor._leaf = AccumulateGrad(tensor)
+            _accumulate(tensor._leaf, g, False)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """The gradients of the sum of ``outputs`` with respect to ``inputs``, without touching ``.grad``.
+
+    Only what lies between ``outputs`` and ``inputs`` is computed.
+
+    Args:
+        outputs: what to differentiate.
+        inputs: with respect to what; leaves or intermediate results.
+        grad_outputs: the vectors of the vector-Jacobian product, as for ``backward``.
+        retain_graph: keep the graph for another pass; default: the value of ``create_graph``.
+        create_graph: record the computation of the gradients, so that they can be differentiated.
+        allow_unused: None for an input that the outputs do not depend on, instead of an error.
+        materialize_grads: zeros instead of None there.
+
+    Returns:
+        One gradient for each input, of its shape and dtype.
+
+    >>> import nnlite
+    >>> x = nnlite.tensor(3.0, requires_grad=True)
+    >>> (dx,) = nnlite.autograd.grad(x**3, x, create_graph=True)
+    >>> dx, nnlite.autograd.grad(dx, x)[0]
+    (tensor(27., grad_fn=<MulBackward0>), tensor(18.))
+    """
+    roots = _roots("grad", outputs, grad_outputs, create_graph)
+    wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    targets = [_target("grad", tensor) for tensor in wanted]
+    retain = create_graph if retain_graph is None else retain_graph
+    found = _run(roots, retain, create_graph, targets)
+    results: list[Tensor | None] = []
+    for position, (tensor, target) in enumerate(zip(wanted, targets)):
+        g = found.get(target)
+        if g is None and materialize_grads:
+            g = np.zeros_like(tensor.array)
+        elif g is None and not allow_unused:
+            raise RuntimeError(
+                f"grad: input {position} was not used to compute the outputs; give "
+                "allow_unused=True to get None for it, or materialize_grads=True to get zeros"
+            )
+        results.append(g if g is None or isinstance(g, Tensor) else wrap(g))
+    return tuple(results)
+
+
+def _run(
+    roots: dict[Edge, Any],
+    retain_graph: bool,
+    create_graph: bool,
+    targets: Sequence[Edge] | None = None,
+) -> dict[Edge, Any]:
+    """Propagate gradients from ``roots``; return those that arrive at ``targets``.
+
+    Without targets the gradients of the leaves are accumulated into ``leaf.grad``.
+    """
+    order = _reachable(roots)
+    leads = None if targets is None else _leading_to(order, targets)
+    check = log.last > _oldest(order)
+    if not create_graph:
+        return _propagate(order, roots, retain_graph, False, set(targets or ()), leads, check)
+    with GradMode(True):
+        return _propagate(order, roots, retain_graph, True, set(targets or ()), leads, check)
+
+
+def _propagate(
+    order: list[Edge],
+    pending: dict[Edge, Any],
+    retain_graph: bool,
+    create_graph: bool,
+    targets: set[Edge],
+    leads: set[Edge] | None,
+    check_writes: bool,
+) -> dict[Edge, Any]:
+    hooks = before_node if len(before_node) else None
+    # Edges whose pending gradient was allocated here and is known to nobody else: sums go into it.
+    owned: set[Edge] = set()
+    found: dict[Edge, Any] = {}
+    for node in order:
+        g = pending.pop(node, None)
+        if g is None:
+            continue
+        if hooks is not None and node in hooks:
+            g = _call_hooks(hooks[node], g, create_graph)
+            owned.discard(node)
+        if node in targets:
+            found[node] = g if create_graph or node in owned else g.copy()
+        if type(node) is AccumulateGrad:
+            if leads is None and not node.frozen:
+                _accumulate(node, g, node in owned)
+            continue
+        step = node
+        if leads is not None or create_graph:
+            step = _for_one_pass(node, leads, create_graph)
+            if not any(step.edges):
+                continue
+        saved = node.saved
+        if saved is None:
+            raise _freed(node)
+        if check_writes:
+            _check_saved(node, saved)
+        gradients = step.backward(g)
+        if saved and not retain_graph:
+            node.saved = None
+        for edge, r in zip(node.edges, gradients):
+            if not edge or r is None:
+                continue
+            if check_writes and edge.is_view:
+                _check_view(edge, node.seq)
+            before = pending.get(edge)
+            if before is None:
+                pending[edge] = r
+                if r is not g and not create_graph and getattr(r, "base", r) is None:
+                    owned.add(edge)
+            elif edge in owned:
+                before += r
+                pending[edge] = before
+            else:
+                pending[edge] = before + r
+                if not create_graph:
+                    owned.add(edge)
+    return found
+
+
+def _reachable(roots: Iterable[Edge]) -> list[Edge]:
+    """All nodes that gradients can reach from ``roots``, the last made first."""
+    seen = set(roots)
+    stack = list(seen)
+    pop, push, add = stack.pop, stack.append, seen.add
+    while stack:
+        for edge in pop().edges:
+            if edge and edge not in seen:
+                add(edge)
+                push(edge)
+    return sorted(seen, key=_by_seq, reverse=True)
+
+
+def _oldest(order: list[Edge]) -> int:
+    """The number of the first operation in the graph."""
+    for node in reversed(order):
+        if node.seq >= 0:
+            return cast(int, node.seq)
+    return -1
+
+
+def _leading_to(order: list[Edge], targets: Sequence[Edge]) -> set[Edge]:
+    """The targets and the nodes of ``order`` from which a gradient can reach one."""
+    leads = set(targets)
+    for node in reversed(order):
+        if any(edge in leads for edge in node.edges if edge):
+            leads.add(node)
+    return leads
+
+
+def _for_one_pass(node: Node, leads: set[Edge] | None, create_graph: bool) -> Node:
+    """A copy of ``node`` with the edges that lead to no target switched off, and for
+    ``create_graph`` with its saved values as tensors again, at their places in the graph."""
+    step = copy.copy(node)
+    if create_graph and node.saved:
+        step.saved = tuple(map(_lift, node.saved, node.lifts, [node] * len(node.saved)))
+    if leads is not None:
+        step.edges = tuple(edge if edge and edge in leads else None for edge in node.edges)
+    return step
+
+
+def _lift(value: Any, lift: int | str | None, node: Node) -> Any:
+    """A saved array as the tensor that it was the value of."""
+    if lift is None or value is None or not hasattr(value, "dtype"):
+        return value
+    tensor = wrap(value)
+    tensor._node = node if lift == "y" else (node.edges[cast(int, lift)] or None)
+    return tensor
+
+
+def _accumulate(leaf: AccumulateGrad, g: Any, owned: bool) -> None:
+    """Add ``g`` to the leaf's gradient; take the array over when nobody else knows it."""
+    if isinstance(g, Tensor):  # create_graph
+        leaf.grad = cast(Any, g).clone() if leaf.grad is None else cast(Any, leaf.grad) + g
+    elif leaf.grad is None:
+        leaf.grad = wrap(g if owned else g.copy())
+    elif leaf.grad._node:
+        leaf.grad = cast(Any, leaf.grad) + wrap(g)
+    else:
+        array = leaf.grad.array
+        array += g
+        note_write(array, "the accumulation of a gradient")
+
+
+def _roots(
+    function: str,
+    tensors: Tensor | Sequence[Tensor],
+    vectors: Tensor | Sequence[Tensor | None] | None,
+    create_graph: bool,
+) -> dict[Edge, Any]:
+    """The nodes where the pass starts, each with the gradient that it starts with."""
+    outputs = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    if vectors is None or isinstance(vectors, Tensor):
+        starts: list[Tensor | None] = [vectors] if len(outputs) == 1 else [None] * len(outputs)
+    else:
+        starts = list(vectors)
+    if len(starts) != len(outputs) or (isinstance(vectors, Tensor) and len(outputs) != 1):
+        raise RuntimeError(
+            f"{function}: {len(outputs)} tensors need as many gradient vectors, got {len(starts)}"
+        )
+    roots: dict[Edge, Any] = {}
+    for tensor, start in zip(outputs, starts):
+        node = tensor._node
+        if not node:
+            raise RuntimeError(_no_graph(function, tensor))
+        array = tensor.array
+        if start is None:
+            if array.size != 1:
+                raise RuntimeError(
+                    f"{function}: a gradient can be created implicitly only for a scalar, this "
+                    f"tensor has shape {list(array.shape)}; reduce it first (loss.mean(), "
+                    "loss.sum()) or give the vector of the vector-Jacobian product: "
+                    "backward(gradient=v) with v of that shape"
+                )
+            g = np.ones_like(array)
+        else:
+            if not isinstance(start, Tensor):
+                raise TypeError(f"{function}: gradient must be a Tensor, got {type(start).__name__}")
+            if start.array.shape != array.shape:
+                raise RuntimeError(
+                    f"{function}: the gradient has shape {list(start.array.shape)}, the tensor "
+                    f"{list(array.shape)}; they must be equal"
+                )
+            g = start if create_graph else start.array.astype(array.dtype, copy=False)
+        if create_graph and not isinstance(g, Tensor):
+            g = wrap(g)
+        if log.rebased and node.is_view:
+            _check_view(node, log.last + 1)
+        roots[node] = roots[node] + g if node in roots else g
+    return roots
+
+
+def _target(function: str, tensor: Tensor) -> Edge:
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{function}: inputs must be tensors, got {type(tensor).__name__}")
+    if not tensor._node:
+        raise RuntimeError(
+            f"{function}: one of the inputs does not require a gradient; call "
+            "tensor.requires_grad_() before it is used"
+        )
+    return tensor._node
+
+
+def _no_graph(function: str, tensor: Tensor) -> str:
+    if isinstance(tensor._node, NoGraph):
+        cause = tensor._node.cause
+    else:
+        cause = (
+            "no tensor that it was computed from has requires_grad=True; make the ones to be "
+            "trained with requires_grad=True or as nn.Parameter"
+        )
+    return (
+        f"{function}: the tensor does not require a gradient and has no grad_fn, because {cause}"
+    )
+
+
+def _freed(node: Node) -> RuntimeError:
+    return RuntimeError(
+        f"backward: trying to go through the graph a second time: {node.name()} has already given "
+        "up the values that it saved. Build the graph afresh (run the forward pass again) before "
+        "each backward, or give retain_graph=True to the first backward if two are meant. In a "
+        "loop, a tensor kept from the step before (a hidden state, a running loss) needs detach()"
+    )
+
+
+def _check_saved(node: Node, saved: tuple[Any, ...]) -> None:
+    """Refuse when a value that the derivative reads has been overwritten since it was saved."""
+    for position, value in enumerate(saved):
+        if not hasattr(value, "dtype"):
+            continue
+        write = log.after(node.seq, value)
+        if write is None:
+            continue
+        lift = node.lifts[position]
+        which = "its output" if lift == "y" else "a constant" if lift is None else f"input {lift}"
+        raise RuntimeError(
+            f"backward: {node.name()} needs {which} (shape {list(value.shape)}) as it was in the "
+            f"forward pass, but it has been modified by an in-place operation since: {write.what}. "
+            "Use the out-of-place form (x = x + y instead of x += y), change a clone() instead, or "
+            "move the change after backward()"
+        )
+
+
+def _check_view(view: Node, used_at: int) -> None:
+    """Refuse a view whose base was changed in place, while recording, before the view was used."""
+    for edge in view.edges:
+        write = log.rebased.get(edge) if edge and type(edge) is not AccumulateGrad else None
+        if write is not None and view.seq < write.seq < used_at:
+            raise RuntimeError(
+                f"backward: a view ({view.name()}) was used after its base had been changed in "
+                f"place by {write.what}; its gradient would miss that change. Take the view again "
+                "after the change, or use the out-of-place form"
+            )
+
+
+def _call_hooks(hooks: dict[int, Callable[[Any], Any]], g: Any, create_graph: bool) -> Any:
+    """Let each hook see the gradient as a tensor, and replace it where the hook returns one."""
+    with GradMode(create_graph):
+        for hook in list(hooks.values()):
+            seen = g if isinstance(g, Tensor) else wrap(g)
+            result = hook(seen)
+            if result is None:
+                continue
+            if not isinstance(result, Tensor):
+                raise TypeError(
+                    f"hook: expected a Tensor or None, got {type(result).__name__}"
+                )
+            if result.array.shape != seen.array.shape:
+                raise RuntimeError(
+                    f"hook: returned a gradient of shape {list(result.array.shape)} for one of "
+                    f"shape {list(seen.array.shape)}"
+                )
+            g = result if create_graph else result.array
+    return g
+
+
+class RemovableHandle:
+    """Takes a hook back: ``handle.remove()``, or use it in a ``with`` statement."""
+
+    def __init__(self, hooks: dict[int, Any]) -> None:
+        self.id = max(hooks, default=-1) + 1
+        self._hooks = hooks
+
+    def remove(self) -> None:
+        """Take the hook back; again is allowed."""
+        self._hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
+
+
+def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+    """Call ``hook(gradient)`` when this tensor's gradient has been computed; it may return another.
+
+    Returns:
+        A handle with ``remove()``.
+
+    Raises:
+        RuntimeError: when the tensor requires no gradient.
+
+    >>> import nnlite
+    >>> x = nnlite.ones(2, requires_grad=True)
+    >>> handle = x.register_hook(lambda g: g * 10)
+    >>> x.sum().backward()
+    >>> x.grad
+    tensor([10., 10.])
+    """
+    if not self._node:
+        raise RuntimeError("register_hook: the tensor does not require a gradient")
+    hooks = before_node.setdefault(self._node, {})
+    handle = RemovableHandle(hooks)
+    hooks[handle.id] = hook
+    return handle
+
+
+def retain_grad(self: Tensor) -> None:
+    """Keep the gradient of a non-leaf in its ``.grad`` too; without effect on a leaf.
+
+    >>> import nnlite
+    >>> x = nnlite.ones(2, requires_grad=True)
+    >>> y = x * 3
+    >>> y.retain_grad()
+    >>> y.sum().backward()
+    >>> y.grad
+    tensor([1., 1.])
+    """
+    if not self._node:
+        raise RuntimeError("retain_grad: the tensor does not require a gradient")
+    if self.is_leaf or self._leaf is not None:
+        return
+    kept = self._leaf = AccumulateGrad(self)
+
+    def keep(g: Tensor) -> None:
+        _accumulate(kept, g if g._node else g.array, False)
+
+    self.register_hook(keep)  # type: ignore[attr-defined]
+
+
+def backward_method(
+    self: Tensor,
+    gradient: Tensor | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:
+    """Compute the gradients of this tensor with respect to the leaves, into their ``.grad``.
+
+    Args:
+        gradient: the vector v of vᵀ J, of this tensor's shape; may be left out for a scalar.
+        retain_graph: keep the graph for another backward; default: the value of create_graph.
+        create_graph: record the backward pass, for higher derivatives.
+        inputs: accumulate into these only.
+
+    Raises:
+        RuntimeError: as ``nnlite.autograd.backward``.
+
+    >>> import nnlite
+    >>> x = nnlite.tensor(3.0, requires_grad=True)
+    >>> (x * x).backward()
+    >>> x.grad
+    tensor(6.)
+    """
+    backward(self, gradient, retain_graph, create_graph, inputs)
+
+
+backward_method.__name__ = "backward"

@@ -1,0 +1,79 @@
+"""In-place changes: who wrote into which memory, and when.
+
+A derivative reads values that the forward pass saved. If one of them has been overwritten since,
+the gradient would be wrong without a word, so ``backward`` refuses. Instead of a counter in every
+tensor, which every operation would have to read and save, each write is noted here with its place
+in the order of operations; ``backward`` looks only when a write is younger than its graph.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from nnlite.autograd.node import next_seq
+
+if TYPE_CHECKING:
+    from nnlite.autograd.node import Node
+
+__all__ = ["note_write", "version"]
+
+
+class Write:
+    """The latest write into one piece of memory."""
+
+    __slots__ = ("count", "owner", "seq", "what")
+
+    def __init__(self, owner: weakref.ref[Any]) -> None:
+        self.owner = owner
+        self.count = 0
+        self.seq = -1
+        self.what = ""
+
+
+class Log:
+    """All writes into memory that is still alive, by the id of the array that owns the memory."""
+
+    def __init__(self) -> None:
+        self.writes: dict[int, Write] = {}
+        self.last = -1
+        # Nodes of tensors that were changed in place while recording, with the write: views that
+        # were taken of them before show new values but have the old history.
+        self.rebased: weakref.WeakKeyDictionary[Node, Write] = weakref.WeakKeyDictionary()
+
+    def note(self, array: Any, what: str) -> Write:
+        """Note that ``what`` (the name of an operation) has written into ``array``."""
+        owner = memory_owner(array)
+        key = id(owner)
+        write = self.writes.get(key)
+        if write is None:
+            writes = self.writes
+            write = writes[key] = Write(weakref.ref(owner, lambda _: writes.pop(key, None)))
+        write.count += 1
+        write.what = what
+        write.seq = self.last = next_seq()
+        return write
+
+    def after(self, seq: int, array: Any) -> Write | None:
+        """The write into ``array``'s memory since ``seq``, if there was one."""
+        write = self.writes.get(id(memory_owner(array)))
+        return write if write is not None and write.seq > seq else None
+
+
+def memory_owner(array: Any) -> Any:
+    """The array that owns the memory that ``array`` looks at."""
+    base = getattr(array, "base", None)
+    while base is not None and hasattr(base, "dtype"):
+        array = base
+        base = getattr(array, "base", None)
+    return array
+
+
+log = Log()
+note_write = log.note
+
+
+def version(array: Any) -> int:
+    """How often the memory of ``array`` has been written to in place."""
+    write = log.writes.get(id(memory_owner(array)))
+    return 0 if write is None else write.count

@@ -1,0 +1,226 @@
+"""Creation: tensors from data, filled with a value, or from a range."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnlite.ops import operands
+from nnlite.ops.shape import _sizes
+from nnlite.tensor import Tensor, wrap
+
+__all__ = [
+    "arange", "as_tensor", "empty", "empty_like", "eye", "from_numpy", "full", "full_like",
+    "linspace", "ones", "ones_like", "tensor", "zeros", "zeros_like",
+]  # fmt: skip
+
+
+def _finish(array: Any, requires_grad: bool) -> Tensor:
+    out = wrap(array)
+    if requires_grad:
+        out.requires_grad_()
+    return out
+
+
+def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """A leaf tensor with a copy of ``data``.
+
+    Args:
+        data: a number, nested lists or tuples of numbers, a NumPy array, or a tensor.
+        dtype: default: float32 for Python floats, int64 for ints, bool for bools; an array keeps
+            its own.
+        requires_grad: whether ``backward`` shall compute a gradient for it.
+        device: None or ``"cpu"``.
+
+    Raises:
+        ValueError: for nested lists of unequal lengths.
+        TypeError: for what is no number.
+
+    >>> import nnlite
+    >>> nnlite.tensor([[1, 2], [3, 4]])
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    _on_cpu("tensor", device)
+    if isinstance(data, Tensor):
+        array = data.array.astype(dtype or data.array.dtype, copy=True)
+    elif isinstance(data, (np.ndarray, np.generic)) or hasattr(data, "__array_ufunc__"):
+        array = data.astype(dtype or data.dtype, copy=True)
+    else:
+        try:
+            array = np.array(_plain(data), dtype=dtype)
+        except ValueError as error:
+            raise ValueError(
+                f"tensor: the nested lists have unequal lengths ({error})"
+            ) from None
+        if dtype is None and array.dtype == np.float64:
+            array = array.astype(operands.default_float)
+        elif dtype is None and array.dtype.kind == "i":
+            array = array.astype(np.int64, copy=False)
+    _numeric("tensor", array)
+    return _finish(array, requires_grad)
+
+
+def _plain(data: Any) -> Any:
+    """``data`` with numbers in place of tensors, at any depth."""
+    if isinstance(data, (list, tuple)):
+        return [_plain(item) for item in data] if _has_tensor(data) else data
+    return data.tolist() if isinstance(data, Tensor) else data
+
+
+def _has_tensor(data: Any) -> bool:
+    return any(isinstance(item, (Tensor, list, tuple)) for item in data)
+
+
+def _numeric(function: str, array: Any) -> None:
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"{function}: expected numbers, got elements of type {array.dtype}")
+
+
+def _on_cpu(function: str, device: Any) -> None:
+    if device is not None and str(device).split(":")[0] != "cpu":
+        raise NotImplementedError(
+            f"{function}: device {device!r} is not available; nnlite computes on the CPU"
+        )
+
+
+def as_tensor(data: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """``data`` as a tensor, sharing memory where it is an array or a tensor of that dtype.
+
+    >>> import nnlite, numpy
+    >>> a = numpy.zeros(2)
+    >>> t = nnlite.as_tensor(a)
+    >>> a[0] = 1
+    >>> t
+    tensor([1., 0.], dtype=nnlite.float64)
+    """
+    if isinstance(data, Tensor) and (dtype is None or data.array.dtype == np.dtype(dtype)):
+        return data
+    if isinstance(data, np.ndarray) and (dtype is None or data.dtype == np.dtype(dtype)):
+        _numeric("as_tensor", data)
+        return wrap(data)
+    return tensor(data, dtype=dtype, device=device)
+
+
+def from_numpy(array: Any) -> Tensor:
+    """A tensor that shares memory with a NumPy array.
+
+    >>> import nnlite, numpy
+    >>> nnlite.from_numpy(numpy.arange(3))
+    tensor([0, 1, 2])
+    """
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}")
+    _numeric("from_numpy", array)
+    return wrap(array)
+
+
+def _dtype(dtype: Any) -> Any:
+    return operands.default_float if dtype is None else dtype
+
+
+def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """A tensor of zeros.
+
+    >>> import nnlite
+    >>> nnlite.zeros(3)
+    tensor([0., 0., 0.])
+    """
+    _on_cpu("zeros", device)
+    return _finish(np.zeros(_sizes(size), _dtype(dtype)), requires_grad)
+
+
+def ones(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """A tensor of ones.
+
+    >>> import nnlite
+    >>> nnlite.ones(2, requires_grad=True)
+    tensor([1., 1.], requires_grad=True)
+    """
+    _on_cpu("ones", device)
+    return _finish(np.ones(_sizes(size), _dtype(dtype)), requires_grad)
+
+
+def empty(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """A tensor whose elements are whatever lies in memory."""
+    _on_cpu("empty", device)
+    return _finish(np.empty(_sizes(size), _dtype(dtype)), requires_grad)
+
+
+def full(size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of one value; its dtype follows the value's kind.
+
+    >>> import nnlite
+    >>> nnlite.full((2,), 7.0)
+    tensor([7., 7.])
+    """
+    if dtype is None:
+        dtype = (
+            np.bool_ if isinstance(fill_value, bool)
+            else np.int64 if isinstance(fill_value, int)
+            else operands.default_float
+        )  # fmt: skip
+    return _finish(np.full(_sizes((size,)), fill_value, dtype), requires_grad)
+
+
+def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Zeros of the shape and dtype of ``input``."""
+    return _finish(np.zeros_like(input.array, dtype=dtype), requires_grad)
+
+
+def ones_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones of the shape and dtype of ``input``."""
+    return _finish(np.ones_like(input.array, dtype=dtype), requires_grad)
+
+
+def empty_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Uninitialised memory of the shape and dtype of ``input``."""
+    return _finish(np.empty_like(input.array, dtype=dtype), requires_grad)
+
+
+def full_like(
+    input: Tensor, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """One value in the shape and dtype of ``input``."""
+    return _finish(np.full_like(input.array, fill_value, dtype=dtype), requires_grad)
+
+
+def arange(
+    start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """The numbers from ``start`` (default 0) up to, without, ``end``, in steps.
+
+    >>> import nnlite
+    >>> nnlite.arange(1, 4)
+    tensor([1, 2, 3])
+    """
+    if end is None:
+        start, end = 0, start
+    if dtype is None:
+        whole = all(isinstance(value, int) for value in (start, end, step))
+        dtype = np.int64 if whole else operands.default_float
+    return _finish(np.arange(start, end, step).astype(dtype), requires_grad)
+
+
+def linspace(
+    start: float, end: float, steps: int, *, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """``steps`` evenly spaced numbers from ``start`` to ``end``, both included.
+
+    >>> import nnlite
+    >>> nnlite.linspace(0, 1, 3)
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    return _finish(np.linspace(start, end, steps).astype(_dtype(dtype)), requires_grad)
+
+
+def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones on the diagonal, zeros elsewhere.
+
+    >>> import nnlite
+    >>> nnlite.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    return _finish(np.eye(n, m, dtype=_dtype(dtype)), requires_grad)

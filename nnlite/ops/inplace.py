@@ -1,0 +1,214 @@
+"""In-place operators: ``add_``, ``mul_``, ``copy_``, ``zero_`` … and ``+=``.
+
+On tensors outside of a graph they are one write. Inside a graph the write is recorded: the tensor
+goes on as the result of the operation, and what others saved of it is protected by the log of
+writes (``autograd.mutation``). What could not be differentiated correctly raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nnlite.autograd.modes import grad_enabled
+from nnlite.autograd.mutation import log, note_write
+from nnlite.autograd.node import Node, record
+from nnlite.ops import elementwise
+from nnlite.tensor import Tensor
+
+
+def claim(function: str, input: Tensor, *sources: Any) -> bool:
+    """Whether writing into ``input`` has to be recorded.
+
+    Raises:
+        RuntimeError: for a leaf that requires a gradient, and for a view inside a graph.
+    """
+    if not grad_enabled.get():
+        return False
+    if input._node and input.is_leaf:
+        raise RuntimeError(
+            f"{function}: a leaf tensor that requires a gradient must not be changed in place "
+            "while operations are recorded; do it under `with nnlite.no_grad():`, or compute a "
+            "new tensor (x = x + y)"
+        )
+    from_graph = any(isinstance(source, Tensor) and source._node for source in sources)
+    if not input._node and not from_graph:
+        return False
+    if getattr(input.array, "base", None) is not None:
+        raise RuntimeError(
+            f"{function}: the tensor is a view, and changing it in place would have to be recorded "
+            "in its base too, which is not supported; index the base (base[i] = …), change a "
+            "clone(), or use the out-of-place form"
+        )
+    if input.array.dtype.kind != "f":
+        raise RuntimeError(
+            f"{function}: {input.array.dtype} cannot hold a value that requires a gradient; "
+            "convert first: tensor.float()"
+        )
+    return True
+
+
+def change(input: Tensor, function: str, result: Tensor | None = None) -> Tensor:
+    """Note that ``input`` has been written to; it goes on as ``result``, if that was recorded."""
+    write = note_write(input.array, function)
+    if result is not None:
+        if isinstance(input._node, Node):
+            log.rebased[input._node] = write
+        if isinstance(result._node, Node):
+            # The operation happened at the write: views taken later are views of its result.
+            result._node.seq = write.seq
+        input._node = result._node
+    return input
+
+
+def _arithmetic(function: str, operator: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    ufunc = {"add_": np.add, "sub_": np.subtract, "mul_": np.multiply, "div_": np.true_divide}[
+        function
+    ]
+
+    def in_place(input: Tensor, other: Any, **options: Any) -> Tensor:
+        records = claim(function, input, other)
+        array = input.array
+        if not records and not options:
+            value = other.array if isinstance(other, Tensor) else other
+            if isinstance(value, float):
+                value = float(value)
+            try:
+                ufunc(array, value, out=array, casting="same_kind")
+            except (TypeError, ValueError) as error:
+                raise RuntimeError(_cannot_hold(function, array, value)) from error
+            return change(input, function)
+        result = operator(input, other, **options)
+        if result.array.shape != array.shape or not np.can_cast(
+            result.array.dtype, array.dtype, "same_kind"
+        ):
+            raise RuntimeError(_cannot_hold(function, array, result.array))
+        return _take_over(input, function, result)
+
+    in_place.__name__ = function
+    in_place.__doc__ = f"""``{function[:-1]}`` in place; returns the tensor.
+
+    Raises:
+        RuntimeError: for a leaf that requires a gradient, a view inside a graph, or a result that
+            the tensor's shape or dtype cannot hold.
+
+    >>> import nnlite
+    >>> nnlite.tensor([2.0, 4.0]).{function}(2)
+    {operator(Tensor([2, 4]), 2)!r}
+    """
+    return in_place
+
+
+def _take_over(input: Tensor, function: str, result: Tensor) -> Tensor:
+    """Write ``result`` into ``input`` and let ``input`` go on as ``result``."""
+    node = result._node
+    array = input.array
+    if isinstance(node, Node) and node.saved:
+        # The derivative reads the values from before the write: keep a copy of them.
+        before = array.copy() if any(value is array for value in node.saved) else None
+        node.saved = tuple(before if value is array else value for value in node.saved)
+    np.copyto(array, result.array, casting="same_kind")
+    return change(input, function, result)
+
+
+def _cannot_hold(function: str, array: Any, value: Any) -> str:
+    shape = list(np.shape(value))
+    dtype = getattr(value, "dtype", type(value).__name__)
+    return (
+        f"{function}: a tensor of shape {list(array.shape)} and dtype {array.dtype} cannot hold the "
+        f"result with {shape} {dtype}; use the out-of-place form"
+    )
+
+
+add_ = _arithmetic("add_", elementwise.add)
+sub_ = _arithmetic("sub_", elementwise.sub)
+mul_ = _arithmetic("mul_", elementwise.mul)
+div_ = _arithmetic("div_", elementwise.div)
+
+
+class CopyBackwards(Node):
+    """y = v, written over x:   ∂x = 0,   ∂v = g"""
+
+    __slots__ = ()
+
+    def backward(self, g: Any) -> tuple[Any, ...]:
+        return None, g
+
+
+class ZeroBackward0(Node):
+    """y = c, written over x:   ∂x = 0"""
+
+    __slots__ = ()
+
+    def backward(self, g: Any) -> tuple[Any, ...]:
+        return (g * 0,)
+
+
+class FillBackward2(ZeroBackward0):
+    """y = c, written over x:   ∂x = 0"""
+
+    __slots__ = ()
+
+
+def copy_(input: Tensor, other: Any) -> Tensor:
+    """The elements of ``other`` written over this tensor's; returns it.
+
+    >>> import nnlite
+    >>> nnlite.zeros(2).copy_(nnlite.tensor([1, 2]))
+    tensor([1., 2.])
+    """
+    source = other if isinstance(other, Tensor) else Tensor(other)
+    records = claim("copy_", input, source)
+    if not records:
+        np.copyto(input.array, source.array, casting="unsafe")
+        return change(input, "copy_")
+    if source.array.shape != input.array.shape or source.array.dtype != input.array.dtype:
+        source = source.to(input.array.dtype).broadcast_to(input.array.shape)  # type: ignore[attr-defined]
+    result = record(input.array, CopyBackwards, (input._node, source._node))
+    np.copyto(input.array, source.array)
+    return change(input, "copy_", result)
+
+
+def fill_(input: Tensor, value: float) -> Tensor:
+    """Every element set to ``value``; returns the tensor.
+
+    >>> import nnlite
+    >>> nnlite.zeros(2).fill_(3)
+    tensor([3., 3.])
+    """
+    records = claim("fill_", input)
+    result = record(input.array, FillBackward2, (input._node,)) if records else None
+    input.array.fill(value)
+    return change(input, "fill_", result)
+
+
+def zero_(input: Tensor) -> Tensor:
+    """Every element set to 0; returns the tensor.
+
+    >>> import nnlite
+    >>> nnlite.ones(2).zero_()
+    tensor([0., 0.])
+    """
+    records = claim("zero_", input)
+    result = record(input.array, ZeroBackward0, (input._node,)) if records else None
+    input.array.fill(0)
+    return change(input, "zero_", result)
+
+
+def clamp_(input: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
+    """``clamp`` in place; returns the tensor.
+
+    >>> import nnlite
+    >>> nnlite.tensor([-1.0, 3.0]).clamp_(0, 1)
+    tensor([0., 1.])
+    """
+    claim("clamp_", input)
+    return _take_over(input, "clamp_", elementwise.clamp(input, min, max))
+
+
+def detach_(input: Tensor) -> Tensor:
+    """Take the tensor out of its graph, in place; returns it."""
+    input._node = input.detach()._node
+    return input

@@ -1,0 +1,160 @@
+"""What operators share: their operands under torch's rules of promotion, and undoing a broadcast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnlite.tensor import Tensor, ndarray, wrap
+
+__all__ = ["float_array", "operands", "result_type", "unbroadcast"]
+
+Array = Any  # a NumPy array or one that dispatches like it
+Shapes = tuple[tuple[int, ...], tuple[int, ...]]
+
+default_float = np.dtype(np.float32)
+
+
+def set_default_dtype(dtype: Any) -> None:
+    """The dtype of tensors made from Python floats: float32 (default) or float64.
+
+    >>> import nnlite
+    >>> nnlite.set_default_dtype(nnlite.float64)
+    >>> nnlite.tensor(1.0).dtype
+    dtype('float64')
+    >>> nnlite.set_default_dtype(nnlite.float32)
+    """
+    global default_float
+    chosen = np.dtype(dtype)
+    if chosen.kind != "f":
+        raise TypeError(f"set_default_dtype: only floating point dtypes, got {chosen}")
+    default_float = chosen
+
+
+def get_default_dtype() -> np.dtype[Any]:
+    """The dtype of tensors made from Python floats."""
+    return default_float
+
+
+def array_of(function: str, value: Any) -> Array:
+    """The array of a tensor argument; TypeError naming the function for anything else."""
+    try:
+        return value.array
+    except AttributeError:
+        raise TypeError(
+            f"{function}: expected a Tensor, got {type(value).__name__}; wrap it with nnlite.tensor"
+        ) from None
+
+
+def float_array(function: str, value: Any) -> Array:
+    """The array of a tensor for a function whose results are floats: integers become floats."""
+    array = array_of(function, value)
+    return array if array.dtype.kind == "f" else array.astype(default_float)
+
+
+def operands(
+    function: str, x: Any, y: Any
+) -> tuple[Array, Array, tuple[Any, Any], Shapes | None]:
+    """The operands of a binary operator, of which at least one is a tensor.
+
+    Returns:
+        Both as arrays of one dtype (a Python number stays one: it adapts to the other's dtype),
+        their edges, and their shapes when broadcasting will change one of them, else None.
+    """
+    if isinstance(x, Tensor):
+        a = x.array
+        if isinstance(y, Tensor):
+            b = y.array
+            if a.dtype is not b.dtype:
+                dtype = result_type(a, b)
+                x, y = _as_dtype(x, dtype), _as_dtype(y, dtype)
+                a, b = x.array, y.array
+            shape, other = a.shape, b.shape
+            return a, b, (x._node, y._node), None if shape == other else (shape, other)
+        y = _constant(function, y)
+        if isinstance(y, Tensor):
+            return operands(function, x, y)
+        x = _meet_number(x, y)
+        return x.array, y, (x._node, None), None
+    if not isinstance(y, Tensor):
+        raise TypeError(
+            f"{function}: expected a Tensor, got {type(x).__name__} and {type(y).__name__}"
+        )
+    x = _constant(function, x)
+    if isinstance(x, Tensor):
+        return operands(function, x, y)
+    y = _meet_number(y, x)
+    return x, y.array, (None, y._node), None
+
+
+def _constant(function: str, value: Any) -> Any:
+    """An operand that is no tensor: a Python number as it is, an array as a tensor."""
+    if isinstance(value, (bool, int, float)):
+        # NumPy's float64 scalar is a Python float, too, but would not adapt to float32.
+        return float(value) if isinstance(value, float) else value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, ndarray) or hasattr(value, "__array_ufunc__"):
+        return wrap(value)
+    raise TypeError(f"{function}: cannot combine a Tensor with {type(value).__name__}")
+
+
+def _meet_number(x: Tensor, number: Any) -> Tensor:
+    """``x`` in the dtype that it takes beside a Python number of a higher kind."""
+    kind = x.array.dtype.kind
+    if kind == "f" or isinstance(number, bool):
+        return x
+    if isinstance(number, float):
+        return _as_dtype(x, default_float)
+    return _as_dtype(x, np.dtype(np.int64)) if kind == "b" else x
+
+
+def _as_dtype(x: Tensor, dtype: np.dtype[Any]) -> Tensor:
+    if x.array.dtype == dtype:
+        return x
+    return x.to(dtype)  # type: ignore[no-any-return, attr-defined]
+
+
+_RANK = {"b": 0, "u": 1, "i": 1, "f": 2, "c": 3}
+
+
+def result_type(a: Any, b: Any) -> np.dtype[Any]:
+    """torch's promotion of two arrays: bool < integer < float; 0-d counts within its kind only.
+
+    Source: torch's documentation, "Tensor Attributes", type promotion.
+    """
+    first, second = a.dtype, b.dtype
+    if first == second:
+        return first  # type: ignore[no-any-return]
+    rank, other = _RANK[first.kind], _RANK[second.kind]
+    if (a.ndim == 0) != (b.ndim == 0):
+        strong, weak = (b, a) if a.ndim == 0 else (a, b)
+        if _RANK[strong.dtype.kind] >= _RANK[weak.dtype.kind]:
+            return strong.dtype  # type: ignore[no-any-return]
+        return weak.dtype  # type: ignore[no-any-return]
+    if rank != other:
+        return first if rank > other else second  # type: ignore[no-any-return]
+    return np.promote_types(first, second)
+
+
+def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:
+    """Undo a broadcast: sum ``g`` over the dimensions along which ``shape`` was repeated.
+
+    Where one value was used n times, its gradient is the sum of the n gradients.
+
+    >>> import numpy as np
+    >>> unbroadcast(np.ones((4, 3)), (3,))
+    array([4., 4., 4.])
+    >>> unbroadcast(np.ones((4, 3)), (4, 1)).shape
+    (4, 1)
+    """
+    if g.shape == shape:
+        return g
+    lead = g.ndim - len(shape)
+    repeated = tuple(
+        axis
+        for axis, length in enumerate(g.shape)
+        if axis < lead or (shape[axis - lead] == 1 and length != 1)
+    )
+    return g.sum(axis=repeated).reshape(shape)

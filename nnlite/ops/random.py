@@ -1,0 +1,263 @@
+"""Random numbers, from generators whose state can be saved; and dropout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnlite.autograd.node import record
+from nnlite.ops import operands
+from nnlite.ops.create import _finish
+from nnlite.ops.elementwise import MulBackward0
+from nnlite.ops.operands import array_of, float_array
+from nnlite.ops.shape import _sizes
+from nnlite.tensor import Tensor, wrap
+
+__all__ = [
+    "Generator", "bernoulli", "dropout", "get_rng_state", "initial_seed", "manual_seed", "normal",
+    "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "seed", "set_rng_state",
+]  # fmt: skip
+
+
+class Generator:
+    """A source of random numbers: NumPy's PCG64 with a seed, and a state that can be saved.
+
+    The numbers differ from torch's for the same seed.
+
+    Attributes:
+        rng: the ``numpy.random.Generator`` that draws.
+
+    >>> import nnlite
+    >>> g = nnlite.Generator().manual_seed(7)
+    >>> nnlite.randint(0, 10, (3,), generator=g)
+    tensor([9, 6, 6])
+    """
+
+    __slots__ = ("_seed", "rng")
+
+    def __init__(self, device: Any = None) -> None:
+        self.manual_seed(0)
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start again from ``seed`` (a whole number, taken modulo 2⁶⁴); returns the generator."""
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+            raise TypeError(f"manual_seed: expected a whole number, got {seed!r}")
+        self._seed = int(seed) % 2**64
+        self.rng = np.random.Generator(np.random.PCG64(self._seed))
+        return self
+
+    def seed(self) -> int:
+        """Start again from a seed of the operating system's; returns it."""
+        self.manual_seed(np.random.SeedSequence().entropy % 2**64)  # type: ignore[operator]
+        return self._seed
+
+    def initial_seed(self) -> int:
+        """The seed that this generator started from."""
+        return self._seed
+
+    def get_state(self) -> dict[str, Any]:
+        """The state, as a dictionary that ``set_state`` and a checkpoint take."""
+        return {"seed": self._seed, "bit_generator": self.rng.bit_generator.state}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state of ``get_state``."""
+        try:
+            self._seed = state["seed"]
+            self.rng.bit_generator.state = state["bit_generator"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"set_state: not a state of Generator.get_state ({error})") from None
+
+
+default_generator = Generator()
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed the default generator, for reproducible runs; returns it.
+
+    >>> import nnlite
+    >>> _ = nnlite.manual_seed(0)
+    >>> a = nnlite.rand(2)
+    >>> _ = nnlite.manual_seed(0)
+    >>> nnlite.equal(a, nnlite.rand(2))
+    True
+    """
+    return default_generator.manual_seed(seed)
+
+
+def seed() -> int:
+    """Seed the default generator from the operating system; returns the seed."""
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    """The seed of the default generator."""
+    return default_generator.initial_seed()
+
+
+def get_rng_state() -> dict[str, Any]:
+    """The state of the default generator."""
+    return default_generator.get_state()
+
+
+def set_rng_state(state: dict[str, Any]) -> None:
+    """Go on from a state of ``get_rng_state``."""
+    default_generator.set_state(state)
+
+
+def _rng(generator: Generator | None) -> np.random.Generator:
+    return (default_generator if generator is None else generator).rng
+
+
+def _draw(draw: Any, size: tuple[int, ...], dtype: Any) -> Any:
+    wanted = np.dtype(operands.default_float if dtype is None else dtype)
+    if wanted.kind != "f":
+        raise RuntimeError(f"random: floating point dtypes only, got {wanted}; use randint")
+    if wanted == np.float16:
+        return draw(size, dtype=np.float32).astype(wanted)
+    return draw(size, dtype=wanted)
+
+
+def rand(
+    *size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Uniform random numbers from [0, 1).
+
+    >>> import nnlite
+    >>> nnlite.rand(2, 3).shape
+    nnlite.Size([2, 3])
+    """
+    return _finish(_draw(_rng(generator).random, _sizes(size), dtype), requires_grad)
+
+
+def randn(
+    *size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Random numbers from the normal distribution with mean 0 and variance 1.
+
+    >>> import nnlite
+    >>> nnlite.randn(5, 3, requires_grad=True).requires_grad
+    True
+    """
+    return _finish(_draw(_rng(generator).standard_normal, _sizes(size), dtype), requires_grad)
+
+
+def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """``rand`` of the shape and dtype of ``input``."""
+    return rand(input.array.shape, dtype=dtype or input.array.dtype, requires_grad=requires_grad)
+
+
+def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """``randn`` of the shape and dtype of ``input``."""
+    return randn(input.array.shape, dtype=dtype or input.array.dtype, requires_grad=requires_grad)
+
+
+def randint(
+    low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None,
+    dtype: Any = np.int64,
+) -> Tensor:  # fmt: skip
+    """Random whole numbers from ``low`` (default 0) up to, without, ``high``.
+
+    >>> import nnlite
+    >>> bool((nnlite.randint(3, 5, (100,)) >= 3).all())
+    True
+    """
+    if size is None:
+        low, high, size = 0, low, high
+    return wrap(_rng(generator).integers(low, high, _sizes((size,))).astype(dtype))
+
+
+def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
+    """The numbers 0 to n - 1 in random order.
+
+    >>> import nnlite
+    >>> nnlite.randperm(4).numpy().sum()
+    np.int64(6)
+    """
+    return wrap(_rng(generator).permutation(n))
+
+
+def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
+    """1 with the probability that ``input`` gives, else 0.
+
+    >>> import nnlite
+    >>> nnlite.bernoulli(nnlite.tensor([0.0, 1.0]))
+    tensor([0., 1.])
+    """
+    p = array_of("bernoulli", input)
+    return wrap((_rng(generator).random(p.shape) < p).astype(p.dtype))
+
+
+def normal(
+    mean: float = 0.0, std: float = 1.0, size: Any = (), *, generator: Generator | None = None,
+    dtype: Any = None, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Normal random numbers of the given mean and standard deviation.
+
+    >>> import nnlite
+    >>> nnlite.normal(2.0, 3.0, (4,)).shape
+    nnlite.Size([4])
+    """
+    z = _draw(_rng(generator).standard_normal, _sizes((size,)), dtype)
+    z *= std
+    z += mean
+    return _finish(z, requires_grad)
+
+
+def uniform_(
+    input: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Fill with uniform random numbers from [from_, to), in place; returns the tensor."""
+    from nnlite.ops.inplace import copy_
+
+    u = _draw(_rng(generator).random, input.array.shape, input.array.dtype)
+    u *= to - from_
+    u += from_
+    return copy_(input, wrap(u))
+
+
+def normal_(
+    input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Fill with normal random numbers, in place; returns the tensor."""
+    from nnlite.ops.inplace import copy_
+
+    return copy_(
+        input, normal(mean, std, input.array.shape, generator=generator, dtype=input.array.dtype)
+    )
+
+
+def dropout(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False,
+    *, generator: Generator | None = None,
+) -> Tensor:  # fmt: skip
+    """Set each element to 0 with probability ``p`` and scale the rest by 1/(1 - p), in training.
+
+    Source: Srivastava et al. 2014, "Dropout".
+
+    Args:
+        p: the probability, in [0, 1].
+        training: without it the input is returned as it is.
+        generator: where the random numbers come from; default: the default generator.
+
+    >>> import nnlite
+    >>> nnlite.nn.functional.dropout(nnlite.ones(2), p=0.0)
+    tensor([1., 1.])
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout: p is a probability in [0, 1], got {p}")
+    if not training or p == 0:
+        return input
+    x = float_array("dropout", input)
+    if p == 1:
+        keep = np.zeros_like(x)
+    else:
+        keep = (_rng(generator).random(x.shape, dtype=np.float32) >= p).astype(x.dtype)
+        keep *= 1 / (1 - p)
+    out = record(x * keep, MulBackward0, (input._node, None), (None, keep))
+    if inplace:
+        from nnlite.ops.inplace import _take_over, claim
+
+        claim("dropout", input)
+        return _take_over(input, "dropout", out)
+    return out

@@ -1,0 +1,542 @@
+"""Shape operators: the same elements in another arrangement. Most return views."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nnlite.autograd.node import Node, record, record_outputs
+from nnlite.ops.operands import Array, array_of, result_type, unbroadcast
+from nnlite.tensor import Tensor, wrap
+
+
+def _sizes(sizes: tuple[Any, ...]) -> tuple[int, ...]:
+    """Sizes given one by one or as one sequence."""
+    if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
+        sizes = tuple(sizes[0])
+    return tuple(map(int, sizes))
+
+
+class ViewBackward0(Node):
+    """y = x in another shape:   ∂x = g in the shape of x"""
+
+    __slots__ = ()
+    is_view = True
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        return (g.reshape(self.meta),)
+
+
+class UnsafeViewBackward0(ViewBackward0):
+    """y = a copy of x in another shape:   ∂x = g in the shape of x"""
+
+    __slots__ = ()
+    is_view = False
+
+
+def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """The same elements in row-major order in another shape; one size may be -1.
+
+    Returns a view where the memory allows it, else a copy.
+
+    >>> import nnlite
+    >>> nnlite.arange(6).reshape(2, -1)
+    tensor([[0, 1, 2],
+            [3, 4, 5]])
+    """
+    a = array_of("reshape", input)
+    sizes = _sizes(shape)
+    try:
+        y = a.reshape(sizes)
+    except ValueError:
+        raise RuntimeError(
+            f"reshape: {a.size} elements of shape {list(a.shape)} do not fit {list(sizes)}"
+        ) from None
+    if np.may_share_memory(a, y):
+        return record(y, ViewBackward0, (input._node,), (), a.shape)
+    return record(y, UnsafeViewBackward0, (input._node,), (), a.shape)
+
+
+def view(input: Tensor, *shape: Any) -> Tensor:
+    """``reshape`` that never copies.
+
+    Raises:
+        RuntimeError: when the memory layout does not allow it.
+
+    >>> import nnlite
+    >>> nnlite.arange(6).view(3, 2).shape
+    nnlite.Size([3, 2])
+    """
+    out = reshape(input, *shape)
+    if input.array.size and not np.may_share_memory(input.array, out.array):
+        raise RuntimeError(
+            "view: the elements do not lie in the order that this shape needs; use reshape(), "
+            "which copies then"
+        )
+    return out
+
+
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Dimensions ``start_dim`` to ``end_dim`` joined into one.
+
+    >>> import nnlite
+    >>> nnlite.zeros(2, 3, 4).flatten(1).shape
+    nnlite.Size([2, 12])
+    """
+    shape = array_of("flatten", input).shape
+    ndim = len(shape)
+    if ndim == 0:
+        return reshape(input, 1)
+    start, end = _checked("flatten", start_dim, ndim), _checked("flatten", end_dim, ndim)
+    if start > end:
+        raise RuntimeError(f"flatten: start_dim {start_dim} lies behind end_dim {end_dim}")
+    if start == end:
+        return input
+    joined = 1
+    for length in shape[start : end + 1]:
+        joined *= length
+    return reshape(input, shape[:start] + (joined,) + shape[end + 1 :])
+
+
+def _checked(function: str, dim: int, ndim: int) -> int:
+    """``dim`` counted from 0; IndexError when there is no such dimension."""
+    if not -ndim <= dim < ndim:
+        raise IndexError(
+            f"{function}: dimension {dim} is out of range for a tensor of {ndim} dimensions"
+        )
+    return dim % ndim
+
+
+class PermuteBackward0(Node):
+    """y = x with its dimensions in another order:   ∂x = g with them back in place"""
+
+    __slots__ = ()
+    is_view = True
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        back = [0] * len(self.meta)
+        for place, dim in enumerate(self.meta):
+            back[dim] = place
+        return (g.transpose(tuple(back)),)
+
+
+class TransposeBackward0(PermuteBackward0):
+    """y = x with two dimensions exchanged:   ∂x = g with them exchanged"""
+
+    __slots__ = ()
+
+
+class TBackward0(PermuteBackward0):
+    """y = xᵀ:   ∂x = gᵀ"""
+
+    __slots__ = ()
+
+
+def permute(input: Tensor, *dims: Any) -> Tensor:
+    """The dimensions in another order (a view).
+
+    >>> import nnlite
+    >>> nnlite.zeros(2, 3, 4).permute(2, 0, 1).shape
+    nnlite.Size([4, 2, 3])
+    """
+    a = array_of("permute", input)
+    order = tuple(_checked("permute", dim, a.ndim) for dim in _sizes(dims))
+    if sorted(order) != list(range(a.ndim)):
+        raise RuntimeError(f"permute: {list(dims)} does not name each of {a.ndim} dimensions once")
+    return record(a.transpose(order), PermuteBackward0, (input._node,), (), order)
+
+
+def transpose(input: Tensor, *dims: Any) -> Tensor:
+    """Two dimensions exchanged (a view).
+
+    Without arguments, or with one tuple, as NumPy has it: the dimensions reversed, or in that order.
+
+    >>> import nnlite
+    >>> nnlite.zeros(2, 3, 4).transpose(0, 2).shape
+    nnlite.Size([4, 3, 2])
+    """
+    a = array_of("transpose", input)
+    if len(dims) != 2:
+        return permute(input, *(dims or range(a.ndim)[::-1]))
+    first, second = (_checked("transpose", dim, a.ndim) for dim in dims)
+    order = list(range(a.ndim))
+    order[first], order[second] = second, first
+    return record(a.transpose(order), TransposeBackward0, (input._node,), (), tuple(order))
+
+
+def t(input: Tensor) -> Tensor:
+    """A matrix transposed; a vector as it is.
+
+    >>> import nnlite
+    >>> nnlite.zeros(2, 3).t().shape
+    nnlite.Size([3, 2])
+    """
+    a = array_of("t", input)
+    if a.ndim > 2:
+        raise RuntimeError(f"t: expected a matrix, got {a.ndim} dimensions; use transpose or mT")
+    order = (1, 0) if a.ndim == 2 else tuple(range(a.ndim))
+    return record(a.T, TBackward0, (input._node,), (), order)
+
+
+def reverse_dims(input: Tensor) -> Tensor:
+    """``tensor.T``: the dimensions in reverse order."""
+    return permute(input, *range(input.array.ndim)[::-1])
+
+
+def matrix_transpose(input: Tensor) -> Tensor:
+    """``tensor.mT``: the last two dimensions exchanged."""
+    return transpose(input, -2, -1)
+
+
+class UnsqueezeBackward0(ViewBackward0):
+    """y = x with a dimension of length 1 more:   ∂x = g without it"""
+
+    __slots__ = ()
+
+
+class SqueezeBackward0(ViewBackward0):
+    """y = x without dimensions of length 1:   ∂x = g with them"""
+
+    __slots__ = ()
+
+
+class SqueezeBackward1(SqueezeBackward0):
+    """y = x without one dimension of length 1:   ∂x = g with it"""
+
+    __slots__ = ()
+
+
+class SqueezeBackward2(SqueezeBackward0):
+    """y = x without some dimensions of length 1:   ∂x = g with them"""
+
+    __slots__ = ()
+
+
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """A dimension of length 1 inserted at ``dim`` (a view).
+
+    >>> import nnlite
+    >>> nnlite.zeros(3).unsqueeze(1).shape
+    nnlite.Size([3, 1])
+    """
+    a = array_of("unsqueeze", input)
+    place = _checked("unsqueeze", dim, a.ndim + 1)
+    y = a.reshape((*a.shape[:place], 1, *a.shape[place:]))
+    return record(y, UnsqueezeBackward0, (input._node,), (), a.shape)
+
+
+def squeeze(input: Tensor, dim: int | tuple[int, ...] | None = None) -> Tensor:
+    """Dimensions of length 1 removed: all, or those named by ``dim`` (a view).
+
+    >>> import nnlite
+    >>> nnlite.zeros(3, 1).squeeze(1).shape
+    nnlite.Size([3])
+    """
+    a = array_of("squeeze", input)
+    node: type[Node]
+    if dim is None:
+        node, named = SqueezeBackward0, set(range(a.ndim))
+    elif isinstance(dim, int):
+        node, named = SqueezeBackward1, {_checked("squeeze", dim, a.ndim or 1)}
+    else:
+        node, named = SqueezeBackward2, {_checked("squeeze", d, a.ndim) for d in dim}
+    shape = tuple(n for place, n in enumerate(a.shape) if n != 1 or place not in named)
+    return record(a.reshape(shape), node, (input._node,), (), a.shape)
+
+
+class ExpandBackward0(Node):
+    """y = x repeated to a larger shape:   ∂x = g, summed over the repetitions"""
+
+    __slots__ = ()
+    is_view = True
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        return (unbroadcast(g, self.meta),)
+
+
+def expand(input: Tensor, *sizes: Any) -> Tensor:
+    """Dimensions of length 1 repeated to ``sizes`` without copying; -1 keeps a size.
+
+    >>> import nnlite
+    >>> nnlite.tensor([[1], [2]]).expand(-1, 3)
+    tensor([[1, 1, 1],
+            [2, 2, 2]])
+    """
+    a = array_of("expand", input)
+    wanted = _sizes(sizes)
+    lead = len(wanted) - a.ndim
+    if lead < 0 or -1 in wanted[:lead]:
+        raise RuntimeError(f"expand: {list(a.shape)} cannot become {list(wanted)}")
+    shape = tuple(a.shape[i - lead] if n == -1 else n for i, n in enumerate(wanted))
+    return broadcast_to(input, shape)
+
+
+def broadcast_to(input: Tensor, shape: Sequence[int]) -> Tensor:
+    """``input`` repeated to ``shape`` by the rules of broadcasting, without copying.
+
+    >>> import nnlite
+    >>> nnlite.broadcast_to(nnlite.tensor([1, 2]), (2, 2))
+    tensor([[1, 2],
+            [1, 2]])
+    """
+    a = array_of("broadcast_to", input)
+    try:
+        y = np.broadcast_to(a, tuple(shape))
+    except ValueError:
+        raise RuntimeError(
+            f"broadcast_to: {list(a.shape)} cannot be repeated to {list(shape)}"
+        ) from None
+    return record(y, ExpandBackward0, (input._node,), (), a.shape)
+
+
+# ---- joining and splitting ----------------------------------------------------------------------
+
+
+class CatBackward0(Node):
+    """y = [x₁ x₂ …]:   ∂xᵢ = the part of g where xᵢ stands"""
+
+    __slots__ = ()
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        dim, lengths = self.meta
+        before = (slice(None),) * dim
+        parts, start = [], 0
+        for length in lengths:
+            parts.append(g[(*before, slice(start, start + length))])
+            start += length
+        return tuple(parts)
+
+
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Tensors joined along an existing dimension.
+
+    >>> import nnlite
+    >>> nnlite.cat([nnlite.zeros(2), nnlite.ones(1)])
+    tensor([0., 0., 1.])
+    """
+    arrays, edges = _joined("cat", tensors)
+    dim = _checked("cat", dim, arrays[0].ndim)
+    try:
+        y = np.concatenate(arrays, axis=dim)
+    except ValueError:
+        raise RuntimeError(
+            f"cat: shapes must be equal except in dimension {dim}, got "
+            + ", ".join(str(list(a.shape)) for a in arrays)
+        ) from None
+    lengths = tuple(a.shape[dim] for a in arrays)
+    return record(y, CatBackward0, edges, (), (dim, lengths))
+
+
+class StackBackward0(Node):
+    """y = (x₁, x₂, …):   ∂xᵢ = gᵢ"""
+
+    __slots__ = ()
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        before = (slice(None),) * self.meta
+        return tuple(g[(*before, i)] for i in range(len(self.edges)))
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Tensors of one shape joined along a new dimension.
+
+    >>> import nnlite
+    >>> nnlite.stack([nnlite.zeros(2), nnlite.ones(2)])
+    tensor([[0., 0.],
+            [1., 1.]])
+    """
+    arrays, edges = _joined("stack", tensors)
+    if any(a.shape != arrays[0].shape for a in arrays):
+        raise RuntimeError(
+            "stack: all shapes must be equal, got " + ", ".join(str(list(a.shape)) for a in arrays)
+        )
+    dim = _checked("stack", dim, arrays[0].ndim + 1)
+    return record(np.stack(arrays, axis=dim), StackBackward0, edges, (), dim)
+
+
+def _joined(function: str, tensors: Sequence[Tensor]) -> tuple[list[Array], tuple[Any, ...]]:
+    """The arrays of tensors that are to be joined, in one dtype, and their edges."""
+    if isinstance(tensors, Tensor) or not len(tensors):
+        raise TypeError(f"{function}: expected a non-empty list or tuple of tensors")
+    arrays = [array_of(function, tensor) for tensor in tensors]
+    if any(a.dtype != arrays[0].dtype for a in arrays):
+        dtype = arrays[0].dtype
+        for a in arrays[1:]:
+            dtype = result_type(np.empty(1, dtype), np.empty(1, a.dtype))
+        tensors = [tensor.to(dtype) for tensor in tensors]  # type: ignore[attr-defined]
+        arrays = [tensor.array for tensor in tensors]
+    return arrays, tuple(tensor._node for tensor in tensors)
+
+
+class SplitBackward0(Node):
+    """(y₁, y₂, …) = parts of x:   ∂x = [g₁ g₂ …], zeros for a part that is not used"""
+
+    __slots__ = ()
+
+    def backward(self, g: Any) -> tuple[Array, ...]:
+        dim, shapes = self.meta
+        like = next(iter(g.values()))
+        parts = [g[i] if i in g else np.zeros_like(like, shape=s) for i, s in enumerate(shapes)]
+        return (np.concatenate(parts, axis=dim),)
+
+
+def split(input: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Parts of ``split_size`` (the last may be smaller), or of the given sizes, along ``dim``.
+
+    >>> import nnlite
+    >>> nnlite.arange(5).split(2)
+    (tensor([0, 1]), tensor([2, 3]), tensor([4]))
+    """
+    a = array_of("split", input)
+    dim = _checked("split", dim, a.ndim)
+    length = a.shape[dim]
+    if isinstance(split_size, int):
+        if split_size <= 0:
+            raise RuntimeError(f"split: split_size must be positive, got {split_size}")
+        sizes = [min(split_size, length - start) for start in range(0, length, split_size)] or [0]
+    else:
+        sizes = list(split_size)
+        if sum(sizes) != length:
+            raise RuntimeError(f"split: sizes {sizes} do not add up to {length}")
+    before = (slice(None),) * dim
+    parts, start = [], 0
+    for size in sizes:
+        parts.append(a[(*before, slice(start, start + size))])
+        start += size
+    meta = (dim, tuple(part.shape for part in parts))
+    return record_outputs(tuple(parts), SplitBackward0, (input._node,), (), meta)
+
+
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """``input`` cut into ``chunks`` parts of equal size (the last may be smaller).
+
+    >>> import nnlite
+    >>> len(nnlite.arange(6).chunk(3))
+    3
+    """
+    if chunks <= 0:
+        raise RuntimeError(f"chunk: chunks must be positive, got {chunks}")
+    length = array_of("chunk", input).shape[dim]
+    return split(input, max(1, -(-length // chunks)), dim)
+
+
+# ---- copies and conversions ---------------------------------------------------------------------
+
+
+class CloneBackward0(Node):
+    """y = x, copied:   ∂x = g"""
+
+    __slots__ = ()
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        return (g,)
+
+
+def clone(input: Tensor) -> Tensor:
+    """A copy with memory of its own, in the graph.
+
+    >>> import nnlite
+    >>> x = nnlite.ones(2)
+    >>> y = x.clone()
+    >>> _ = y.add_(1)
+    >>> x
+    tensor([1., 1.])
+    """
+    return record(array_of("clone", input).copy(), CloneBackward0, (input._node,))
+
+
+def contiguous(input: Tensor) -> Tensor:
+    """The tensor itself if its elements lie in row-major order, else a copy that does.
+
+    >>> import nnlite
+    >>> nnlite.zeros(2, 3).t().contiguous().is_contiguous()
+    True
+    """
+    a = array_of("contiguous", input)
+    if a.flags.c_contiguous:
+        return input
+    return record(a.copy(order="C"), CloneBackward0, (input._node,))
+
+
+class ToCopyBackward0(Node):
+    """y = x in another dtype:   ∂x = g in the dtype of x"""
+
+    __slots__ = ()
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        return (g.astype(self.meta),)
+
+
+def to(input: Tensor, *args: Any, dtype: Any = None, copy: bool = False, **ignored: Any) -> Tensor:
+    """``input`` in another dtype (the tensor itself when nothing changes).
+
+    Args:
+        args: a dtype, a tensor whose dtype is taken, or the device ``"cpu"``.
+        dtype: the dtype.
+        copy: a copy in any case.
+
+    >>> import nnlite
+    >>> nnlite.tensor([1, 2]).to(nnlite.float32)
+    tensor([1., 2.])
+    """
+    for arg in args:
+        if isinstance(arg, Tensor):
+            dtype = arg.array.dtype
+        elif isinstance(arg, str) and arg.split(":")[0] in ("cpu", "cuda", "mps", "xpu", "meta"):
+            ignored["device"] = arg
+        elif not isinstance(arg, bool):
+            dtype = arg
+    if str(ignored.get("device") or "cpu") != "cpu":
+        raise NotImplementedError(
+            f"to: device {ignored['device']!r} is not available; nnlite computes on the CPU"
+        )
+    a = array_of("to", input)
+    wanted = a.dtype if dtype is None else np.dtype(dtype)
+    if wanted == a.dtype:
+        return clone(input) if copy else input
+    y = a.astype(wanted)
+    if wanted.kind != "f":
+        return wrap(y)
+    return record(y, ToCopyBackward0, (input._node,), (), a.dtype)
+
+
+def float(input: Tensor) -> Tensor:
+    """``input.to(nnlite.float32)``."""
+    return to(input, np.float32)
+
+
+def double(input: Tensor) -> Tensor:
+    """``input.to(nnlite.float64)``."""
+    return to(input, np.float64)
+
+
+def half(input: Tensor) -> Tensor:
+    """``input.to(nnlite.float16)``."""
+    return to(input, np.float16)
+
+
+def long(input: Tensor) -> Tensor:
+    """``input.to(nnlite.int64)``."""
+    return to(input, np.int64)
+
+
+def int_(input: Tensor) -> Tensor:
+    """``input.to(nnlite.int32)``."""
+    return to(input, np.int32)
+
+
+def bool_(input: Tensor) -> Tensor:
+    """``input.to(nnlite.bool)``."""
+    return to(input, np.bool_)
+
+
+def type_as(input: Tensor, other: Tensor) -> Tensor:
+    """``input`` in the dtype of ``other``."""
+    return to(input, other.array.dtype)
+
+
+def astype(input: Tensor, dtype: Any, copy: bool = True) -> Tensor:
+    """NumPy's name for ``to(dtype)``, so that derivatives written for arrays run on tensors."""
+    return to(input, dtype)
