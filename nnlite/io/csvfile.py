@@ -214,7 +214,7 @@ class _CsvFile:
         place = f"{self.path}, line {line}"
         if "" in header:
             raise ValueError(f"{place}: column {header.index('') + 1} has no name: give it one")
-        if all(as_number(name) is not None for name in header):
+        if all(_is_finite(name) for name in header):
             raise ValueError(
                 f"{place}: numbers stand where the column names belong "
                 f"({listed(header)}): put a line of names above them"
@@ -256,6 +256,11 @@ def _records(path: str, data: bytes, delimiter: str) -> Iterator[Record]:
         if "unexpected end of data" in message or "field limit" in message:
             message = "a double quote that opens a value here is never closed"
         raise ValueError(f"{path}, line {start}: {message}") from None
+
+
+def _is_finite(text: str) -> bool:
+    number = as_number(text)
+    return number is not None and math.isfinite(number)
 
 
 def _floats(cells: tuple[str, ...]) -> NDArray[np.float64] | None:

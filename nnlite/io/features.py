@@ -62,15 +62,16 @@ class Number(Feature):
         high = float(values.max())
         if low == high:
             return cls(name, low, 1.0)
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            mean = float(values.mean())
-            std = float(values.std())
-        if not (math.isfinite(mean) and math.isfinite(std)):
+        # On a scale of 0 to 1, where no square overflows or vanishes.
+        spread = high - low
+        if not math.isfinite(spread):
             raise ValueError(
                 f"{table.where()}, column {show(name)}: numbers from {low:g} to {high:g} are too "
                 "large to standardise: use another unit"
             )
-        return cls(name, mean, std or 1.0)
+        scaled = (values - low) / spread
+        mean = low + spread * float(scaled.mean())
+        return cls(name, mean, spread * float(scaled.std()) or 1.0)
 
     @property
     def names(self) -> tuple[str, ...]:
