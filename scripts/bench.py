@@ -4,6 +4,7 @@ The command only: `benchmark/` beside it holds the workloads, the frameworks and
 """
 
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -18,7 +19,12 @@ def main() -> int:
         return serve(*sys.argv[2:])
     from benchmark.command import main as command
 
-    return command(sys.argv[1:])
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a console that cannot write µ
+    try:
+        return command(sys.argv[1:])
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

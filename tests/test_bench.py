@@ -31,6 +31,7 @@ MACHINE = {
     "system": "a system",
     "python": "CPython 3.12.0",
     "threads": 1,
+    "load": 0.25,
     "versions": {"numpy": "2.0.0"},
 }
 
@@ -179,6 +180,13 @@ def test_table() -> None:
     ]
 
 
+def test_head_says_where_and_how() -> None:
+    text = report.head(MACHINE)
+    assert text.startswith("a processor, 2 of 4 cores, 1 thread each\na system, CPython 3.12.0")
+    assert "load average at the start 0.25" in text
+    assert "numpy 2.0.0" in text
+
+
 def test_differences_are_written_as_times() -> None:
     measured = {("", "numpy"): series(0.1), ("", "nnlite"): series(0.13)}
     text = report.table(outcome_of(workload(difference=True), measured))
@@ -272,6 +280,7 @@ def test_a_missing_framework_is_named(
     [
         (["--only", "tiny"], "no workload 'tiny'; there are tiny_step"),
         (["--frameworks", "caffe"], "no framework 'caffe'"),
+        (["--json", "no/such/folder/f.json"], "there is no folder"),
         (["--rounds", "0"], "'0' is not a whole number from 1 up"),
     ],
 )

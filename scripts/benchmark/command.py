@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmark import machine
@@ -68,6 +69,18 @@ def parser() -> argparse.ArgumentParser:
     add("--plot", type=Path, metavar="FILE", help="draw the figures (.png, .svg or .pdf)")
     add("--list", action="store_true", help="list workloads, targets and frameworks, then end")
     return result
+
+
+def read_arguments(arguments: list[str]) -> argparse.Namespace:
+    """Return the arguments; end with status 2 where the files could not be written later."""
+    reader = parser()
+    args = reader.parse_args(arguments)
+    for file in (args.json, args.plot):
+        if file and not file.resolve().parent.is_dir():
+            reader.error(f"{file}: there is no folder {file.resolve().parent}")
+    if args.plot and find_spec("matplotlib") is None:
+        reader.error("--plot needs matplotlib, which is not installed")
+    return args
 
 
 def positive(text: str) -> int:
@@ -146,7 +159,7 @@ def run(
 
 def main(arguments: list[str]) -> int:
     """Run the command and return its exit status."""
-    args = parser().parse_args(arguments)
+    args = read_arguments(arguments)
     if args.list:
         print(listing())
         return 0

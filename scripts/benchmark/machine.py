@@ -45,6 +45,7 @@ def describe(frameworks: list[str], threads: int, env: dict[str, str]) -> dict[s
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "threads": threads,
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "versions": {name: framework_version(name, env) for name in frameworks},
     }
 

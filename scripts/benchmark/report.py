@@ -69,10 +69,12 @@ def head(machine: dict[str, Any]) -> str:
         f"{FRAMEWORKS[name].package} {version}" for name, version in machine["versions"].items()
     )
     threads = machine["threads"]
+    load = machine["load"]
+    busy = "" if load is None else f"; load average at the start {load:g}"
     return (
         f"{machine['cpu']}, {machine['usable_cores']} of {machine['cores']} cores, "
         f"{threads} thread{'s' if threads > 1 else ''} each\n"
-        f"{machine['system']}, {machine['python']}\n"
+        f"{machine['system']}, {machine['python']}{busy}\n"
         f"{versions}\n"
         "Median over the rounds [lower and upper quartile]; comparisons are taken within rounds."
     )

@@ -11,6 +11,7 @@ It ends when stdin does. A failure is answered with {"error": "…"}.
 import gc
 import json
 import os
+import signal
 import sys
 import traceback
 from importlib import import_module
@@ -68,8 +69,10 @@ class Worker:
 def serve(framework: str, workload: str) -> int:
     """Answer requests until stdin ends; return the exit status.
 
-    What libraries print goes to stderr: stdout belongs to the answers.
+    What libraries print goes to stderr: stdout belongs to the answers. An interrupt from the
+    keyboard is the conductor's to handle: it ends its workers.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)
         worker: Worker | None = None
