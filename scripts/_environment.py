@@ -60,7 +60,7 @@ print(json.dumps(answer))
 """
 
 NO_VENV = """\
-This Python cannot make virtual environments: its module {module} is missing.
+This Python cannot make virtual environments: its module {module} is missing or disabled.
 Install it and run this again:
     Debian, Ubuntu:  sudo apt install python3-venv
                      (for a Python that is not the system's own: python{version}-venv)
@@ -70,32 +70,32 @@ Or activate an environment of your own (virtualenv, conda, uv) first."""
 CURES = (
     (
         r"CERTIFICATE_VERIFY_FAILED|SSLError|SSLCertVerificationError",
-        "The package index's certificate was not accepted. Where a proxy signs the traffic, name\n"
+        "the package index's certificate was not accepted. Where a proxy signs the traffic, name\n"
         "its certificate file:  PIP_CERT=/path/to/certificate.pem",
     ),
     (
         r"ProxyError|Cannot connect to proxy|Tunnel connection failed|407 Proxy",
-        "The proxy refused the connection. Check its address and login in HTTPS_PROXY\n"
+        "the proxy refused the connection. Check its address and login in HTTPS_PROXY\n"
         "(http://user:password@host:port).",
     ),
     (
         r"NewConnectionError|Failed to establish a new connection|NameResolutionError|"
         r"name resolution|ConnectTimeout|ReadTimeout|Read timed out|connection broken|"
-        r"Connection (refused|reset|aborted)|Network is unreachable",
-        "The package index could not be reached. Check the network. Behind a proxy set HTTPS_PROXY\n"
-        "to http://host:port; with an index of your own set PIP_INDEX_URL to its address.",
+        r"Connection (refused|reset|aborted)|Network is unreachable|from versions: none",
+        "the package index could not be reached. Check the network; behind a proxy set\n"
+        "HTTPS_PROXY to http://host:port; for an index of your own set PIP_INDEX_URL.",
     ),
     (
         r"No space left on device|Errno 28|not enough space",
-        "The disk is full. Free some space (about 400 MB are needed).",
+        "the disk is full. Free some space (about 400 MB are needed).",
     ),
     (
-        r"Permission denied|Errno 13|Access is denied",
-        "The environment cannot be written to. Use one that is yours, or deactivate it and let\n"
+        r"Permission denied|Access is denied|Read-only file system|Errno 13|Errno 30",
+        "the environment cannot be written to. Use one that is yours, or deactivate it and let\n"
         "this script make its own.",
     ),
 )
-OTHER_CURE = "The last lines above say why."
+OTHER_CURE = "see the last lines above."
 
 
 class SetupError(Exception):
@@ -220,6 +220,8 @@ def fault_of(
     """Say why an environment that these scripts made cannot be used, or return None."""
     if not record.get("complete"):
         return "its making was interrupted"
+    if record.get("installing"):
+        return "an installation into it was interrupted"
     if record.get("location") != os.path.realpath(environment.path):
         return "its folder was moved"
     if state is None:
@@ -249,14 +251,29 @@ def make(environment: Environment) -> None:
             elif entry.name != RECORD:
                 entry.unlink()
     except OSError as error:
-        raise SetupError(f"{folder} cannot be written: {error}") from error
-    command = [sys.executable, "-m", "venv", str(folder)]
+        raise SetupError(
+            f"{folder} cannot be made: {error}\n"
+            "Copy the repository to a folder where you may write, or activate an environment first."
+        ) from error
+    # Without pip at first: venv would hide what ensurepip says when that fails.
+    command = [sys.executable, "-m", "venv", "--without-pip", str(folder)]
     status, output = run_quietly(command, plain_variables())
     if status != 0:
-        # Debian has an ensurepip that can be found and yet does not work.
-        failure = f"{shlex.join(command)} failed with exit status {status}."
-        raise SetupError(f"{output}\n{no_venv('ensurepip') if 'ensurepip' in output else failure}")
+        raise SetupError(f"{output}\n{shlex.join(command)} failed: {cure_of(output)}")
+    add_pip(environment)
     write_record(folder, {**record, "complete": True})
+
+
+def add_pip(environment: Environment) -> None:
+    """Install the pip that comes with the environment's Python into it."""
+    command = [str(environment.python), "-m", "ensurepip", "--upgrade", "--default-pip"]
+    status, output = run_quietly(command, variables_of(environment))
+    if status == 0:
+        return
+    # Debian has an ensurepip that can be found and yet does not work.
+    if re.search("no module named|not available|disabled", output, re.IGNORECASE):
+        raise SetupError(f"{output}\n{no_venv('ensurepip')}")
+    raise SetupError(f"{output}\n{shlex.join(command)} failed: {cure_of(output)}")
 
 
 def no_venv(module: str) -> str:
@@ -273,6 +290,7 @@ def install(environment: Environment, extras: Sequence[str]) -> None:
     key = installation_key(environment.path)
     # What an earlier run asked for stays current too.
     extras = sorted({*extras, *record.get("extras", ())})
+    record.pop("installing", None)
     state = probe(environment, extras)
     if state is None:
         raise SetupError(f"{environment.python} does not run.")
@@ -282,10 +300,15 @@ def install(environment: Environment, extras: Sequence[str]) -> None:
         return
     for name in ("key", "extras"):
         record.pop(name, None)
-    write_record(environment.path, record)
-    ensure_pip(environment, state)
-    say("Installing nnlite and what it needs (the first time this takes a minute and the network)")
-    pip_install(environment, "--editable", f".[{','.join(extras)}]" if extras else ".")
+    write_record(environment.path, {**record, "installing": True})
+    try:
+        ensure_pip(environment, state)
+        say("Installing nnlite and what it needs (this takes a minute, and needs the network)")
+        pip_install(environment, "--editable", f".[{','.join(extras)}]" if extras else ".")
+    except SetupError:
+        # pip ended by itself, so that no package is left half installed.
+        write_record(environment.path, record)
+        raise
     write_record(environment.path, {**record, "key": key, "extras": extras})
 
 
@@ -301,13 +324,7 @@ def ensure_pip(environment: Environment, state: State) -> None:
     """See to it that the environment has a pip that can do editable installation."""
     if state.pip is None:
         say("Adding pip, which the environment lacks")
-        command = [str(environment.python), "-m", "ensurepip", "--upgrade"]
-        status, output = run_quietly(command, variables_of(environment))
-        if status != 0:
-            raise SetupError(
-                f"{output}\nThe environment {environment.path} has no pip, and ensurepip cannot\n"
-                "add it. Install pip into it, or deactivate it and let this script make its own."
-            )
+        add_pip(environment)
         state = probe(environment) or state
     if state.pip is None or state.pip < OLDEST_PIP:
         say("Updating pip, which is too old to install this project")
@@ -319,7 +336,7 @@ def pip_install(environment: Environment, *arguments: str) -> None:
     command = [str(environment.python), "-m", "pip", "install", "--no-input", "--progress-bar=off"]
     status, output = run_quietly([*command, *arguments], variables_of(environment))
     if status != 0:
-        raise SetupError(f"{output}\nThe installation failed.\n{cure_of(output)}")
+        raise SetupError(f"{output}\nThe installation failed: {cure_of(output)}")
 
 
 def cure_of(output: str) -> str:
@@ -368,7 +385,7 @@ def write_record(folder: Path, record: Mapping[str, Any]) -> None:
         temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         temporary.replace(folder / RECORD)
     except OSError as error:
-        raise SetupError(f"The environment {folder} cannot be written to: {error}") from error
+        raise SetupError(f"Writing into {folder} failed: {error}\n{cure_of(str(error))}") from error
 
 
 def run(environment: Environment, command: Sequence[str], *, cwd: Path = ROOT) -> int:
@@ -385,11 +402,16 @@ def wait(process: "subprocess.Popen[Any]") -> int:
     try:
         return process.wait()
     except KeyboardInterrupt:
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        end(process)
         raise
+
+
+def end(process: "subprocess.Popen[Any]") -> None:
+    """Give a process that got Ctrl-C the time to clean up."""
+    try:
+        process.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def run_quietly(command: Sequence[str], variables: Mapping[str, str]) -> tuple[int, str]:
@@ -411,7 +433,7 @@ def run_quietly(command: Sequence[str], variables: Mapping[str, str]) -> tuple[i
         try:
             output, _ = process.communicate()
         except KeyboardInterrupt:
-            process.kill()
+            end(process)
             raise
     return process.returncode, output.rstrip()
 
