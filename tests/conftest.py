@@ -3,12 +3,17 @@
 import os
 from types import ModuleType
 
+import hypothesis
 import pytest
 
 import nnlite
 
 # Set before anything imports matplotlib.
 os.environ["MPLBACKEND"] = "Agg"
+
+# The same examples every time, and no test fails for being slow.
+hypothesis.settings.register_profile("nnlite", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("nnlite")
 
 TORCH_IS_REQUIRED = os.environ.get("NNLITE_REQUIRE_TORCH") == "1"
 

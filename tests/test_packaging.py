@@ -19,7 +19,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
-TEXT = {"", ".py", ".md", ".toml", ".txt", ".csv", ".json", ".yml", ".yaml", ".cfg", ".sh", ".typed"}
+TEXT = {"", ".cfg", ".csv", ".json", ".md", ".py", ".sh", ".toml", ".txt", ".yaml", ".yml"}
 # Made on the reader's own machine, not part of the project.
 MADE_HERE = {"__pycache__", "build", "dist", "runs"}
 
