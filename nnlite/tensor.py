@@ -1,6 +1,6 @@
-"""Tensor: an array, and its place in the graph of operations. Storage and conversion; no mathematics.
+"""Tensor: an array and its place in the graph. Storage and conversion; no mathematics.
 
-Operators, and the engine's ``backward``, are bound to the class by the one table in ``nnlite.ops``.
+Operators, and the engine's ``backward``, come from the table ``nnlite.ops.methods``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from nnlite import printing
 
 if TYPE_CHECKING:
     from nnlite.autograd.node import Node
+    from nnlite.ops.methods import Methods
+else:
+    Methods = object  # nnlite.ops binds them when it is imported
 
 __all__ = ["Size", "Tensor", "wrap"]
 
@@ -115,7 +118,7 @@ class AccumulateGrad:
         return f"<AccumulateGrad object at {id(self):#x}>"
 
 
-class Tensor:
+class Tensor(Methods):
     """An n-dimensional array that knows how it was computed, so that gradients can be found.
 
     Args:
@@ -200,7 +203,7 @@ class Tensor:
 
     @property
     def grad(self) -> Tensor | None:
-        """The accumulated gradient of a leaf, of the tensor's shape and dtype; None before ``backward``."""
+        """The accumulated gradient, of the tensor's shape and dtype; None before ``backward``."""
         return None if self._leaf is None else self._leaf.grad
 
     @grad.setter
@@ -270,7 +273,7 @@ class Tensor:
     @property
     def nbytes(self) -> int:
         """Bytes of all elements."""
-        return int(self.array.nbytes)
+        return self.array.nbytes
 
     def size(self, dim: int | None = None) -> Size | int:
         """The shape, or the length of one dimension."""
@@ -347,7 +350,7 @@ class Tensor:
     def __len__(self) -> int:
         if self.array.ndim == 0:
             raise TypeError("len() of a 0-d tensor")
-        return self.array.shape[0]
+        return cast(int, self.array.shape[0])
 
     def __iter__(self) -> Iterator[Tensor]:
         if self.array.ndim == 0:

@@ -21,7 +21,7 @@ import numpy as np
 
 from nnlite.autograd.modes import GradMode
 from nnlite.autograd.mutation import log, note_write
-from nnlite.autograd.node import Edge, Node, Output
+from nnlite.autograd.node import Edge, Node
 from nnlite.tensor import AccumulateGrad, NoGraph, Tensor, wrap
 
 __all__ = ["backward", "grad"]
@@ -41,7 +41,7 @@ def backward(
     create_graph: bool = False,
     inputs: Tensor | Sequence[Tensor] | None = None,
 ) -> None:
-    """Accumulate into ``leaf.grad`` the sum of the gradients of ``tensors`` with respect to each leaf.
+    """Accumulate into ``leaf.grad`` the gradients of the sum of ``tensors``.
 
     Args:
         tensors: what to differentiate (torch: ``tensors``), usually one scalar loss.
@@ -89,7 +89,7 @@ def grad(
     allow_unused: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
-    """The gradients of the sum of ``outputs`` with respect to ``inputs``, without touching ``.grad``.
+    """The gradients of the sum of ``outputs`` with respect to ``inputs``; ``.grad`` stays as it is.
 
     Only what lies between ``outputs`` and ``inputs`` is computed.
 
@@ -141,77 +141,106 @@ def _run(
     Without targets the gradients of the leaves are accumulated into ``leaf.grad``.
     """
     order = _reachable(roots)
-    leads = None if targets is None else _leading_to(order, targets)
-    check = log.last > _oldest(order)
-    if not create_graph:
-        return _propagate(order, roots, retain_graph, False, set(targets or ()), leads, check)
-    with GradMode(True):
-        return _propagate(order, roots, retain_graph, True, set(targets or ()), leads, check)
+    check_writes = log.last > _oldest(order)
+    if targets is None and not create_graph and not check_writes and not len(before_node):
+        _propagate(order, roots, retain_graph, None)
+        return {}
+    watch = Watch(order, targets, create_graph, check_writes)
+    with GradMode(create_graph):
+        _propagate(order, roots, retain_graph, watch)
+    return watch.found
 
 
 def _propagate(
-    order: list[Edge],
-    pending: dict[Edge, Any],
-    retain_graph: bool,
-    create_graph: bool,
-    targets: set[Edge],
-    leads: set[Edge] | None,
-    check_writes: bool,
-) -> dict[Edge, Any]:
-    hooks = before_node if len(before_node) else None
+    order: list[Edge], pending: dict[Edge, Any], retain_graph: bool, watch: Watch | None
+) -> None:
+    """Visit the nodes in order; ``pending`` holds the gradients that have arrived so far.
+
+    Args:
+        watch: what else this pass has to do at each node; None for an ordinary pass.
+    """
     # Edges whose pending gradient was allocated here and is known to nobody else: sums go into it.
     owned: set[Edge] = set()
-    found: dict[Edge, Any] = {}
+    arrived, take = pending.get, pending.pop
     for node in order:
-        g = pending.pop(node, None)
+        g = take(node, None)
         if g is None:
             continue
-        if hooks is not None and node in hooks:
-            g = _call_hooks(hooks[node], g, create_graph)
-            owned.discard(node)
-        if node in targets:
-            found[node] = g if create_graph or node in owned else g.copy()
+        step = node
+        if watch is not None:
+            g, step = watch.visit(node, g, owned)
+            if step is None:
+                continue
         if type(node) is AccumulateGrad:
-            if leads is None and not node.frozen:
+            if not node.frozen:
                 _accumulate(node, g, node in owned)
             continue
-        step = node
-        if leads is not None or create_graph:
-            step = _for_one_pass(node, leads, create_graph)
-            if not any(step.edges):
-                continue
         saved = node.saved
         if saved is None:
             raise _freed(node)
-        if check_writes:
-            _check_saved(node, saved)
         gradients = step.backward(g)
         if saved and not retain_graph:
             node.saved = None
         for edge, r in zip(node.edges, gradients):
             if not edge or r is None:
                 continue
-            if check_writes and edge.is_view:
-                _check_view(edge, node.seq)
-            before = pending.get(edge)
+            before = arrived(edge)
             if before is None:
                 pending[edge] = r
-                if r is not g and not create_graph and getattr(r, "base", r) is None:
+                if r is not g and getattr(r, "base", r) is None:
                     owned.add(edge)
             elif edge in owned:
                 before += r
                 pending[edge] = before
             else:
                 pending[edge] = before + r
-                if not create_graph:
+                if watch is None:
                     owned.add(edge)
-    return found
+
+
+class Watch:
+    """What a pass does at a node beyond propagating: hooks, targets, checks, its own recording."""
+
+    def __init__(
+        self,
+        order: list[Edge],
+        targets: Sequence[Edge] | None,
+        create_graph: bool,
+        check_writes: bool,
+    ) -> None:
+        self.targets = set(targets or ())
+        self.leads = None if targets is None else _leading_to(order, targets)
+        self.create_graph = create_graph
+        self.check_writes = check_writes
+        self.found: dict[Edge, Any] = {}
+
+    def visit(self, node: Edge, g: Any, owned: set[Edge]) -> tuple[Any, Edge | None]:
+        """The gradient that goes on from ``node``, and the node to run (None: nothing to run)."""
+        if node in before_node:
+            g = _call_hooks(before_node[node], g, self.create_graph)
+            owned.discard(node)
+        if node in self.targets:
+            # Once found it belongs to the caller: later sums must not go into it.
+            self.found[node] = g if self.create_graph else g.copy()
+        if type(node) is AccumulateGrad:
+            return g, node if self.leads is None else None
+        if node.saved is None:
+            raise _freed(node)
+        if self.check_writes:
+            _check_saved(node, node.saved)
+            for edge in node.edges:
+                if edge and edge.is_view:
+                    _check_view(edge, node.seq)
+        if self.leads is None and not self.create_graph:
+            return g, node
+        step = _for_one_pass(node, self.leads, self.create_graph)
+        return g, step if any(step.edges) else None
 
 
 def _reachable(roots: Iterable[Edge]) -> list[Edge]:
     """All nodes that gradients can reach from ``roots``, the last made first."""
-    seen = set(roots)
-    stack = list(seen)
+    stack = list(roots)
+    seen = set(stack)
     pop, push, add = stack.pop, stack.append, seen.add
     while stack:
         for edge in pop().edges:
@@ -290,10 +319,11 @@ def _roots(
         )
     roots: dict[Edge, Any] = {}
     for tensor, start in zip(outputs, starts):
-        node = tensor._node
+        node: Edge = tensor._node
         if not node:
             raise RuntimeError(_no_graph(function, tensor))
         array = tensor.array
+        g: Any
         if start is None:
             if array.size != 1:
                 raise RuntimeError(
@@ -305,7 +335,9 @@ def _roots(
             g = np.ones_like(array)
         else:
             if not isinstance(start, Tensor):
-                raise TypeError(f"{function}: gradient must be a Tensor, got {type(start).__name__}")
+                raise TypeError(
+                    f"{function}: gradient must be a Tensor, got {type(start).__name__}"
+                )
             if start.array.shape != array.shape:
                 raise RuntimeError(
                     f"{function}: the gradient has shape {list(start.array.shape)}, the tensor "
@@ -339,9 +371,7 @@ def _no_graph(function: str, tensor: Tensor) -> str:
             "no tensor that it was computed from has requires_grad=True; make the ones to be "
             "trained with requires_grad=True or as nn.Parameter"
         )
-    return (
-        f"{function}: the tensor does not require a gradient and has no grad_fn, because {cause}"
-    )
+    return f"{function}: the tensor does not require a gradient and has no grad_fn, because {cause}"
 
 
 def _freed(node: Node) -> RuntimeError:
@@ -392,9 +422,7 @@ def _call_hooks(hooks: dict[int, Callable[[Any], Any]], g: Any, create_graph: bo
             if result is None:
                 continue
             if not isinstance(result, Tensor):
-                raise TypeError(
-                    f"hook: expected a Tensor or None, got {type(result).__name__}"
-                )
+                raise TypeError(f"hook: expected a Tensor or None, got {type(result).__name__}")
             if result.array.shape != seen.array.shape:
                 raise RuntimeError(
                     f"hook: returned a gradient of shape {list(result.array.shape)} for one of "
@@ -466,7 +494,7 @@ def retain_grad(self: Tensor) -> None:
     def keep(g: Tensor) -> None:
         _accumulate(kept, g if g._node else g.array, False)
 
-    self.register_hook(keep)  # type: ignore[attr-defined]
+    self.register_hook(keep)
 
 
 def backward_method(

@@ -116,9 +116,14 @@ def _check_output(
 
 
 def _differences(
-    func: Callable[..., Any], arguments: Sequence[Any], x: Tensor, number: int, size: int, eps: float
+    func: Callable[..., Any],
+    arguments: Sequence[Any],
+    x: Tensor,
+    number: int,
+    size: int,
+    eps: float,
 ) -> Any:
-    """The Jacobian of one output with respect to ``x`` by central differences, (outputs, inputs)."""
+    """The Jacobian (outputs, inputs) of one output with respect to ``x``, by differences."""
     jacobian = np.zeros((size, x.numel()))
     original = x.array
     try:
@@ -171,5 +176,10 @@ def gradgradcheck(
         return tuple(g for g in gradients if g is not None)
 
     return gradcheck(
-        first, [*arguments, *vectors], eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception
+        first,
+        [*arguments, *vectors],
+        eps=eps,
+        atol=atol,
+        rtol=rtol,
+        raise_exception=raise_exception,
     )

@@ -1,4 +1,4 @@
-"""Whether operations are recorded: ``no_grad``, ``enable_grad``, ``set_grad_enabled``, ``inference_mode``.
+"""Whether operations are recorded: ``no_grad``, ``enable_grad``, ``set_grad_enabled`` and so on.
 
 The mode is a context variable, so it belongs to the thread (and to the asyncio task) that set it:
 a server thread that predicts under ``no_grad`` does not stop another thread's training.
@@ -202,7 +202,7 @@ class inference_mode(GradMode):
 
 
 def _decorate(function: F, mode: Callable[[], GradMode]) -> F:
-    """``function`` with each of its calls (or, of a generator, each of its steps) under ``mode()``."""
+    """``function`` with each of its calls (of a generator: its steps) under ``mode()``."""
     flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
 
     if flags & _GENERATOR:

@@ -47,7 +47,7 @@ class Node:
     is_view: ClassVar[bool] = False
 
     edges: tuple[Edge, ...]
-    saved: tuple[Any, ...] | None
+    saved: Any  # tuple[Any, ...] until it is freed
     meta: Any
     seq: int
 

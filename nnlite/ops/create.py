@@ -23,7 +23,9 @@ def _finish(array: Any, requires_grad: bool) -> Tensor:
     return out
 
 
-def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+def tensor(
+    data: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
     """A leaf tensor with a copy of ``data``.
 
     Args:
@@ -51,9 +53,7 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False, device:
         try:
             array = np.array(_plain(data), dtype=dtype)
         except ValueError as error:
-            raise ValueError(
-                f"tensor: the nested lists have unequal lengths ({error})"
-            ) from None
+            raise ValueError(f"tensor: the nested lists have unequal lengths ({error})") from None
         if dtype is None and array.dtype == np.float64:
             array = array.astype(operands.default_float)
         elif dtype is None and array.dtype.kind == "i":

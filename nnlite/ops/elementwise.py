@@ -68,7 +68,7 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     if alpha != 1:
         other = mul(other, alpha) if isinstance(other, Tensor) else other * alpha
     a, b, edges, shapes = operands("sub", input, other)
-    if getattr(a, "dtype", None) == bool and getattr(b, "dtype", None) == bool:
+    if all(getattr(v, "dtype", np.float32) == np.bool_ for v in (a, b)):
         raise TypeError("sub: bool tensors cannot be subtracted; use logical_xor (^), or convert")
     return record(a - b, SubBackward0, edges, (), shapes)
 
@@ -93,7 +93,7 @@ class MulBackward0(Node):
     lifts = (0, 1)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        a, b = self.saved  # type: ignore[misc]
+        a, b = self.saved
         to_a, to_b = self.edges
         shape_a, shape_b = self.meta or (g.shape, g.shape)
         return (
@@ -121,7 +121,7 @@ class DivBackward0(Node):
     lifts = (0, 1)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        a, b = self.saved  # type: ignore[misc]
+        a, b = self.saved
         to_a, to_b = self.edges
         shape_a, shape_b = self.meta or (g.shape, g.shape)
         return (
@@ -221,7 +221,7 @@ class AbsBackward0(Node):
     lifts = (0,)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (x,) = self.saved  # type: ignore[misc]
+        (x,) = self.saved
         return (g * np.sign(x),)
 
 
@@ -256,7 +256,7 @@ class PowBackward0(Node):
     lifts = (0,)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (x,) = self.saved  # type: ignore[misc]
+        (x,) = self.saved
         n = self.meta
         if n == 0:
             return (g * 0.0,)
@@ -270,7 +270,7 @@ class PowBackward1(Node):
     lifts = (0, 1, "y")
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        a, b, y = self.saved  # type: ignore[misc]
+        a, b, y = self.saved
         to_a, to_b = self.edges
         shape_a, shape_b = self.meta or (g.shape, g.shape)
         grad_a = grad_b = None
@@ -280,7 +280,9 @@ class PowBackward1(Node):
             grad_a = unbroadcast(g * slope, shape_a)
         if to_b:
             flat = (a == 0) & (b >= 0)
-            grad_b = unbroadcast(g * np.where(flat, 0.0, y * np.log(np.where(flat, 1.0, a))), shape_b)
+            grad_b = unbroadcast(
+                g * np.where(flat, 0.0, y * np.log(np.where(flat, 1.0, a))), shape_b
+            )
         return grad_a, grad_b
 
 
@@ -291,7 +293,7 @@ class PowBackward2(Node):
     lifts = ("y",)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (y,) = self.saved  # type: ignore[misc]
+        (y,) = self.saved
         c = self.meta
         return (g * y * math.log(c) if c > 0 else g * (0.0 if c == 0 else math.nan),)
 
@@ -346,7 +348,7 @@ class SqrtBackward0(Node):
     lifts = ("y",)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (y,) = self.saved  # type: ignore[misc]
+        (y,) = self.saved
         return (g / (2 * y),)
 
 
@@ -368,7 +370,7 @@ class RsqrtBackward0(Node):
     lifts = ("y",)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (y,) = self.saved  # type: ignore[misc]
+        (y,) = self.saved
         return (-0.5 * g * (y * y * y),)
 
 
@@ -390,7 +392,7 @@ class ReciprocalBackward0(Node):
     lifts = ("y",)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (y,) = self.saved  # type: ignore[misc]
+        (y,) = self.saved
         return (-g * (y * y),)
 
 
@@ -422,7 +424,7 @@ class ExpBackward0(Node):
     lifts = ("y",)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (y,) = self.saved  # type: ignore[misc]
+        (y,) = self.saved
         return (g * y,)
 
 
@@ -444,7 +446,7 @@ class Expm1Backward0(Node):
     lifts = ("y",)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (y,) = self.saved  # type: ignore[misc]
+        (y,) = self.saved
         return (g * (y + 1),)
 
 
@@ -466,7 +468,7 @@ class LogBackward0(Node):
     lifts = (0,)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (x,) = self.saved  # type: ignore[misc]
+        (x,) = self.saved
         return (g / x,)
 
 
@@ -488,7 +490,7 @@ class Log1PBackward0(Node):
     lifts = (0,)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (x,) = self.saved  # type: ignore[misc]
+        (x,) = self.saved
         return (g / (x + 1),)
 
 
@@ -513,7 +515,7 @@ class SigmoidBackward0(Node):
     lifts = ("y",)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (y,) = self.saved  # type: ignore[misc]
+        (y,) = self.saved
         return (g * (y * (1 - y)),)
 
 
@@ -541,7 +543,7 @@ class TanhBackward0(Node):
     lifts = ("y",)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (y,) = self.saved  # type: ignore[misc]
+        (y,) = self.saved
         return (g * (1 - y * y),)
 
 
@@ -563,7 +565,7 @@ class ReluBackward0(Node):
     lifts = ("y",)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (y,) = self.saved  # type: ignore[misc]
+        (y,) = self.saved
         return (g * (y > 0),)
 
 
@@ -585,7 +587,7 @@ class LeakyReluBackward0(Node):
     lifts = (0,)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (x,) = self.saved  # type: ignore[misc]
+        (x,) = self.saved
         return (np.where(x > 0, g, g * self.meta),)
 
 
@@ -614,7 +616,7 @@ class GeluBackward0(Node):
     lifts = (0,)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (x,) = self.saved  # type: ignore[misc]
+        (x,) = self.saved
         if self.meta == "tanh":
             # y = x (1 + t) / 2 with t = tanh(u), u = √(2/π) (x + c x³)
             t = np.tanh(_TANH_SCALE * (x + _TANH_CUBIC * (x * x * x)))
@@ -631,7 +633,7 @@ class NormalCdfBackward(Node):
     lifts = (0,)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (x,) = self.saved  # type: ignore[misc]
+        (x,) = self.saved
         return (g * (_DENSITY_0 * np.exp(-0.5 * (x * x))),)
 
 
@@ -679,7 +681,7 @@ class SoftplusBackward0(Node):
     lifts = (0,)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (x,) = self.saved  # type: ignore[misc]
+        (x,) = self.saved
         beta, threshold = self.meta
         z = x * beta
         return (g * np.where(z > threshold, 1.0, sigmoid_of(z)),)
@@ -710,7 +712,7 @@ class ClampBackward1(Node):
     lifts = (0,)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (x,) = self.saved  # type: ignore[misc]
+        (x,) = self.saved
         low, high = self.meta
         inside: Any = True
         if low is not None:
@@ -720,8 +722,8 @@ class ClampBackward1(Node):
         return (np.where(inside, g, 0),)
 
 
-def clamp(input: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
-    """``input`` limited to ``[min, max]``; the gradient passes where it lies within, bounds included.
+def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """``input`` limited to ``[min, max]``; within, bounds included, the gradient passes.
 
     >>> import nnlite
     >>> nnlite.clamp(nnlite.tensor([-1.0, 0.5, 3.0]), 0, 1)
@@ -746,7 +748,7 @@ class MaximumBackward0(Node):
     lifts = (0, 1)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        a, b = self.saved  # type: ignore[misc]
+        a, b = self.saved
         return self.share(g, a > b, a == b)
 
     def share(self, g: Array, to_first: Array, tie: Array) -> tuple[Array, ...]:
@@ -765,7 +767,7 @@ class MinimumBackward0(MaximumBackward0):
     __slots__ = ()
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        a, b = self.saved  # type: ignore[misc]
+        a, b = self.saved
         return self.share(g, a < b, a == b)
 
 
@@ -798,7 +800,7 @@ class WhereBackward0(Node):
     lifts = (None,)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (condition,) = self.saved  # type: ignore[misc]
+        (condition,) = self.saved
         to_a, to_b = self.edges
         shape_a, shape_b = self.meta
         return (
@@ -816,7 +818,7 @@ def where(condition: Any, input: Any, other: Any) -> Tensor:
     tensor([1., 0.])
     """
     chosen = condition.array if isinstance(condition, Tensor) else condition
-    if getattr(chosen, "dtype", None) != bool:
+    if getattr(chosen, "dtype", np.float32) != np.bool_:
         raise TypeError(
             "where: condition must be a bool tensor, got "
             f"{getattr(chosen, 'dtype', type(chosen).__name__)}; compare first: x != 0"

@@ -117,8 +117,8 @@ def _cannot_hold(function: str, array: Any, value: Any) -> str:
     shape = list(np.shape(value))
     dtype = getattr(value, "dtype", type(value).__name__)
     return (
-        f"{function}: a tensor of shape {list(array.shape)} and dtype {array.dtype} cannot hold the "
-        f"result with {shape} {dtype}; use the out-of-place form"
+        f"{function}: a tensor of shape {list(array.shape)} and dtype {array.dtype} cannot hold "
+        f"the result with {shape} {dtype}; use the out-of-place form"
     )
 
 
@@ -165,7 +165,7 @@ def copy_(input: Tensor, other: Any) -> Tensor:
         np.copyto(input.array, source.array, casting="unsafe")
         return change(input, "copy_")
     if source.array.shape != input.array.shape or source.array.dtype != input.array.dtype:
-        source = source.to(input.array.dtype).broadcast_to(input.array.shape)  # type: ignore[attr-defined]
+        source = source.to(input.array.dtype).broadcast_to(input.array.shape)
     result = record(input.array, CopyBackwards, (input._node, source._node))
     np.copyto(input.array, source.array)
     return change(input, "copy_", result)

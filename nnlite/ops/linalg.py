@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from nnlite.autograd.node import Node, record
 from nnlite.ops.operands import Array, array_of, operands, unbroadcast
 from nnlite.ops.shape import reshape
@@ -21,7 +19,7 @@ class MmBackward0(Node):
     lifts = (0, 1)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        a, b = self.saved  # type: ignore[misc]
+        a, b = self.saved
         to_a, to_b = self.edges
         return g @ b.T if to_a else None, a.T @ g if to_b else None
 
@@ -33,7 +31,7 @@ class MvBackward0(Node):
     lifts = (0, 1)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        a, x = self.saved  # type: ignore[misc]
+        a, x = self.saved
         to_a, to_x = self.edges
         return g[:, None] * x if to_a else None, a.T @ g if to_x else None
 
@@ -45,7 +43,7 @@ class VmBackward0(Node):
     lifts = (0, 1)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        x, b = self.saved  # type: ignore[misc]
+        x, b = self.saved
         to_x, to_b = self.edges
         return b @ g if to_x else None, x[:, None] * g if to_b else None
 
@@ -60,7 +58,7 @@ class DotBackward0(Node):
     lifts = (0, 1)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        a, b = self.saved  # type: ignore[misc]
+        a, b = self.saved
         to_a, to_b = self.edges
         return g * b if to_a else None, g * a if to_b else None
 
@@ -72,7 +70,7 @@ class BmmBackward0(Node):
     lifts = (0, 1)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        a, b = self.saved  # type: ignore[misc]
+        a, b = self.saved
         to_a, to_b = self.edges
         shape_a, shape_b = self.meta
         return (
@@ -182,7 +180,7 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
             [6., 8.]])
     """
     _of_dims("outer", input, 1, vec2, 1)
-    return reshape(input, -1, 1) * vec2  # type: ignore[no-any-return, operator]
+    return reshape(input, -1, 1) * vec2
 
 
 class LinearBackward0(Node):
@@ -192,7 +190,7 @@ class LinearBackward0(Node):
     lifts = (0, 1)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        x, w = self.saved  # type: ignore[misc]
+        x, w = self.saved
         to_x, to_w, to_b = self.edges
         return (
             g @ w if to_x else None,
@@ -254,7 +252,9 @@ def _linear_any(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 def _misfit(x: Array, w: Array, b: Array | None) -> str:
     """Why ``linear`` cannot combine these."""
     if w.ndim != 2:
-        return f"linear: weight must have the shape (out_features, in_features), got {list(w.shape)}"
+        return (
+            f"linear: weight must have the shape (out_features, in_features), got {list(w.shape)}"
+        )
     if x.ndim == 0 or x.shape[-1] != w.shape[1]:
         last = x.shape[-1] if x.ndim else "no"
         return (

@@ -1,4 +1,4 @@
-"""Losses. Predictions and targets must have the same shape: nothing is broadcast silently."""
+"""Losses. Prediction and target must have the same shape: nothing is broadcast silently."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def _pair(function: str, input: Tensor, target: Tensor) -> tuple[Array, Array]:
     x, y = array_of(function, input), array_of(function, target)
     if x.shape != y.shape:
         raise ValueError(
-            f"{function}: input has the shape {list(x.shape)}, target {list(y.shape)}; they must be "
-            f"equal, because broadcasting would compare every prediction with every target. "
+            f"{function}: input has the shape {list(x.shape)}, target {list(y.shape)}; they must "
+            f"be equal, because broadcasting would compare every prediction with every target. "
             f"{_reshape_hint(x.shape, y.shape)}"
         )
     if x.dtype.kind != "f":
@@ -77,7 +77,7 @@ class BinaryCrossEntropyWithLogitsBackward0(Node):
     lifts = (0, 1, None, None)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        x, y, weight, pos_weight = self.saved  # type: ignore[misc]
+        x, y, weight, pos_weight = self.saved
         to_x, to_y = self.edges
         g = _spread(g, *self.meta)
         if weight is not None:
@@ -182,7 +182,7 @@ class BinaryCrossEntropyBackward0(Node):
     lifts = (0, 1, None)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        p, y, weight = self.saved  # type: ignore[misc]
+        p, y, weight = self.saved
         to_p, to_y = self.edges
         g = _spread(g, *self.meta)
         if weight is not None:
@@ -243,7 +243,7 @@ class MseLossBackward0(Node):
     lifts = (0, 1)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        x, y = self.saved  # type: ignore[misc]
+        x, y = self.saved
         to_x, to_y = self.edges
         grad = _spread(g, *self.meta) * (2 * (x - y))
         return grad if to_x else None, -grad if to_y else None
@@ -269,7 +269,7 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     >>> nnlite.nn.functional.l1_loss(nnlite.tensor([1.0, 2.0]), nnlite.tensor([1.0, 4.0]))
     tensor(1.)
     """
-    x, y = _pair("l1_loss", input, target)
+    _, y = _pair("l1_loss", input, target)
     if y is not target.array:
         target = wrap(y)
     loss = elementwise.abs(elementwise.sub(input, target))
@@ -292,7 +292,7 @@ class NllLossBackward0(Node):
     lifts = (None,)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (pull,) = self.saved  # type: ignore[misc]
+        (pull,) = self.saved
         if self.meta:
             g = np.expand_dims(g, 1)
         return (g * pull,)
@@ -414,19 +414,19 @@ def _soft_cross_entropy(
                 f"cross_entropy: probabilities as targets need the input's shape {list(x.shape)}, "
                 f"got {list(y.shape)}; class indices must be integers (target.long())"
             )
-        share = (1 - smoothing) * target + smoothing / count  # type: ignore[operator]
-        terms = reduce.sum(log_p * share * wrap(w.reshape(along)), classes) * -1.0  # type: ignore[operator]
+        share = (1 - smoothing) * target + smoothing / count
+        terms = reduce.sum(log_p * share * wrap(w.reshape(along)), classes) * -1.0
         if reduction == "mean":
-            return reduce.sum(terms) * (1.0 / max(terms.array.size, 1))  # type: ignore[operator]
+            return reduce.sum(terms) * (1.0 / max(terms.array.size, 1))
         return terms if reduction == "none" else reduce.sum(terms)
     hard = nll_loss(log_p, target, weight, ignore_index, "none")
     counted = (y != ignore_index).astype(x.dtype)
-    even = reduce.sum(log_p * wrap(w.reshape(along)), classes) * wrap(-counted / count)  # type: ignore[operator]
-    terms = (1 - smoothing) * hard + smoothing * even  # type: ignore[operator]
+    even = reduce.sum(log_p * wrap(w.reshape(along)), classes) * wrap(-counted / count)
+    terms = (1 - smoothing) * hard + smoothing * even
     if reduction == "none":
-        return terms  # type: ignore[no-any-return]
+        return terms
     total = reduce.sum(terms)
     if reduction == "sum":
         return total
     weights = float((np.where(counted != 0, w[np.where(counted != 0, y, 0)], 0)).sum())
-    return total / weights  # type: ignore[no-any-return, operator]
+    return total / weights

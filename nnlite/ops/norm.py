@@ -20,7 +20,7 @@ class NativeBatchNormBackward0(Node):
     lifts = (0, 1, None, None)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        x, weight, running_mean, running_var = self.saved  # type: ignore[misc]
+        x, weight, running_mean, running_var = self.saved
         to_x, to_weight, to_bias = self.edges
         training, eps = self.meta
         axes = (0, *range(2, x.ndim))

@@ -1,4 +1,4 @@
-"""What operators share: their operands under torch's rules of promotion, and undoing a broadcast."""
+"""What operators share: operands under torch's rules of promotion, and undoing a broadcast."""
 
 from __future__ import annotations
 
@@ -53,39 +53,42 @@ def float_array(function: str, value: Any) -> Array:
     return array if array.dtype.kind == "f" else array.astype(default_float)
 
 
-def operands(
-    function: str, x: Any, y: Any
-) -> tuple[Array, Array, tuple[Any, Any], Shapes | None]:
+def operands(function: str, x: Any, y: Any) -> tuple[Array, Array, tuple[Any, Any], Shapes | None]:
     """The operands of a binary operator, of which at least one is a tensor.
 
     Returns:
         Both as arrays of one dtype (a Python number stays one: it adapts to the other's dtype),
         their edges, and their shapes when broadcasting will change one of them, else None.
     """
+    try:
+        a, b = x.array, y.array
+    except AttributeError:
+        return _with_constant(function, x, y)
+    if a.dtype is not b.dtype:
+        dtype = result_type(a, b)
+        x, y = _as_dtype(x, dtype), _as_dtype(y, dtype)
+        a, b = x.array, y.array
+    shape, other = a.shape, b.shape
+    return a, b, (x._node, y._node), None if shape == other else (shape, other)
+
+
+def _with_constant(
+    function: str, x: Any, y: Any
+) -> tuple[Array, Array, tuple[Any, Any], Shapes | None]:
+    """``operands`` where one of them is no tensor."""
     if isinstance(x, Tensor):
-        a = x.array
-        if isinstance(y, Tensor):
-            b = y.array
-            if a.dtype is not b.dtype:
-                dtype = result_type(a, b)
-                x, y = _as_dtype(x, dtype), _as_dtype(y, dtype)
-                a, b = x.array, y.array
-            shape, other = a.shape, b.shape
-            return a, b, (x._node, y._node), None if shape == other else (shape, other)
         y = _constant(function, y)
         if isinstance(y, Tensor):
             return operands(function, x, y)
         x = _meet_number(x, y)
         return x.array, y, (x._node, None), None
-    if not isinstance(y, Tensor):
-        raise TypeError(
-            f"{function}: expected a Tensor, got {type(x).__name__} and {type(y).__name__}"
-        )
-    x = _constant(function, x)
-    if isinstance(x, Tensor):
-        return operands(function, x, y)
-    y = _meet_number(y, x)
-    return x, y.array, (None, y._node), None
+    if isinstance(y, Tensor):
+        x = _constant(function, x)
+        if isinstance(x, Tensor):
+            return operands(function, x, y)
+        y = _meet_number(y, x)
+        return x, y.array, (None, y._node), None
+    raise TypeError(f"{function}: expected a Tensor, got {type(x).__name__} and {type(y).__name__}")
 
 
 def _constant(function: str, value: Any) -> Any:
@@ -113,7 +116,7 @@ def _meet_number(x: Tensor, number: Any) -> Tensor:
 def _as_dtype(x: Tensor, dtype: np.dtype[Any]) -> Tensor:
     if x.array.dtype == dtype:
         return x
-    return x.to(dtype)  # type: ignore[no-any-return, attr-defined]
+    return x.to(dtype)
 
 
 _RANK = {"b": 0, "u": 1, "i": 1, "f": 2, "c": 3}

@@ -72,7 +72,7 @@ def sum(
     tensor([4., 6.])
     """
     if dtype is not None:
-        input = input.to(dtype)  # type: ignore[attr-defined]
+        input = input.to(dtype)
     a = array_of("sum", input)
     axes, keep = _axes(dim, axis), keepdim or keepdims
     if axes == ():
@@ -118,7 +118,7 @@ def mean(
     tensor(2.5000)
     """
     if dtype is not None:
-        input = input.to(dtype)  # type: ignore[attr-defined]
+        input = input.to(dtype)
     a = array_of("mean", input)
     if a.dtype.kind != "f":
         raise RuntimeError(
@@ -150,7 +150,7 @@ class VarBackward0(Node):
     lifts = (0,)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (x,) = self.saved  # type: ignore[misc]
+        (x,) = self.saved
         shape, axis, keepdim, divisor = self.meta
         centred = x - x.mean(axis=axis, keepdims=True)
         return (restore(g, shape, axis, keepdim) * (centred * (2 / divisor)),)
@@ -212,7 +212,7 @@ def std(
     variance = var(
         input, dim, unbiased, keepdim, correction=correction, axis=axis, keepdims=keepdims
     )
-    return variance.sqrt()  # type: ignore[no-any-return, attr-defined]
+    return variance.sqrt()
 
 
 # ---- extremes -----------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ class AmaxBackward0(Node):
     lifts = (0, "y")
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        x, y = self.saved  # type: ignore[misc]
+        x, y = self.saved
         shape, axis, keepdim = self.meta
         hit = x == restore(y, shape, axis, keepdim)
         count = hit.sum(axis=axis, keepdims=True)
@@ -257,7 +257,7 @@ class MaxBackward0(Node):
     lifts = (None,)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (indices,) = self.saved  # type: ignore[misc]
+        (indices,) = self.saved
         shape, axis, keepdim = self.meta
         places = np.arange(shape[axis]).reshape(
             tuple(-1 if i == axis % len(shape) else 1 for i in range(len(shape)))
@@ -273,7 +273,12 @@ class MinBackward0(MaxBackward0):
 
 
 def amax(
-    input: Tensor, dim: Dim = None, keepdim: bool = False, *, axis: Dim = None, keepdims: bool = False
+    input: Tensor,
+    dim: Dim = None,
+    keepdim: bool = False,
+    *,
+    axis: Dim = None,
+    keepdims: bool = False,
 ) -> Tensor:
     """The largest element, of all or along dimensions; equal ones share the gradient.
 
@@ -285,7 +290,12 @@ def amax(
 
 
 def amin(
-    input: Tensor, dim: Dim = None, keepdim: bool = False, *, axis: Dim = None, keepdims: bool = False
+    input: Tensor,
+    dim: Dim = None,
+    keepdim: bool = False,
+    *,
+    axis: Dim = None,
+    keepdims: bool = False,
 ) -> Tensor:
     """The smallest element, of all or along dimensions; equal ones share the gradient.
 
@@ -373,14 +383,24 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
 
 def any(
-    input: Tensor, dim: Dim = None, keepdim: bool = False, *, axis: Dim = None, keepdims: bool = False
+    input: Tensor,
+    dim: Dim = None,
+    keepdim: bool = False,
+    *,
+    axis: Dim = None,
+    keepdims: bool = False,
 ) -> Tensor:
     """Whether an element is true (not zero), of all or along dimensions."""
     return wrap(array_of("any", input).any(axis=_axes(dim, axis), keepdims=keepdim or keepdims))
 
 
 def all(
-    input: Tensor, dim: Dim = None, keepdim: bool = False, *, axis: Dim = None, keepdims: bool = False
+    input: Tensor,
+    dim: Dim = None,
+    keepdim: bool = False,
+    *,
+    axis: Dim = None,
+    keepdims: bool = False,
 ) -> Tensor:
     """Whether every element is true (not zero), of all or along dimensions."""
     return wrap(array_of("all", input).all(axis=_axes(dim, axis), keepdims=keepdim or keepdims))
@@ -396,7 +416,7 @@ class SoftmaxBackward0(Node):
     lifts = ("y",)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (y,) = self.saved  # type: ignore[misc]
+        (y,) = self.saved
         return (y * (g - (g * y).sum(axis=self.meta, keepdims=True)),)
 
 
@@ -409,7 +429,7 @@ def softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tens
     """
     dim = _one_dim("softmax", dim)
     if dtype is not None:
-        input = input.to(dtype)  # type: ignore[attr-defined]
+        input = input.to(dtype)
     a = float_array("softmax", input)
     e = np.exp(a - a.max(axis=dim, keepdims=True)) if a.size else a
     y = e / e.sum(axis=dim, keepdims=True)
@@ -423,7 +443,7 @@ class LogSoftmaxBackward0(Node):
     lifts = ("y",)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (y,) = self.saved  # type: ignore[misc]
+        (y,) = self.saved
         return (g - np.exp(y) * g.sum(axis=self.meta, keepdims=True),)
 
 
@@ -436,7 +456,7 @@ def log_softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> 
     """
     dim = _one_dim("log_softmax", dim)
     if dtype is not None:
-        input = input.to(dtype)  # type: ignore[attr-defined]
+        input = input.to(dtype)
     a = float_array("log_softmax", input)
     shifted = a - a.max(axis=dim, keepdims=True) if a.size else a
     y = shifted - np.log(np.exp(shifted).sum(axis=dim, keepdims=True))
@@ -458,7 +478,7 @@ class LogsumexpBackward0(Node):
     lifts = (0, "y")
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        x, y = self.saved  # type: ignore[misc]
+        x, y = self.saved
         return (restore(g, *self.meta) * np.exp(x - restore(y, *self.meta)),)
 
 

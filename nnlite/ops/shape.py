@@ -97,7 +97,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     joined = 1
     for length in shape[start : end + 1]:
         joined *= length
-    return reshape(input, shape[:start] + (joined,) + shape[end + 1 :])
+    return reshape(input, (*shape[:start], joined, *shape[end + 1 :]))
 
 
 def _checked(function: str, dim: int, ndim: int) -> int:
@@ -151,7 +151,7 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
 def transpose(input: Tensor, *dims: Any) -> Tensor:
     """Two dimensions exchanged (a view).
 
-    Without arguments, or with one tuple, as NumPy has it: the dimensions reversed, or in that order.
+    Without arguments the dimensions are reversed, with one tuple brought into that order (NumPy).
 
     >>> import nnlite
     >>> nnlite.zeros(2, 3, 4).transpose(0, 2).shape
@@ -365,7 +365,7 @@ def _joined(function: str, tensors: Sequence[Tensor]) -> tuple[list[Array], tupl
         dtype = arrays[0].dtype
         for a in arrays[1:]:
             dtype = result_type(np.empty(1, dtype), np.empty(1, a.dtype))
-        tensors = [tensor.to(dtype) for tensor in tensors]  # type: ignore[attr-defined]
+        tensors = [tensor.to(dtype) for tensor in tensors]
         arrays = [tensor.array for tensor in tensors]
     return arrays, tuple(tensor._node for tensor in tensors)
 
