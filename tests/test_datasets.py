@@ -7,21 +7,20 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 
 from nnlite import datasets
 from nnlite.datasets import Bundle
+from nnlite.ops.random import Generator
 from nnlite.tensor import Tensor, wrap
 
 DATA = Path(datasets.__file__).parent / "data"
 
 
-def seeded(seed: int) -> Any:
-    return SimpleNamespace(rng=np.random.Generator(np.random.PCG64(seed)))
+def seeded(seed: int) -> Generator:
+    return Generator().manual_seed(seed)
 
 
 class TestShipped:

@@ -67,6 +67,10 @@ class TestFit:
         assert prep.transform(table).tolist() == [[0.0]] * 10
         np.testing.assert_allclose(prep.transform(Table({"x": [2.1]})), [[2.0]])
 
+    def test_a_spread_too_small_to_divide_by(self) -> None:
+        table = Table({"x": [0.0, 5e-324, 0.0], "y": [0, 1, 0]})
+        assert Preprocessor.fit(table, "y").transform(table).tolist() == [[0.0]] * 3
+
     def test_learns_from_the_rows_given_alone(self) -> None:
         table = builtin_table()
         part = table.take(range(100))
@@ -137,11 +141,11 @@ class TestRead:
         train = Table({"grade": ["1", "2", "A"], "x": [1, 2, 3], "y": ["1", "b", "1"]})
         prep = Preprocessor.fit(train, "y")
         path = tmp_path / "new.csv"
-        path.write_text("id,y,x,grade\n?,1,2,1\n,1,3,2\n")
+        path.write_text("id,y,x,grade\n?,1,2,1\n,b,3,2\n")
         table = prep.read(path)
         assert table.names == ("x", "grade")
         assert prep.transform(table)[:, :3].tolist() == [[1, 0, 0], [0, 1, 0]]
-        assert prep.targets(prep.read(path, target=True)).tolist() == [0, 0]
+        assert prep.targets(prep.read(path, target=True)).tolist() == [0, 1]
 
     def test_errors_name_the_file(self, tmp_path: Path, prep: Preprocessor) -> None:
         path = tmp_path / "new.csv"
@@ -254,6 +258,13 @@ class TestStoring:
         state: Any = prep.to_dict()
         state["columns"][0][key] = value
         with pytest.raises(ValueError, match=f"^Preprocessor.from_dict: {wanted}: the file is dam"):
+            Preprocessor.from_dict(state)
+
+    @pytest.mark.parametrize("categories", [[], ["a", "a"], ["a", 1], "ab", None])
+    def test_what_is_said_of_categories(self, prep: Preprocessor, categories: object) -> None:
+        state: Any = prep.to_dict()
+        state["columns"][1]["categories"] = categories
+        with pytest.raises(ValueError, match=r"categories of 'colour' are .*, no list of texts:"):
             Preprocessor.from_dict(state)
 
     @pytest.mark.parametrize("state", [None, [], {}, {"target": {}, "columns": []}])

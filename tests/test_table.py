@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import string
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnlite.io.table import Table, binary_classes, builtin_table, read_csv
+from nnlite.ops.random import Generator
 
 GOOD = "age,colour,ill\n31,red,no\n47.5,blue,yes\n5e1,red,yes\n"
 
@@ -37,8 +37,8 @@ def message(error: BaseException, path: Path) -> str:
     return text.replace(str(path), path.name)
 
 
-def seeded(seed: int) -> Any:
-    return SimpleNamespace(rng=np.random.Generator(np.random.PCG64(seed)))
+def seeded(seed: int) -> Generator:
+    return Generator().manual_seed(seed)
 
 
 class TestReading:
@@ -63,7 +63,7 @@ class TestReading:
             "\n\n" + GOOD + "\n \n\n",
             GOOD.replace("\n", ",\n"),
             GOOD.replace("ill\n", "ill,\n"),
-            GOOD.replace("no\n", "no,,,\n"),
+            GOOD.replace("no\n", "no,, ,\n"),
             GOOD.replace("red", '"red"').replace("ill", ' "ill"'),
             GOOD.replace("31", " +3_1".replace("_", "") + "\u00a0"),
         ],
@@ -80,6 +80,7 @@ class TestReading:
         assert read_csv(csv('"a;b;c;d",x\n1,2\n')).names == ("a;b;c;d", "x")
         with pytest.raises(ValueError, match=r"'1,5' has a comma: write numbers like 1234\.5"):
             read_csv(csv("x;y\n1,5;2,5\n"))
+        assert read_csv(csv("size (m, cm);y\n1;2\n")).names == ("size (m, cm)", "y")
         assert read_csv(csv("only\n1\n2\n"))["only"].tolist() == [1.0, 2.0]
 
     def test_lines_are_those_of_an_editor(self, csv: Any) -> None:
@@ -228,6 +229,8 @@ class TestBadFiles:
         assert message(caught.value, path) == (
             "data.csv: no column 'Ill' (did you mean 'ill'?); there are 'age', 'colour', 'ill'"
         )
+        with pytest.raises(KeyError, match=r"'COLOUR' \(did you mean 'colour'\?\)"):
+            read_csv(path, target="COLOUR")
         with pytest.raises(KeyError, match=r"no columns 'agee' \(did you mean 'age'\?\), 'zzz';"):
             read_csv(path, drop=["agee", "zzz"])
 

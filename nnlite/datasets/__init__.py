@@ -2,7 +2,7 @@
 
 >>> from nnlite import datasets
 >>> x, y = datasets.breast_cancer()
->>> x.shape, y.shape
+>>> tuple(x.shape), tuple(y.shape)
 ((569, 30), (569,))
 """
 

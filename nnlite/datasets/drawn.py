@@ -34,7 +34,7 @@ def moons(n: int, noise: float = 0.1, generator: Generator | None = None) -> Bun
 
     >>> from nnlite.ops.random import Generator
     >>> x, y = moons(200, generator=Generator().manual_seed(0))
-    >>> x.shape, int(y.numpy().sum())
+    >>> tuple(x.shape), int(y.numpy().sum())
     ((200, 2), 100)
     """
     if n < 2:

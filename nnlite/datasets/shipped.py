@@ -67,7 +67,7 @@ def digits() -> Bundle:
         ``x`` float32 (1797, 8, 8), ``y`` int64 (1797,): the digit, each about 180 times.
 
     >>> x, y = digits()
-    >>> x.shape, float(x.numpy().max()), y[:5].tolist()
+    >>> tuple(x.shape), float(x.numpy().max()), y[:5].tolist()
     ((1797, 8, 8), 16.0, [0, 1, 2, 3, 4])
     """
     return Bundle(

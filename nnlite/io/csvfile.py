@@ -172,8 +172,7 @@ class _CsvFile:
         next(records)
         for line, row in records:
             if len(row) != width:
-                extra = row[width:]
-                if len(row) < width or any(cell.strip() for cell in extra):
+                if len(row) < width or any(row[width:]):
                     raise self._ragged(line, row)
                 del row[width:]
             yield line, row
