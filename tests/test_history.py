@@ -73,7 +73,7 @@ class Scalar:
         (np.array(3), 3),
         (np.float32(0.1), float(np.float32(0.1))),
         (np.array(0.25), 0.25),
-        (np.bool_(True), 1.0),
+        (np.bool_(True), 1),
         (Scalar(), 1.5),
     ],
 )

@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, SupportsFloat, SupportsIndex, cast, overload
 
+import numpy as np
+
 from nnlite.train.metrics import metric_mode
 
 if TYPE_CHECKING:
@@ -270,6 +272,8 @@ def _name(column: object) -> str:
 
 def _number(column: str, value: SupportsFloat | SupportsIndex) -> float:
     """A Python int where the value is one, else a float."""
+    if isinstance(value, np.bool_):  # older NumPy warns when one is used as an integer
+        return int(value)
     try:
         return int(operator.index(cast(SupportsIndex, value)))
     except TypeError:

@@ -352,7 +352,8 @@ def _legend_text(run: Run) -> str:
     lines = [f"{run.name}: {best}"]
     if len(lines[0]) > _LONG:
         lines = [*textwrap.wrap(f"{run.name}:", _LONG, break_on_hyphens=False), best]
-    return "\n".join(lines)
+    text = "\n".join(lines)
+    return f" {text}" if text.startswith("_") else text  # matplotlib hides a leading underscore
 
 
 def _legend_columns(labels: list[str]) -> int:
