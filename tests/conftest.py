@@ -21,8 +21,7 @@ TORCH_IS_REQUIRED = os.environ.get("NNLITE_REQUIRE_TORCH") == "1"
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     """Start every test from the same random state."""
-    if hasattr(nnlite, "manual_seed"):
-        nnlite.manual_seed(0)
+    nnlite.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
