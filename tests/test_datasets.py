@@ -81,6 +81,12 @@ class TestShipped:
         code = (
             "import sys, numpy; before = set(sys.modules)\n"
             "from nnlite.datasets import breast_cancer; breast_cancer()\n"
+            "from nnlite.io.preprocess import Preprocessor\n"
+            "from nnlite.io.table import builtin_table\n"
+            "table = builtin_table()\n"
+            "train, valid = table.split(0.2, target='diagnosis')\n"
+            "Preprocessor.fit(table.take(train), 'diagnosis').transform(table)\n"
+            "assert 'numpy.ma' not in sys.modules\n"
             "roots = {name.split('.')[0] for name in set(sys.modules) - before}\n"
             "print(*sorted(roots - set(sys.stdlib_module_names)))"
         )

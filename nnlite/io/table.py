@@ -174,8 +174,9 @@ class Table:
         rows = len(self)
         order = generator.rng.permutation(rows)
         if target is not None:
-            _, codes = np.unique(self[target], return_inverse=True)
-            order = order[np.argsort(codes[order], kind="stable")]
+            values = self[target].tolist()
+            codes = {value: code for code, value in enumerate(sorted(set(values)))}
+            order = order[np.argsort([codes[values[row]] for row in order], kind="stable")]
         count = min(max(round(fraction * rows), 1), rows - 1)
         held = np.zeros(rows, dtype=bool)
         held[order[((np.arange(count) + 0.5) * rows / max(count, 1)).astype(np.intp)]] = True
@@ -298,7 +299,7 @@ def binary_classes(table: Table, target: str, *, positive: object | None = None)
     >>> binary_classes(Table({"ill": ["yes", "no", "yes"]}), "ill")
     ('no', 'yes')
     """
-    values = np.unique(table[target]).tolist()
+    values = sorted(set(table[target].tolist()))  # np.unique would import numpy.ma: 10 ms
     names = [number_text(value) if isinstance(value, float) else str(value) for value in values]
     place = table.where(None, target)
     if len(names) == 1:
