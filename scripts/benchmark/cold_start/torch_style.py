@@ -15,8 +15,8 @@ nn = torch.nn
 loading = import_module(f"{package}.utils.data")
 
 if package == "nnlite":
-    data = import_module("nnlite.datasets").breast_cancer()
-    x, y = data.x, data.y.reshape(-1, 1)
+    data, labels = import_module("nnlite.datasets").breast_cancer()
+    x, y = data.numpy(), labels.numpy().reshape(-1, 1)
 else:
     table = np.loadtxt(path, delimiter=",", dtype=np.float32)
     x, y = table[:, :-1], table[:, -1:]

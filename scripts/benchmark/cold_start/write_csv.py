@@ -12,8 +12,8 @@ package, path = sys.argv[1:]
 if package == "sklearn":
     x, y = import_module("sklearn.datasets").load_breast_cancer(return_X_y=True)
 elif package == "nnlite":
-    data = import_module("nnlite.datasets").breast_cancer()
-    x, y = data.x, data.y
+    data, labels = import_module("nnlite.datasets").breast_cancer()
+    x, y = data.numpy(), labels.numpy()
 else:
     sys.exit("the breast-cancer data comes with scikit-learn or nnlite: neither is installed")
 np.savetxt(path, np.column_stack([x, y]), delimiter=",", fmt="%.9g")
