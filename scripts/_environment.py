@@ -397,6 +397,12 @@ def run(environment: Environment, command: Sequence[str], *, cwd: Path = ROOT) -
     )
 
 
+def ask(environment: Environment, command: Sequence[str]) -> str:
+    """Run the environment's Python with ``command``; return what it printed."""
+    _, output = run_quietly([str(environment.python), *command], variables_of(environment))
+    return output
+
+
 def wait(process: "subprocess.Popen[Any]") -> int:
     """Wait for ``process``; on Ctrl-C, which reaches it too, let it end first."""
     try:

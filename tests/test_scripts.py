@@ -457,6 +457,7 @@ def script(request, setup, monkeypatch):
         return module.status.get(command[1], 0)
 
     monkeypatch.setattr(setup, "run", run)
+    monkeypatch.setattr(setup, "ask", lambda environment, command: "2.4.6")
     return module
 
 
@@ -474,6 +475,21 @@ def test_the_test_command_fails_if_any_part_fails(script, capsys):
     assert "Failed: mypy" in capsys.readouterr().err
     script.status = {"pytest": 5}
     assert script.main([]) == 5
+
+
+@pytest.mark.parametrize("script", ["test"], indirect=True)
+def test_mypy_is_left_out_beside_a_numpy_that_it_was_not_tried_with(
+    script, setup, monkeypatch, capsys
+):
+    monkeypatch.setattr(setup, "ask", lambda environment, command: "2.2.6")
+    assert script.main([]) == 0
+    assert [command[1] for command in script.ran] == ["ruff", "pytest"]
+    assert "Not checking with mypy" in capsys.readouterr().out
+
+
+def test_the_version_of_numpy_is_asked_of_the_environment(setup):
+    environment = setup.Environment(Path(sys.prefix), Path(sys.executable), active=True)
+    assert setup.ask(environment, ["-c", "print('2.4.6')"]) == "2.4.6"
 
 
 @pytest.mark.parametrize("script", ["test"], indirect=True)
