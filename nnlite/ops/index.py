@@ -111,6 +111,11 @@ class CopySlices(Node):
             unbroadcast(g[index], shape_v) if to_v else None,
         )
 
+    def name(self) -> str:
+        index = self.meta[0]
+        parts = index if isinstance(index, tuple) else (index,)
+        return "IndexPutBackward0" if any(hasattr(part, "dtype") for part in parts) else "CopySlices"
+
 
 class AddAtBackward(Node):
     """y = x with v added at x[i]:   ∂x = g,   ∂v = g[i]"""
@@ -144,7 +149,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         a[index] = new
         change(input, "__setitem__")
         return
-    replaced = np.zeros(a.shape, dtype=bool)
+    replaced = np.zeros_like(a, dtype=bool)
     replaced[index] = True
     edges = (input._node, None if source is None else source._node)
     result = record(a, CopySlices, edges, (), (index, replaced, np.shape(new)))

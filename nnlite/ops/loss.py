@@ -293,9 +293,13 @@ class NllLossBackward0(Node):
 
     def backward(self, g: Array) -> tuple[Array, ...]:
         (pull,) = self.saved
-        if self.meta:
+        spread, _ = self.meta
+        if spread:
             g = np.expand_dims(g, 1)
         return (g * pull,)
+
+    def name(self) -> str:
+        return "NllLoss2DBackward0" if self.meta[1] > 2 else "NllLossBackward0"
 
 
 def nll_loss(
@@ -344,9 +348,9 @@ def nll_loss(
     if w.shape != (count,):
         raise ValueError(f"nll_loss: weight needs the shape [{count}], got {list(w.shape)}")
     of_target = np.where(counted, w[safe], 0).astype(x.dtype)
-    places = np.arange(count).reshape((-1,) + (1,) * (x.ndim - 1 - classes))
-    pull = -(places == np.expand_dims(safe, classes)) * np.expand_dims(of_target, classes)
-    pull = pull.astype(x.dtype)
+    places = np.arange(count, like=x).reshape((-1,) + (1,) * (x.ndim - 1 - classes))
+    hit = places == np.expand_dims(safe, classes)
+    pull = np.where(hit, np.expand_dims(-of_target, classes), 0).astype(x.dtype)
     if reduction == "mean":
         total = of_target.sum()
         pull = pull / total if total else pull * np.nan
@@ -356,7 +360,7 @@ def nll_loss(
         raise ValueError(_bad_reduction("nll_loss", reduction))
     out = picked.sum(axis=classes) if reduction == "none" else picked.sum()
     spread = reduction == "none" and classes == 1
-    return record(out, NllLossBackward0, (input._node,), (pull,), spread)
+    return record(out, NllLossBackward0, (input._node,), (pull,), (spread, x.ndim))
 
 
 def cross_entropy(
@@ -407,7 +411,7 @@ def _soft_cross_entropy(
     x, y = log_p.array, target.array
     count = x.shape[classes]
     along = (-1,) + (1,) * (x.ndim - 1 - classes)
-    w = np.ones((count,), x.dtype) if weight is None else weight.array.astype(x.dtype)
+    w = np.ones_like(x, shape=(count,)) if weight is None else weight.array.astype(x.dtype)
     if y.dtype.kind == "f":
         if x.shape != y.shape:
             raise ValueError(
@@ -415,18 +419,17 @@ def _soft_cross_entropy(
                 f"got {list(y.shape)}; class indices must be integers (target.long())"
             )
         share = (1 - smoothing) * target + smoothing / count
-        terms = reduce.sum(log_p * share * wrap(w.reshape(along)), classes) * -1.0
-        if reduction == "mean":
-            return reduce.sum(terms) * (1.0 / max(terms.array.size, 1))
-        return terms if reduction == "none" else reduce.sum(terms)
-    hard = nll_loss(log_p, target, weight, ignore_index, "none")
+        terms = reduce.sum(log_p * share * wrap(w.reshape(along)), classes)
+        if reduction == "none":
+            return elementwise.neg(terms)
+        total = elementwise.neg(reduce.sum(terms))
+        return total if reduction == "sum" else elementwise.div(total, terms.array.size)
+    hard = nll_loss(log_p, target, weight, ignore_index, reduction)
     counted = (y != ignore_index).astype(x.dtype)
     even = reduce.sum(log_p * wrap(w.reshape(along)), classes) * wrap(-counted / count)
-    terms = (1 - smoothing) * hard + smoothing * even
-    if reduction == "none":
-        return terms
-    total = reduce.sum(terms)
-    if reduction == "sum":
-        return total
-    weights = float((np.where(counted != 0, w[np.where(counted != 0, y, 0)], 0)).sum())
-    return total / weights
+    if reduction != "none":
+        even = reduce.sum(even)
+    if reduction == "mean":
+        weights = np.where(counted != 0, w[np.where(counted != 0, y, 0)], 0).sum()
+        even = elementwise.div(even, wrap(weights))
+    return (1 - smoothing) * hard + smoothing * even

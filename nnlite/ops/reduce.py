@@ -176,21 +176,45 @@ def var(
         unbiased, dim = dim, None
     if unbiased is not None:
         correction = 1 if unbiased else 0
-    a = array_of("var", input)
+    a, y, meta = _variance("var", input, _axes(dim, axis), keepdim or keepdims, correction)
+    return record(y, VarBackward0, (input._node,), (a,), meta)
+
+
+def _variance(
+    function: str, input: Tensor, axes: Any, keep: bool, correction: float
+) -> tuple[Array, Array, Any]:
+    """The array, its variance, and what the derivative needs to know."""
+    a = array_of(function, input)
     if a.dtype.kind != "f":
-        raise RuntimeError(f"var: needs a floating point tensor, got {a.dtype}")
-    axes, keep = _axes(dim, axis), keepdim or keepdims
+        raise RuntimeError(
+            f"{function}: needs a floating point tensor, got {a.dtype}; convert first: "
+            "tensor.float()"
+        )
     if axes == ():
         axes = None
     divisor = max_of(_count(a.shape, axes) - correction, 0) or math.nan
     centred = a - a.mean(axis=axes, keepdims=True)
     y = (centred * centred).sum(axis=axes, keepdims=keep) / divisor
-    return record(y, VarBackward0, (input._node,), (a,), (a.shape, axes, keep, divisor))
+    return a, y, (a.shape, axes, keep, divisor)
 
 
 def max_of(a: float, b: float) -> float:
     """The larger of two numbers (the built-in ``max`` is an operator's name here)."""
     return a if a > b else b
+
+
+class StdBackward0(Node):
+    """y = √(Σ (x - x̄)² / (n - c)):   ∂x = g (x - x̄) / ((n - c) y)   (0 where y = 0)"""
+
+    __slots__ = ()
+    lifts = (0, "y")
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        x, y = self.saved
+        shape, axis, keepdim, divisor = self.meta
+        centred = x - x.mean(axis=axis, keepdims=True)
+        scale = g / np.where(y == 0, math.inf, y)
+        return (restore(scale, shape, axis, keepdim) * (centred / divisor),)
 
 
 def std(
@@ -209,10 +233,13 @@ def std(
     >>> nnlite.tensor([1.0, 2.0, 3.0]).std()
     tensor(1.)
     """
-    variance = var(
-        input, dim, unbiased, keepdim, correction=correction, axis=axis, keepdims=keepdims
-    )
-    return variance.sqrt()
+    if isinstance(dim, bool):
+        unbiased, dim = dim, None
+    if unbiased is not None:
+        correction = 1 if unbiased else 0
+    a, squared, meta = _variance("std", input, _axes(dim, axis), keepdim or keepdims, correction)
+    y = np.sqrt(squared)
+    return record(y, StdBackward0, (input._node,), (a, y), meta)
 
 
 # ---- extremes -----------------------------------------------------------------------------------
@@ -259,7 +286,9 @@ class MaxBackward0(Node):
     def backward(self, g: Array) -> tuple[Array, ...]:
         (indices,) = self.saved
         shape, axis, keepdim = self.meta
-        places = np.arange(shape[axis]).reshape(
+        if not shape:
+            return (g,)
+        places = np.arange(shape[axis], like=indices).reshape(
             tuple(-1 if i == axis % len(shape) else 1 for i in range(len(shape)))
         )
         hit = places == np.expand_dims(indices, axis)
@@ -354,6 +383,9 @@ def _choose(
     if dim is None:
         return _extreme(function, find, nodes[0], input, None, False)
     a = array_of(function, input)
+    if a.ndim == 0 and dim in (0, -1):  # the one dimension that torch lets a number have
+        values = record(a.copy(), nodes[1], (input._node,), (None,), (a.shape, dim, keepdim))
+        return ValuesIndices(values, wrap(np.zeros_like(a, dtype=np.int64)))
     indices = where(a, axis=dim)
     y = np.take_along_axis(a, np.expand_dims(indices, dim), dim)
     if not keepdim:
@@ -487,7 +519,7 @@ def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False) -> Tensor:
 
     >>> import nnlite
     >>> nnlite.tensor([1000.0, 1000.0]).logsumexp(dim=0)
-    tensor(1000.6931)
+    tensor(1000.6932)
     """
     a = float_array("logsumexp", input)
     axis = _axes(dim, None)

@@ -54,7 +54,7 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
         raise RuntimeError(
             f"reshape: {a.size} elements of shape {list(a.shape)} do not fit {list(sizes)}"
         ) from None
-    if np.may_share_memory(a, y):
+    if not y.size or np.may_share_memory(a, y):
         return record(y, ViewBackward0, (input._node,), (), a.shape)
     return record(y, UnsafeViewBackward0, (input._node,), (), a.shape)
 
@@ -382,6 +382,12 @@ class SplitBackward0(Node):
         return (np.concatenate(parts, axis=dim),)
 
 
+class SplitWithSizesBackward0(SplitBackward0):
+    """(y₁, y₂, …) = parts of x, of given sizes:   ∂x = [g₁ g₂ …], zeros for one that is not used"""
+
+    __slots__ = ()
+
+
 def split(input: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Parts of ``split_size`` (the last may be smaller), or of the given sizes, along ``dim``.
 
@@ -392,11 +398,13 @@ def split(input: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple
     a = array_of("split", input)
     dim = _checked("split", dim, a.ndim)
     length = a.shape[dim]
+    node: type[Node] = SplitBackward0
     if isinstance(split_size, int):
         if split_size <= 0:
             raise RuntimeError(f"split: split_size must be positive, got {split_size}")
         sizes = [min(split_size, length - start) for start in range(0, length, split_size)] or [0]
     else:
+        node = SplitWithSizesBackward0
         sizes = list(split_size)
         if sum(sizes) != length:
             raise RuntimeError(f"split: sizes {sizes} do not add up to {length}")
@@ -406,7 +414,7 @@ def split(input: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple
         parts.append(a[(*before, slice(start, start + size))])
         start += size
     meta = (dim, tuple(part.shape for part in parts))
-    return record_outputs(tuple(parts), SplitBackward0, (input._node,), (), meta)
+    return record_outputs(tuple(parts), node, (input._node,), (), meta)
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
