@@ -1,0 +1,766 @@
+"""The one table of operators: what every test of operators runs over. A new operator is a new row.
+
+A row is a function of a library (nnlite, or torch as the oracle) and of tensors, so the same line
+runs on both; samples are the shapes and options that it is tried with.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import nnlite
+from nnlite.ops import elementwise, linalg, loss, norm, reduce
+from nnlite.ops import random as random_ops
+
+
+class Library:
+    """nnlite or torch, under the names that both share."""
+
+    def __init__(self, module: ModuleType, functional: Any) -> None:
+        self.module = module
+        self.F = functional
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.module, name)
+
+
+class _Functional:
+    """``nn.functional`` as far as the operators carry it."""
+
+    def __getattr__(self, name: str) -> Any:
+        for family in (elementwise, linalg, loss, norm, reduce, random_ops):
+            if hasattr(family, name):
+                return getattr(family, name)
+        raise AttributeError(name)
+
+
+NNLITE = Library(nnlite, _Functional())
+
+
+class Arg(NamedTuple):
+    """A tensor argument: its shape and what its values are drawn from."""
+
+    shape: tuple[int, ...]
+    domain: str | int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One way to call a row's function.
+
+    Attributes:
+        args: a shape, or an ``Arg`` where the row's domain does not fit; of each tensor.
+        options: keyword arguments of the function.
+        grad_fn: the name of the node of the (first) result; None: no node.
+        torch_grad_fn: torch's name, where it takes the function apart in another way.
+        smooth: False at kinks and ties, where differences of the function mean nothing. The
+            derivative there is a convention, torch's.
+    """
+
+    args: tuple[Any, ...]
+    options: dict[str, Any]
+    grad_fn: str | None
+    torch_grad_fn: str | None
+    smooth: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """An operator.
+
+    Attributes:
+        name: the function, as ``family.name``; more names when one row stands for several.
+        call: the function of a library and of tensors.
+        samples: what it is called with.
+        domain: what the values of the arguments are drawn from.
+        elementwise: it works on any shape, so also on empty and 0-d tensors.
+        broadcasts: it takes two tensors and broadcasts them.
+        once: why it is not twice differentiable where the first derivative is (else empty).
+        integers: integer and bool tensors are for it, too.
+        reads: it looks at values (a comparison for a check), so it cannot run without them.
+        differs: dtypes with which nnlite refuses what torch takes, or takes more, each with a reason.
+    """
+
+    name: str
+    call: Callable[..., Any]
+    samples: list[Sample]
+    domain: str | int = "real"
+    elementwise: bool = False
+    broadcasts: bool = False
+    once: str = ""
+    integers: bool = True
+    reads: bool = False
+    differs: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """The names that this row stands for."""
+        return self.name.split()
+
+
+def on(
+    *args: Any,
+    grad_fn: str | None = "",
+    torch_grad_fn: str | None = "",
+    smooth: bool = True,
+    **options: Any,
+) -> Sample:
+    """A sample; names that are not given are the row's, and torch's the same as nnlite's."""
+    return Sample(args, options, grad_fn, torch_grad_fn, smooth)
+
+
+def row(name: str, grad_fn: str | None, call: Callable[..., Any], *samples: Sample, **more: Any) -> Row:
+    """A row whose samples have the node ``grad_fn``, where they do not say otherwise."""
+    named = []
+    for sample in samples:
+        ours = grad_fn if sample.grad_fn == "" else sample.grad_fn
+        theirs = ours if sample.torch_grad_fn == "" else sample.torch_grad_fn
+        named.append(replace(sample, grad_fn=ours, torch_grad_fn=theirs))
+    return Row(name, call, named, **more)
+
+
+# ---- shorthand for the kinds of rows that come in numbers ---------------------------------------
+
+A, B = (2, 3), (3,)
+
+
+def unary(
+    name: str, grad_fn: str | None, call: Callable[..., Any] | None = None, *extra: Sample, **more: Any
+) -> Row:
+    """An elementwise function of one tensor, under its own name where no call is given."""
+    function = name.split(".")[1]
+    return row(
+        name,
+        grad_fn,
+        call or (lambda lib, x: getattr(lib, function)(x)),
+        on(A), on(()), on((0, 3)), *extra, elementwise=True, **more,
+    )  # fmt: skip
+
+
+def binary(
+    name: str, grad_fn: str | None, call: Callable[..., Any] | None = None, *extra: Sample, **more: Any
+) -> Row:
+    """An elementwise function of two tensors, with broadcasting."""
+    function = name.split(".")[1]
+    return row(
+        name,
+        grad_fn,
+        call or (lambda lib, x, y: getattr(lib, function)(x, y)),
+        on(A, A), on(A, B), on((2, 1), (1, 3)), on((), A), on((), ()), on((0, 3), B), *extra,
+        elementwise=True, broadcasts=True, **more,
+    )  # fmt: skip
+
+
+def at_kinks(*shapes: Any, **options: Any) -> Sample:
+    """Values from -1, 0 and 1, so that kinks and ties are hit."""
+    return on(*(Arg(shape, "ties") for shape in shapes), smooth=False, **options)
+
+
+def changed(x: Any, change: Callable[[Any], Any]) -> Any:
+    """A clone of ``x`` after an in-place change."""
+    y = x.clone()
+    change(y)
+    return y
+
+
+def parts_of(x: Any, *indices: Any) -> tuple[Any, ...]:
+    return tuple(x[index] for index in indices)
+
+
+def set_item(x: Any, index: Any, value: Any) -> Any:
+    y = x.clone()
+    y[index] = value
+    return y
+
+
+# ---- the table ----------------------------------------------------------------------------------
+
+ARITHMETIC = [
+    binary("elementwise.add", "AddBackward0"),
+    row("elementwise.add", "AddBackward0", lambda lib, x, y: lib.add(x, y, alpha=2), on(A, B), on(B, A)),
+    row("elementwise.add", "AddBackward0", lambda lib, x: 1 + (x + 2.5), on(A), on(())),
+    binary("elementwise.sub", "SubBackward0", differs={"bool": "no subtraction of bools"}),
+    row(
+        "elementwise.sub", "SubBackward0", lambda lib, x, y: lib.sub(x, y, alpha=2), on(A, B), on(B, A),
+        differs={"bool": "no subtraction of bools"},
+    ),
+    row("elementwise.rsub", "RsubBackward1", lambda lib, x: 2.5 - x, on(A), on(())),
+    row(
+        "elementwise.rsub", "RsubBackward1", lambda lib, x: lib.rsub(x, 3, alpha=2), on(A),
+        differs={"bool": "no subtraction of bools"},
+    ),
+    binary("elementwise.mul", "MulBackward0"),
+    row("elementwise.mul", "MulBackward0", lambda lib, x: 2 * x * 1.5, on(A), on(())),
+    row("elementwise.mul", "MulBackward0", lambda lib, x: x * x, on(A), on(())),
+    binary("elementwise.div", "DivBackward0"),
+    row("elementwise.div", "DivBackward0", lambda lib, x: x / 4, on(A), on(())),
+    row("elementwise.rdiv", "MulBackward0", lambda lib, x: 2 / x, on(A), on(())),
+    unary("elementwise.neg", "NegBackward0", lambda lib, x: -x, differs={"bool": "no minus of bools"}),
+    unary("elementwise.abs", "AbsBackward0", None, at_kinks((5,))),
+    row(
+        "elementwise.remainder", "RemainderBackward0", lambda lib, x: lib.remainder(x, 0.75),
+        on(A), on(()),
+    ),
+    row("elementwise.remainder", "RemainderBackward0", lambda lib, x: x % 2, on((5,))),
+    binary("elementwise.remainder", "RemainderBackward1"),
+]  # fmt: skip
+
+POWERS = [
+    *(
+        row(
+            "elementwise.pow", "PowBackward0", lambda lib, x, n: lib.pow(x, n),
+            on(A, n=n), on((), n=n), domain="positive",
+        )
+        for n in (3, 0.5, -1, -2.5, 0, 1)
+    ),
+    row("elementwise.pow", "PowBackward0", lambda lib, x: x**2, on(A), on((0, 3)), at_kinks((5,))),
+    row("elementwise.pow", "PowBackward0", lambda lib, x: x**3, on(A), on((0, 3)), at_kinks((5,))),
+    binary("elementwise.pow", "PowBackward1", lambda lib, x, y: lib.pow(x, y), domain="positive"),
+    row(
+        "elementwise.pow", "PowBackward1", lambda lib, x, y: lib.pow(x, y),
+        on(Arg((6,), "zero and one"), (6,), smooth=False), domain="positive",
+    ),
+    row("elementwise.rpow", "PowBackward2", lambda lib, x: 2**x, on(A), on(())),
+    row("elementwise.rpow", "PowBackward2", lambda lib, x: 0.5**x, on(A)),
+    row("elementwise.rpow", "PowBackward2", lambda lib, x: 0.0**x, on(A, smooth=False), domain="positive"),
+    unary("elementwise.square", "PowBackward0"),
+    unary("elementwise.sqrt", "SqrtBackward0", domain="positive"),
+    unary("elementwise.rsqrt", "RsqrtBackward0", domain="positive"),
+    unary("elementwise.reciprocal", "ReciprocalBackward0"),
+]  # fmt: skip
+
+TRANSCENDENTAL = [
+    unary("elementwise.exp", "ExpBackward0"),
+    unary("elementwise.expm1", "Expm1Backward0"),
+    unary("elementwise.log", "LogBackward0", domain="positive"),
+    unary("elementwise.log1p", "Log1PBackward0", domain="positive"),
+    unary("elementwise.sigmoid", "SigmoidBackward0", None, on(Arg((6,), "wide"))),
+    unary("elementwise.tanh", "TanhBackward0", None, on(Arg((6,), "wide"))),
+]
+
+ACTIVATIONS = [
+    unary("elementwise.relu", "ReluBackward0", None, at_kinks((5,)),
+          differs={"bool": "torch refuses"}),
+    unary(
+        "elementwise.leaky_relu", "LeakyReluBackward0", lambda lib, x: lib.F.leaky_relu(x, 0.1),
+        at_kinks((5,)), integers=False,
+    ),
+    unary("elementwise.gelu", "GeluBackward0", lambda lib, x: lib.F.gelu(x), on(Arg((8,), "wide")),
+          integers=False),
+    unary(
+        "elementwise.gelu", "GeluBackward0", lambda lib, x: lib.F.gelu(x, approximate="tanh"),
+        integers=False,
+    ),
+    unary(
+        "elementwise.softplus", "SoftplusBackward0", lambda lib, x: lib.F.softplus(x),
+        on(Arg((6,), "wide")), integers=False,
+    ),
+    unary(
+        "elementwise.softplus", "SoftplusBackward0", lambda lib, x: lib.F.softplus(x, 2, 1),
+        integers=False,
+    ),
+]  # fmt: skip
+
+CHOOSING = [
+    row(
+        "elementwise.clamp", "ClampBackward1", lambda lib, x, **o: lib.clamp(x, **o),
+        on(A, min=-0.5, max=0.7), on(A, min=0.3),
+        on(A, max=0.3), on((), min=-1, max=1), on((0, 3), min=0, max=1),
+        at_kinks((6,), min=0, max=1), at_kinks((6,), min=0),
+        at_kinks((6,), max=0),
+        differs={"bool": "no bounds of bools"},
+    ),
+    binary("elementwise.maximum", "MaximumBackward0", None, at_kinks((9,), (9,)), at_kinks((5, 3), (3,))),
+    binary("elementwise.minimum", "MinimumBackward0", None, at_kinks((9,), (9,)), at_kinks((5, 3), (3,))),
+    row(
+        "elementwise.where", "WhereBackward0", lambda lib, c, x, y: lib.where(c, x, y),
+        *(on(Arg(s, "mask"), x, y) for s, x, y in [(A, A, A), (A, B, ()), ((2, 1), B, A),
+                                                   ((), A, B), ((0, 3), (0, 3), B), ((), (), ())]),
+    ),
+    row(
+        "elementwise.where", "WhereBackward0", lambda lib, c, x: lib.where(c, x, 0.5) + lib.where(c, 2, x),
+        on(Arg(A, "mask"), A, grad_fn="AddBackward0"),
+    ),
+]  # fmt: skip
+
+BITS = {"float32": "bits of integers only", "float16": "bits of integers only"}
+
+NOT_DIFFERENTIABLE = [
+    unary("elementwise.sign", "SignBackward0", None, at_kinks((5,))),
+    *(
+        binary(f"elementwise.{name}", None, None, at_kinks((9,), (9,)))
+        for name in ("eq", "ne", "lt", "le", "gt", "ge")
+    ),
+    *(binary(f"elementwise.logical_{name}", None, None, at_kinks((9,), (9,))) for name in ("and", "or")),
+    unary("elementwise.logical_not", None, None, at_kinks((5,))),
+    *(
+        row(
+            f"elementwise.bitwise_{name}", None, lambda lib, x, y, f: getattr(lib, f)(x, y),
+            on(Arg(A, 9), Arg(A, 9), f=f"bitwise_{name}"), on(Arg(A, "mask"), Arg(A, "mask"), f=f"bitwise_{name}"),
+            on(Arg(A, 9), Arg(B, 9), f=f"bitwise_{name}"), integers=False,
+        )
+        for name in ("and", "or", "xor")
+    ),
+    row(
+        "elementwise.bitwise_not", None, lambda lib, x: ~x, on(Arg(A, 9)), on(Arg(A, "mask")),
+        integers=False,
+    ),
+    *(unary(f"elementwise.{name}", None, None, on(Arg((6,), "special"))) for name in ("isnan", "isinf", "isfinite")),
+    *(
+        unary(f"elementwise.{name}", f"{name.capitalize()}Backward0", None, on(Arg((9,), "halves"), smooth=False))
+        for name in ("floor", "ceil", "round")
+    ),
+    row(
+        "elementwise.floor_divide", "DivBackward2", lambda lib, x, y: x // y,
+        *(on(*shapes, torch_grad_fn="NotImplemented") for shapes in ((A, A), (A, B), ((), ()), ((0, 3), B))),
+        differs={"bool": "no division of bools"},
+    ),
+    row("elementwise.div", "DivBackward2", lambda lib, x, y: lib.div(x, y, rounding_mode="trunc"), on(A, B),
+        differs={"bool": "no division of bools"}),
+    row("elementwise.round", "RoundBackward1", lambda lib, x: lib.round(x, decimals=1), on((9,)), integers=False),
+]  # fmt: skip
+
+REDUCTIONS = [
+    row(
+        "reduce.sum", "SumBackward1", lambda lib, x, **o: lib.sum(x, **o),
+        on((2, 3, 2), dim=1), on((2, 3, 2), dim=(0, 2)), on(A, dim=-1, keepdim=True), on((0, 3), dim=0),
+        on((0, 3), dim=1), on((), dim=0), on(A, dim=(0, 1)),
+    ),
+    row("reduce.sum", "SumBackward0", lambda lib, x: x.sum(), on(A), on(()), on((0, 3))),
+    row("reduce.sum", "SumBackward1", lambda lib, x: x.sum(axis=0, keepdims=True), on(A)),
+    row(
+        "reduce.mean", "MeanBackward1", lambda lib, x, **o: lib.mean(x, **o),
+        on((2, 3, 2), dim=1), on((2, 3, 2), dim=(0, 2)), on(A, dim=-1, keepdim=True), on((2, 0), dim=0),
+        on((2, 0), dim=1), on((), dim=0), integers=False,
+    ),
+    row("reduce.mean", "MeanBackward0", lambda lib, x: x.mean(), on(A), on(()), on((0, 3)), integers=False),
+    row(
+        "reduce.var", "VarBackward0", lambda lib, x, **o: lib.var(x, **o),
+        on(A), on((2, 3, 2), dim=1), on((2, 3, 2), dim=(0, 2), keepdim=True), on(A, dim=0, unbiased=False),
+        on(A, dim=-1, correction=0), integers=False,
+    ),
+    row(
+        "reduce.std", "StdBackward0", lambda lib, x, **o: lib.std(x, **o),
+        on(A), on((2, 3, 2), dim=1), on((2, 3, 2), dim=(0, 2), keepdim=True), on(A, dim=0, unbiased=False),
+        integers=False,
+    ),
+    *(
+        row(
+            f"reduce.{name}", f"{name.capitalize()}Backward0", lambda lib, x, f, **o: getattr(lib, f)(x, **o),
+            on(A, f=name, dim=0), on((2, 3, 2), f=name, dim=(0, 2)), on(A, f=name, dim=-1, keepdim=True),
+            on((2, 0), f=name, dim=0), on((), f=name), at_kinks((4, 4), f=name, dim=1), at_kinks((4, 4), f=name),
+        )
+        for name in ("amax", "amin")
+    ),
+    *(
+        row(
+            f"reduce.{name}", f"{name.capitalize()}Backward0", lambda lib, x, f, **o: getattr(lib, f)(x, **o),
+            on(A, f=name, dim=0), on((2, 3, 2), f=name, dim=1, keepdim=True), on(A, f=name, dim=-1),
+            on((2, 0), f=name, dim=0), on((), f=name, dim=0), at_kinks((4, 4), f=name, dim=1),
+        )
+        for name in ("max", "min")
+    ),
+    *(
+        row(
+            f"reduce.{name}", f"{name.capitalize()}Backward1", lambda lib, x, f: getattr(x, f)(),
+            on(A, f=name), on((), f=name), at_kinks((4, 4), f=name),
+        )
+        for name in ("max", "min")
+    ),
+    row("reduce.max", "MaximumBackward0", lambda lib, x, y: lib.max(x, y), on(A, B)),
+    row("reduce.min", "MinimumBackward0", lambda lib, x, y: lib.min(x, y), on(A, B)),
+    *(
+        row(
+            f"reduce.{name}", None, lambda lib, x, f, **o: getattr(lib, f)(x, **o),
+            on(A, f=name), on(A, f=name, dim=0), on(A, f=name, dim=1, keepdim=True), on((), f=name),
+            at_kinks((4, 4), f=name, dim=1), differs={"bool": "no order of bools"},
+        )
+        for name in ("argmax", "argmin")
+    ),
+    *(
+        row(
+            f"reduce.{name}", None, lambda lib, x, f, **o: getattr(lib, f)(x, **o),
+            on(Arg(A, "mask"), f=name), on(Arg(A, "mask"), f=name, dim=0), on((0, 3), f=name),
+            on(Arg((2, 3, 2), "mask"), f=name, dim=(0, 2), keepdim=True), at_kinks((4, 4), f=name, dim=1),
+        )
+        for name in ("any", "all")
+    ),
+]  # fmt: skip
+
+SOFTMAX = [
+    *(
+        row(
+            f"reduce.{name}", grad_fn, lambda lib, x, f, dim: getattr(lib, f)(x, dim=dim),
+            on(A, f=name, dim=1), on(A, f=name, dim=0), on((2, 3, 2), f=name, dim=1), on((), f=name, dim=0),
+            on((0, 3), f=name, dim=1), on(Arg((2, 4), "wide"), f=name, dim=-1), integers=False,
+        )
+        for name, grad_fn in [("softmax", "SoftmaxBackward0"), ("log_softmax", "LogSoftmaxBackward0")]
+    ),
+    row(
+        "reduce.logsumexp", "LogsumexpBackward0", lambda lib, x, **o: lib.logsumexp(x, **o),
+        on(A, dim=1), on((2, 3, 2), dim=(0, 2)), on(A, dim=-1, keepdim=True), on(Arg((2, 4), "wide"), dim=1),
+        integers=False,
+    ),
+]  # fmt: skip
+
+PRODUCTS = [
+    row(
+        "linalg.matmul", "MmBackward0", lambda lib, x, y: x @ y,
+        on((2, 3), (3, 2)), on((1, 3), (3, 4)), on((0, 3), (3, 2)), on((2, 0), (0, 3)), on((2, 3), (3, 0)),
+        on((2, 3), (3,), grad_fn="MvBackward0"), on((3,), (3, 2), grad_fn="SqueezeBackward4"),
+        on((3,), (3,), grad_fn="DotBackward0"), on((0,), (0,), grad_fn="DotBackward0"),
+        on((2, 2, 3), (2, 3, 2), grad_fn="UnsafeViewBackward0"),
+        on((2, 2, 3), (3, 2), grad_fn="UnsafeViewBackward0"),
+        on((2, 3), (2, 3, 2), grad_fn="UnsafeViewBackward0", torch_grad_fn="CloneBackward0"),
+        on((2, 1, 2, 3), (1, 2, 3, 2), grad_fn="UnsafeViewBackward0"),
+        on((0, 2, 3), (3, 2), grad_fn="UnsafeViewBackward0"),
+        on((2, 2, 3), (3,), grad_fn="ViewBackward0", torch_grad_fn="UnsafeViewBackward0"),
+        on((3,), (2, 3, 2), grad_fn="ViewBackward0", torch_grad_fn="UnsafeViewBackward0"),
+        differs={"bool": "no product of bool matrices", "float16": "rounds elsewhere"},
+    ),
+    row("linalg.matmul", "MmBackward0", lambda lib, x: x @ x, on((3, 3)), integers=False),
+    row("linalg.mm", "MmBackward0", lambda lib, x, y: lib.mm(x, y), on((2, 3), (3, 2)), integers=False),
+    row("linalg.mv", "MvBackward0", lambda lib, x, y: lib.mv(x, y), on((2, 3), (3,)), integers=False),
+    row("linalg.dot", "DotBackward0", lambda lib, x, y: lib.dot(x, y), on((3,), (3,)), integers=False),
+    row("linalg.bmm", "BmmBackward0", lambda lib, x, y: lib.bmm(x, y), on((2, 2, 3), (2, 3, 2)),
+        on((0, 2, 3), (0, 3, 2)), integers=False),
+    row("linalg.outer", "MulBackward0", lambda lib, x, y: lib.outer(x, y), on((2,), (3,)), on((0,), (3,))),
+    row(
+        "linalg.linear", "AddmmBackward0", lambda lib, *t: lib.F.linear(*t),
+        on((4, 3), (2, 3), (2,)), on((1, 3), (1, 3), (1,)), on((0, 3), (2, 3), (2,)),
+        on((4, 3), (2, 3), grad_fn="MmBackward0"), on((3,), (2, 3), (2,), grad_fn="ViewBackward0"),
+        on((3,), (2, 3), grad_fn="ViewBackward0", torch_grad_fn="SqueezeBackward4"),
+        on((2, 4, 3), (2, 3), (2,), grad_fn="ViewBackward0"),
+        on((2, 4, 3), (2, 3), grad_fn="ViewBackward0", torch_grad_fn="UnsafeViewBackward0"),
+        integers=False,
+    ),
+]  # fmt: skip
+
+SHAPES = [
+    row("shape.reshape", "ViewBackward0", lambda lib, x, s: lib.reshape(x, s), on(A, s=(3, 2)), on(A, s=(-1,)),
+        on((), s=(1, 1)), on((0, 3), s=(3, 0)), on((1,), s=())),
+    row("shape.reshape", "UnsafeViewBackward0", lambda lib, x: x.t().reshape(6), on(A)),
+    row("shape.view", "ViewBackward0", lambda lib, x, s: x.view(*s), on(A, s=(3, -1)), on((2, 3, 2), s=(6, 2))),
+    row("shape.flatten", "ViewBackward0", lambda lib, x, **o: lib.flatten(x, **o), on(A), on((2, 3, 2), start_dim=1),
+        on((2, 3, 2), end_dim=1), on(())),
+    row("shape.permute", "PermuteBackward0", lambda lib, x, d: x.permute(d), on((2, 3, 4), d=(2, 0, 1)),
+        on((2, 3, 4), d=(-1, 0, 1)), on((), d=())),
+    row("shape.permute", "PermuteBackward0", lambda lib, x: x.permute(1, 2, 0), on((2, 3, 4))),
+    row("shape.transpose", "TransposeBackward0", lambda lib, x: lib.transpose(x, 0, -1), on(A), on((2, 3, 4))),
+    row("shape.t", "TBackward0", lambda lib, x: x.t(), on(A), on((3,))),
+    row("shape.reverse_dims", "PermuteBackward0", lambda lib, x: x.T, on(A)),
+    row("shape.matrix_transpose", "TransposeBackward0", lambda lib, x: x.mT, on(A), on((2, 3, 4))),
+    row("shape.unsqueeze", "UnsqueezeBackward0", lambda lib, x, dim: lib.unsqueeze(x, dim), on(A, dim=0),
+        on(A, dim=-1), on(A, dim=1), on((), dim=0), on((0, 3), dim=1)),
+    row("shape.squeeze", "SqueezeBackward0", lambda lib, x: lib.squeeze(x), on((2, 1, 3, 1)), on(A), on((1, 1))),
+    row("shape.squeeze", "SqueezeBackward1", lambda lib, x, dim: lib.squeeze(x, dim), on((2, 1, 3), dim=1),
+        on((2, 1, 3), dim=0), on((2, 3, 1), dim=-1)),
+    row("shape.squeeze", "SqueezeBackward2", lambda lib, x, dim: lib.squeeze(x, dim), on((2, 1, 3, 1), dim=(1, 2))),
+    row("shape.expand", "ExpandBackward0", lambda lib, x, s: x.expand(*s), on((2, 1), s=(2, 3)), on((2, 1), s=(-1, 3)),
+        on((3,), s=(2, 3)), on((), s=(2, 2)), on((1, 3), s=(0, 3))),
+    row("shape.broadcast_to", "ExpandBackward0", lambda lib, x, s: lib.broadcast_to(x, s), on((2, 1), s=(2, 3)),
+        on((), s=(2,))),
+    row("shape.cat", "CatBackward0", lambda lib, *t, dim=0: lib.cat(t, dim=dim), on((2, 3), (1, 3)),
+        on((2, 1), (2, 3), (2, 2), dim=1), on((2, 1), (2, 3), dim=-1), on((0, 3), (2, 3)), on((2, 3))),
+    row("shape.cat", "CatBackward0", lambda lib, x: lib.cat([x, x, x]), on((2, 3))),
+    row("shape.stack", "StackBackward0", lambda lib, *t, dim=0: lib.stack(t, dim=dim), on((2, 3), (2, 3)),
+        on((2, 3), (2, 3), dim=1), on((2,), (2,), (2,), dim=-1), on((), ()), on((0,), (0,))),
+    row("shape.split", "SplitBackward0", lambda lib, x, s, **o: lib.split(x, s, **o), on((5, 2), s=2),
+        on((2, 5), s=[1, 0, 4], dim=1, grad_fn="SplitWithSizesBackward0"), on((2, 3), s=5, dim=-1), on((0, 2), s=1)),
+    row("shape.split", "MulBackward0", lambda lib, x: x.split(2)[1] * 2, on((5, 2))),
+    row("shape.chunk", "SplitBackward0", lambda lib, x, n: x.chunk(n), on((5, 2), n=2), on((6,), n=3), on((2,), n=5)),
+    row("shape.clone", "CloneBackward0", lambda lib, x: x.clone(), on(A), on(()), on((0, 3))),
+    row("shape.contiguous", "CloneBackward0", lambda lib, x: x.t().contiguous(), on(A)),
+    row("shape.to", "ToCopyBackward0", lambda lib, x: x.to(lib.float32).to(lib.float64), on(A, smooth=False), on((), smooth=False)),
+    row("shape.float shape.double", "ToCopyBackward0", lambda lib, x: x.float().double(), on(A, smooth=False)),
+    row("shape.half shape.astype", "MulBackward0", lambda lib, x: x.half().double() * 2, on(A, smooth=False)),
+    row("shape.type_as", "ToCopyBackward0", lambda lib, x: x.type_as(lib.zeros(1)), on(A, smooth=False)),
+    row("shape.long", None, lambda lib, x: x.long(), on(A)),
+    row("shape.int_", None, lambda lib, x: x.int(), on(A)),
+    row("shape.bool_", None, lambda lib, x: x.bool(), on(A), at_kinks((5,))),
+]  # fmt: skip
+
+INDICES: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "[0]": ("SelectBackward0", lambda lib: 0),
+    "[-1]": ("SelectBackward0", lambda lib: -1),
+    "[1:3]": ("SliceBackward0", lambda lib: slice(1, 3)),
+    "[::2]": ("SliceBackward0", lambda lib: slice(None, None, 2)),
+    "[:]": ("SliceBackward0", lambda lib: slice(None)),
+    "[...]": ("AliasBackward0", lambda lib: ...),
+    "[None]": ("UnsqueezeBackward0", lambda lib: None),
+    "[:, 1]": ("SelectBackward0", lambda lib: (slice(None), 1)),
+    "[..., 1]": ("SelectBackward0", lambda lib: (..., 1)),
+    "[1, 2]": ("SelectBackward0", lambda lib: (1, 2)),
+    "[:, None, 1:]": ("SliceBackward0", lambda lib: (slice(None), None, slice(1, None))),
+    "[0:0]": ("SliceBackward0", lambda lib: slice(0, 0)),
+    "[tensor(1)]": ("SelectBackward0", lambda lib: lib.tensor(1)),
+    "[[0, 2, 0]]": ("IndexBackward0", lambda lib: [0, 2, 0]),
+    "[tensor]": ("IndexBackward0", lambda lib: lib.tensor([[2, 0], [-1, 0]])),
+    "[tensor, tensor]": ("IndexBackward0", lambda lib: (lib.tensor([0, 1, 0]), lib.tensor([1, 2, 1]))),
+    "[:, tensor]": ("IndexBackward0", lambda lib: (slice(None), lib.tensor([1, 1]))),
+    "[tensor, 1:]": ("IndexBackward0", lambda lib: (lib.tensor([1, 1]), slice(1, None))),
+    "[1, tensor]": ("IndexBackward0", lambda lib: (1, lib.tensor([0, 0, 2]))),
+    "[mask]": ("IndexBackward0", lambda lib: lib.tensor([True, False, True, True])),
+    "[mask of all]": ("IndexBackward0", lambda lib: lib.arange(12).reshape(4, 3) % 2 == 0),
+    "[no index]": ("IndexBackward0", lambda lib: lib.tensor([], dtype=lib.int64)),
+}
+
+INDEXING = [
+    *(
+        row(
+            "index.getitem", grad_fn, lambda lib, x, index: x[INDICES[index][1](lib)],
+            on((4, 3), index=index),
+        )
+        for index, (grad_fn, _) in INDICES.items()
+    ),
+    row("index.getitem", "IndexBackward0", lambda lib, x: x[x > 0], on(A), integers=False),
+    *(
+        row(
+            "index.setitem", "CopySlices", lambda lib, x, y, index: set_item(x, INDICES[index][1](lib), y),
+            on((4, 3), shape, index=index),
+        )
+        for index, shape in [
+            ("[0]", (3,)), ("[1:3]", (2, 3)), ("[::2]", (3,)), ("[:, 1]", (4,)), ("[:, 1]", (1,)), ("[1, 2]", ()),
+            ("[:, None, 1:]", (4, 1, 2)), ("[0:0]", (0, 3)),
+        ]
+    ),
+    *(
+        row(
+            "index.setitem", "IndexPutBackward0",
+            lambda lib, x, y, index: set_item(x, INDICES[index][1](lib), y), on((4, 3), shape, index=index),
+        )
+        for index, shape in [
+            ("[mask]", (3, 3)), ("[mask]", ()), ("[[0, 2, 0]]", ()), ("[:, tensor]", (4, 1)),
+        ]
+    ),
+    row(
+        "index.setitem", "IndexPutBackward0", lambda lib, x, y: set_item(x, lib.tensor([0, 3]), y),
+        on((4, 3), (2, 3)), on((4, 3), (3,)),
+    ),
+    row("index.setitem", "CopySlices", lambda lib, x, y: set_item(x, ..., y),
+        on((4, 3), (4, 3), torch_grad_fn="CopyBackwards")),
+    row("index.setitem", "CopySlices", lambda lib, x: set_item(x, 0, 2.5), on((4, 3)), integers=False),
+]  # fmt: skip
+
+IN_PLACE = [
+    *(
+        row(
+            f"inplace.{name}", f"{name[:-1].capitalize()}Backward0",
+            lambda lib, x, y, f: changed(x, lambda t: getattr(t, f)(y)),
+            on(A, A, f=name), on(A, B, f=name), on(A, (), f=name), on((), (), f=name), on((0, 3), B, f=name),
+            differs={"bool": "arithmetic of bools"},
+        )
+        for name in ("add_", "sub_", "mul_", "div_")
+    ),
+    row("inplace.add_", "AddBackward0", lambda lib, x, y: changed(x, lambda t: t.add_(y, alpha=3)), on(A, B),
+        integers=False),
+    row("inplace.mul_", "MulBackward0", lambda lib, x: changed(x, lambda t: t.mul_(2).mul_(t)), on(A)),
+    row("inplace.copy_", "CopyBackwards", lambda lib, x, y: changed(x, lambda t: t.copy_(y)), on(A, A), on(A, B)),
+    row("inplace.fill_", "FillBackward2", lambda lib, x: changed(x, lambda t: t.fill_(3)), on(A)),
+    row("inplace.zero_", "ZeroBackward0", lambda lib, x: changed(x, lambda t: t.zero_()), on(A)),
+    row("inplace.clamp_", "ClampBackward1", lambda lib, x: changed(x, lambda t: t.clamp_(-0.5, 0.5)), on(A),
+        integers=False),
+    row("inplace.detach_", "MulBackward0", lambda lib, x: x * (x * 2).detach_(), on(A, smooth=False)),
+]  # fmt: skip
+
+PAIR = (on((4,), (4,)), on(A, A), on((0,), (0,)), on((), ()))
+PAIRS = tuple(
+    on(*s.args, reduction=reduction) for reduction in ("mean", "sum", "none") for s in PAIR
+)
+
+
+def with_weight(lib: Library, x: Any, y: Any, w: Any, p: Any, reduction: str) -> Any:
+    return lib.F.binary_cross_entropy_with_logits(
+        x, y, weight=w.detach(), pos_weight=p.detach(), reduction=reduction
+    )
+
+
+def targets(sample: Sample, domain: str | int) -> Sample:
+    """The sample with its second argument from ``domain``."""
+    first, second, *rest = sample.args
+    return replace(sample, args=(first, Arg(second, domain), *rest))
+
+
+DIVIDED: Any = {"grad_fn": "DivBackward0", "torch_grad_fn": "DivBackward1"}
+
+LOSSES = [
+    row(
+        "loss.binary_cross_entropy_with_logits", "BinaryCrossEntropyWithLogitsBackward0",
+        lambda lib, x, y, **o: lib.F.binary_cross_entropy_with_logits(x, y, **o),
+        *(targets(s, "unit") for s in PAIRS), on(Arg((6,), "wide"), Arg((6,), "unit"), reduction="none"),
+        integers=False, reads=True,
+    ),
+    row(
+        "loss.binary_cross_entropy_with_logits", "BinaryCrossEntropyWithLogitsBackward0", with_weight,
+        *(on((2, 3), Arg((2, 3), "unit"), Arg(w, "unit"), Arg((3,), "unit"), reduction=reduction, smooth=False)
+          for reduction in ("mean", "none") for w in ((2, 3), (2, 1))),
+        integers=False, reads=True,
+    ),
+    row(
+        "loss.binary_cross_entropy", "BinaryCrossEntropyBackward0",
+        lambda lib, x, y, **o: lib.F.binary_cross_entropy(x, y, **o), *PAIRS, domain="unit", integers=False,
+        reads=True,
+    ),
+    row(
+        "loss.binary_cross_entropy", "BinaryCrossEntropyBackward0",
+        lambda lib, x, y, w: lib.F.binary_cross_entropy(x, y, weight=w.detach()),
+        on(A, A, A, smooth=False), domain="unit", integers=False, reads=True,
+    ),
+    row("loss.mse_loss", "MseLossBackward0", lambda lib, x, y, **o: lib.F.mse_loss(x, y, **o), *PAIRS,
+        integers=False),
+    row(
+        "loss.l1_loss", "MeanBackward0", lambda lib, x, y, **o: lib.F.l1_loss(x, y, **o),
+        *(replace(s, grad_fn=name) for s in PAIRS
+          for r, name in [("mean", "MeanBackward0"), ("sum", "SumBackward0"), ("none", "AbsBackward0")]
+          if s.options["reduction"] == r),
+        integers=False,
+    ),
+    row(
+        "loss.nll_loss", "NllLossBackward0", lambda lib, x, y, **o: lib.F.nll_loss(x, y, **o),
+        *(on((4, 3), Arg((4,), 3), reduction=r, ignore_index=i) for r in ("mean", "sum", "none") for i in (-100, 1)),
+        on((3,), Arg((), 3)), on((2, 3, 2), Arg((2, 2), 3), grad_fn="NllLoss2DBackward0"),
+        on((2, 3, 2), Arg((2, 2), 3), reduction="none", grad_fn="NllLoss2DBackward0", torch_grad_fn="ViewBackward0"),
+        integers=False, reads=True,
+    ),
+    row(
+        "loss.nll_loss", "NllLossBackward0",
+        lambda lib, x, y, w, **o: lib.F.nll_loss(x, y, weight=w.detach(), **o),
+        *(on((4, 3), Arg((4,), 3), Arg((3,), "unit"), reduction=r, smooth=False) for r in ("mean", "sum", "none")),
+        integers=False, reads=True,
+    ),
+    row(
+        "loss.cross_entropy", "NllLossBackward0", lambda lib, x, y, **o: lib.F.cross_entropy(x, y, **o),
+        *(on((4, 3), Arg((4,), 3), reduction=r) for r in ("mean", "sum", "none")),
+        *(on((4, 3), Arg((4,), 3), reduction=r, label_smoothing=0.2, grad_fn="AddBackward0") for r in ("mean", "sum", "none")),
+        *(on((4, 3), Arg((4,), 3), reduction=r, label_smoothing=0.2, ignore_index=1, grad_fn="AddBackward0") for r in ("mean", "none")),
+        *(on((4, 3), Arg((4, 3), "unit"), reduction=r, grad_fn="NegBackward0") for r in ("sum", "none")),
+        *(on((4, 3), Arg((4, 3), "unit"), label_smoothing=s, **DIVIDED) for s in (0.0, 0.2)),
+        on((3,), Arg((), 3)), on((2, 3, 2), Arg((2, 2), 3), grad_fn="NllLoss2DBackward0"),
+        on((2, 3, 2), Arg((2, 2), 3), label_smoothing=0.2, grad_fn="AddBackward0"),
+        on((2, 3, 2), Arg((2, 3, 2), "unit"), **DIVIDED), integers=False, reads=True,
+    ),
+    row(
+        "loss.cross_entropy", "NllLossBackward0",
+        lambda lib, x, y, w, **o: lib.F.cross_entropy(x, y, weight=w.detach(), **o),
+        *(on((4, 3), Arg((4,), 3), Arg((3,), "unit"), reduction=r, label_smoothing=s, smooth=False,
+             grad_fn="AddBackward0" if s else "NllLossBackward0")
+          for r in ("mean", "sum", "none") for s in (0.0, 0.2)),
+        on((4, 3), Arg((4, 3), "unit"), Arg((3,), "unit"), smooth=False, **DIVIDED),
+        integers=False, reads=True,
+    ),
+]  # fmt: skip
+
+
+def batch_norm(lib: Library, x: Any, mean: Any, var: Any, *affine: Any, training: bool) -> Any:
+    """batch_norm with running statistics of its own, which it may change, and no gradients of them."""
+    statistics = mean.detach().clone(), var.detach().clone()
+    y = lib.F.batch_norm(x, *statistics, *affine, training=training)
+    return (y, *statistics)
+
+
+NORMS = [
+    row(
+        "norm.batch_norm", "NativeBatchNormBackward0", batch_norm,
+        *(on(shape, (3,), Arg((3,), "positive"), *affine, training=training, smooth=False)
+          for shape in ((4, 3), (2, 3, 2)) for affine in ((), ((3,), (3,))) for training in (True, False)),
+        integers=False,
+    ),
+    row(
+        "norm.batch_norm", "NativeBatchNormBackward0",
+        lambda lib, x, *affine: lib.F.batch_norm(x, None, None, *affine, training=True),
+        on((4, 3)), on((4, 3), (3,), (3,)), on((2, 3, 2), (3,), (3,)), on((4, 3), (3,)), integers=False,
+    ),
+    row("random.dropout", "MulBackward0", lambda lib, x: lib.F.dropout(x, 1.0), on(A), integers=False),
+]  # fmt: skip
+
+ROWS = [
+    *ARITHMETIC, *POWERS, *TRANSCENDENTAL, *ACTIVATIONS, *CHOOSING, *NOT_DIFFERENTIABLE, *REDUCTIONS,
+    *SOFTMAX, *PRODUCTS, *SHAPES, *INDEXING, *IN_PLACE, *LOSSES, *NORMS,
+]  # fmt: skip
+
+
+class Case(NamedTuple):
+    """A row with one of its samples, under a name that is unique and stays the same."""
+
+    label: str
+    row: Row
+    sample: Sample
+
+
+def cases() -> Iterator[Case]:
+    """Every sample of every row."""
+    seen: dict[str, int] = {}
+    for r in ROWS:
+        for sample in r.samples:
+            shapes = " ".join(
+                f"{tuple(a.shape)}:{a.domain}" if isinstance(a, Arg) else str(a) for a in sample.args
+            )
+            options = " ".join(f"{k}={v}" for k, v in sample.options.items() if k != "f")
+            label = f"{r.names[0].split('.')[1]} {shapes} {options}".replace(", ", ",").strip()
+            seen[label] = seen.get(label, 0) + 1
+            yield Case(label if seen[label] == 1 else f"{label} #{seen[label]}", r, sample)
+
+
+CASES = list(cases())
+
+
+# ---- values -------------------------------------------------------------------------------------
+
+
+def draw(domain: str | int, rng: random.Random) -> float:
+    """One value. Python's ``random()`` gives the same numbers in every version."""
+    u = rng.random()
+    sign = 1 if rng.random() < 0.5 else -1
+    if isinstance(domain, int):
+        return int(u * domain)
+    return {
+        "real": sign * (0.2 + 1.8 * u),
+        "positive": 0.3 + 2.7 * u,
+        "unit": 0.05 + 0.9 * u,
+        "wide": sign * 40 * u,
+        "ties": int(3 * u) - 1,
+        "halves": (int(12 * u) - 6) / 2,
+        "mask": u < 0.5,
+        "zero and one": int(2 * u),
+        "special": [float("nan"), float("inf"), -float("inf"), 0.0, 1.5, -1e300][int(6 * u)],
+    }[domain]
+
+
+def arrays_of(case: Case, dtype: str = "float64") -> list[np.ndarray[Any, Any]]:
+    """The arguments of a case; the same at each call. Masks and classes keep their dtype."""
+    rng = random.Random(case.label)
+    arrays = []
+    for arg in case.sample.args:
+        shape, domain = arg if isinstance(arg, Arg) else (arg, case.row.domain)
+        values = [draw(domain, rng) for _ in range(int(np.prod(shape)))]
+        kind = "bool" if domain == "mask" else "int64" if isinstance(domain, int) else "float64"
+        array = np.array(values, dtype=kind).reshape(shape)
+        if kind == "float64" and dtype != "float64":
+            array = array.astype(dtype) if dtype.startswith("float") else as_integers(array, dtype)
+        arrays.append(array)
+    return arrays
+
+
+def as_integers(array: np.ndarray[Any, Any], dtype: str) -> np.ndarray[Any, Any]:
+    """Small positive integers (or bools) in place of floats."""
+    return (array > 0.5) if dtype == "bool" else (np.abs(array * 2) % 5 + 1).astype(dtype)
+
+
+def cotangents(like: list[np.ndarray[Any, Any]], seed: str) -> list[np.ndarray[Any, Any]]:
+    """Vectors for vector-Jacobian products, of the given shapes; the same at each call."""
+    rng = random.Random(seed)
+    return [
+        np.array([draw("real", rng) for _ in range(a.size)], dtype=a.dtype).reshape(a.shape)
+        for a in like
+    ]
+
+
+def outputs(result: Any) -> list[Any]:
+    """What a call returned, as a list of tensors."""
+    return list(result) if isinstance(result, (tuple, list)) else [result]
