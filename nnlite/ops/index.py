@@ -48,25 +48,26 @@ class BasicIndexBackward0(Node):
         return f"{step}Backward0"
 
 
-def _arrays_in(index: Any) -> tuple[Any, bool]:
-    """``index`` with arrays in place of tensors and lists; whether it is a basic one (a view)."""
+def _arrays_in(index: Any, a: Array) -> tuple[Any, bool]:
+    """``index`` of ``a`` with arrays of a's kind in place of tensors, arrays and lists (copies,
+    because the user may change them before the derivative reads them); whether it is a basic one,
+    which gives a view."""
     if type(index) is tuple:
-        parts = [_arrays_in(part) for part in index]
+        parts = [_arrays_in(part, a) for part in index]
         return tuple(part for part, _ in parts), all(basic for _, basic in parts)
-    if isinstance(index, Tensor):
-        array = index.array
-        if array.dtype.kind not in "iub":
+    if isinstance(index, (Tensor, list, np.ndarray)):
+        if isinstance(index, list):
+            array = np.asarray(index, dtype=None if index else np.int64)
+        else:
+            array = index.array if isinstance(index, Tensor) else index
+        if array.dtype.kind not in "ib":
             raise IndexError(
-                f"index: tensors used as indices must be integers or bools, got {array.dtype}"
+                f"index: indices must be signed integers or bools, got {array.dtype}; use "
+                "index.long(), or mask.bool()"
             )
         if array.ndim == 0 and array.dtype.kind != "b":
             return int(array), True
-        return array, False
-    if isinstance(index, (list, np.ndarray)):
-        array = np.asarray(index, dtype=np.int64 if len(index) == 0 else None)
-        if array.dtype.kind not in "iub":
-            raise IndexError(f"index: indices must be integers or bools, got {index!r}")
-        return array, False
+        return array.copy() if type(array) is type(a) else np.asarray(array, like=a), False
     if isinstance(index, slice) and any(
         isinstance(bound, Tensor) for bound in (index.start, index.stop, index.step)
     ):
@@ -78,6 +79,9 @@ def _arrays_in(index: Any) -> tuple[Any, bool]:
 def getitem(input: Tensor, index: Any) -> Tensor:
     """``input[index]``: slices and integers give views; tensors of integers or bools give copies.
 
+    Raises:
+        IndexError: for an index that is out of range, or is no integer, bool, slice, ... or None.
+
     >>> import nnlite
     >>> x = nnlite.arange(6).reshape(2, 3)
     >>> x[:, 1], x[x > 3]
@@ -86,7 +90,7 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     a = input.array
     basic = type(index) is int or type(index) is slice
     if not basic:
-        index, basic = _arrays_in(index)
+        index, basic = _arrays_in(index, a)
     try:
         y = a[index]
     except IndexError as error:
@@ -114,7 +118,8 @@ class CopySlices(Node):
     def name(self) -> str:
         index = self.meta[0]
         parts = index if isinstance(index, tuple) else (index,)
-        return "IndexPutBackward0" if any(hasattr(part, "dtype") for part in parts) else "CopySlices"
+        arrays = any(hasattr(part, "dtype") for part in parts)
+        return "IndexPutBackward0" if arrays else "CopySlices"
 
 
 class AddAtBackward(Node):
@@ -140,7 +145,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     """
     from nnlite.ops.inplace import change, claim
 
-    index, _ = _arrays_in(index)
+    index, _ = _arrays_in(index, input.array)
     source = value if isinstance(value, Tensor) else None
     records = claim("__setitem__", input, source)
     a = input.array
@@ -161,7 +166,7 @@ def add_at(target: Tensor, index: Any, value: Tensor) -> None:
     """``np.add.at`` on tensors: what the derivative of indexing is made of."""
     from nnlite.ops.inplace import change, claim
 
-    index, _ = _arrays_in(index)
+    index, _ = _arrays_in(index, target.array)
     records = claim("add_at", target, value)
     edges = (target._node, value._node)
     result = record(target.array, AddAtBackward, edges, (), index) if records else None

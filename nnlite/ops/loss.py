@@ -49,7 +49,7 @@ def _reshape_hint(input: tuple[int, ...], target: tuple[int, ...]) -> str:
 
 def _reduce(function: str, loss: Array, reduction: str) -> Array:
     if reduction == "mean":
-        return loss.mean()
+        return loss.sum() / (loss.size or math.nan)
     if reduction == "sum":
         return loss.sum()
     if reduction == "none":
@@ -63,7 +63,7 @@ def _bad_reduction(function: str, reduction: str) -> str:
 
 def _spread(g: Array, reduction: str, count: int) -> Array:
     """The gradient of each element's loss, given that of the reduced loss."""
-    return g / count if reduction == "mean" else g
+    return g / (count or math.nan) if reduction == "mean" else g
 
 
 # ---- binary -------------------------------------------------------------------------------------

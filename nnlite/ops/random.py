@@ -185,7 +185,8 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     tensor([0., 1.])
     """
     p = array_of("bernoulli", input)
-    return wrap((_rng(generator).random(p.shape) < p).astype(p.dtype))
+    u = np.asarray(_rng(generator).random(p.shape), like=p)
+    return wrap((u < p).astype(p.dtype))
 
 
 def normal(
@@ -252,7 +253,8 @@ def dropout(
     if p == 1:
         keep = np.zeros_like(x)
     else:
-        keep = (_rng(generator).random(x.shape, dtype=np.float32) >= p).astype(x.dtype)
+        u = np.asarray(_rng(generator).random(x.shape, dtype=np.float32), like=x)
+        keep = (u >= p).astype(x.dtype)
         keep *= 1 / (1 - p)
     out = record(x * keep, MulBackward0, (input._node, None), (None, keep))
     if inplace:
