@@ -205,7 +205,7 @@ def _serialise(arrays: Mapping[str, Array], metadata: Any) -> tuple[bytes, bytes
     try:
         data = serialise(dict(arrays))
     except SafetensorError as error:  # complex64 in an older version of the library
-        raise TypeError(f"save: the installed safetensors library refuses: {error}") from error
+        raise TypeError(f"save: {error}: update the safetensors library, or convert") from error
     try:
         return splice(data, text) if metadata else (data, b"")
     except ValueError as error:
