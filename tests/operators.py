@@ -224,7 +224,7 @@ POWERS = [
     binary("elementwise.pow", "PowBackward1", lambda lib, x, y: lib.pow(x, y), domain="positive"),
     row(
         "elementwise.pow", "PowBackward1", lambda lib, x, y: lib.pow(x, y),
-        on(Arg((6,), "zero and one"), Arg((6,), "above one"), smooth=False),
+        on(Arg((6,), "zero and one"), Arg((6,), "above two"), smooth=False),
     ),
     row("elementwise.rpow", "PowBackward2", lambda lib, x: 2**x, on(A), on(())),
     row("elementwise.rpow", "PowBackward2", lambda lib, x: 0.5**x, on(A)),
@@ -728,7 +728,7 @@ def draw(domain: str | int, rng: random.Random) -> float:
         "halves": (int(12 * u) - 6) / 2,
         "mask": u < 0.5,
         "zero and one": int(2 * u),
-        "above one": 1 + 2 * u,
+        "above two": 2 + 2 * u,
         "special": [float("nan"), float("inf"), -float("inf"), 0.0, 1.5, -1e300][int(6 * u)],
     }[domain]
 
