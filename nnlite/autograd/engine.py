@@ -22,7 +22,7 @@ import numpy as np
 from nnlite.autograd.modes import GradMode
 from nnlite.autograd.mutation import log, note_write
 from nnlite.autograd.node import Edge, Node
-from nnlite.tensor import AccumulateGrad, NoGraph, Tensor, wrap
+from nnlite.tensor import AccumulateGrad, NoGraph, Tensor, ndarray, wrap
 
 __all__ = ["backward", "grad"]
 
@@ -238,16 +238,22 @@ class Watch:
 
 
 def _reachable(roots: Iterable[Edge]) -> list[Edge]:
-    """All nodes that gradients can reach from ``roots``, the last made first."""
-    stack = list(roots)
-    seen = set(stack)
+    """All nodes that gradients can reach from ``roots``, the last made first, then the leaves."""
+    seen = set(roots)
+    stack = [node for node in seen if node.edges]
     pop, push, add = stack.pop, stack.append, seen.add
+    nodes, leaves = stack.copy(), [node for node in seen if not node.edges]
     while stack:
         for edge in pop().edges:
             if edge and edge not in seen:
                 add(edge)
-                push(edge)
-    return sorted(seen, key=_by_seq, reverse=True)
+                if type(edge) is AccumulateGrad:
+                    leaves.append(edge)
+                else:
+                    push(edge)
+                    nodes.append(edge)
+    nodes.sort(key=_by_seq, reverse=True)
+    return nodes + leaves
 
 
 def _oldest(order: list[Edge]) -> int:
@@ -280,6 +286,8 @@ def _for_one_pass(node: Node, leads: set[Edge] | None, create_graph: bool) -> No
 
 def _lift(value: Any, lift: int | str | None, node: Node) -> Any:
     """A saved array as the tensor that it was the value of."""
+    if lift == "cache":
+        return None
     if lift is None or value is None or not hasattr(value, "dtype"):
         return value
     tensor = wrap(value)
@@ -332,7 +340,9 @@ def _roots(
                     "loss.sum()) or give the vector of the vector-Jacobian product: "
                     "backward(gradient=v) with v of that shape"
                 )
-            g = np.ones_like(array)
+            # A scalar's 1 as a NumPy scalar: the first derivatives then take half the time.
+            plain = type(array) is ndarray and array.ndim == 0
+            g = array.dtype.type(1) if plain else np.ones_like(array)
         else:
             if not isinstance(start, Tensor):
                 raise TypeError(

@@ -41,7 +41,7 @@ class Node:
     __slots__ = ("__weakref__", "edges", "meta", "saved", "seq")
 
     # What each saved value is, for higher derivatives: the index of an input, "y" for the output,
-    # None for a constant.
+    # None for a constant, "cache" for what backward computes anew from the others when it is None.
     lifts: ClassVar[tuple[int | str | None, ...]] = ()
     # Whether the output shares memory with the input.
     is_view: ClassVar[bool] = False

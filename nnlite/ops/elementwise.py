@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.node import Node, record
-from nnlite.ops.operands import Array, array_of, float_array, operands, unbroadcast
+from nnlite.ops.operands import (
+    Array,
+    array_of,
+    constant,
+    float_array,
+    operands,
+    unbroadcast,
+)
 from nnlite.tensor import Tensor, wrap
 
 # ---- arithmetic ---------------------------------------------------------------------------------
@@ -156,12 +163,19 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
             raise ValueError(
                 f"div: rounding_mode must be None, 'floor' or 'trunc', got {rounding_mode!r}"
             )
+        _no_bools("div", a, b)
         y = np.floor_divide(a, b) if rounding_mode == "floor" else _trunc_divide(a, b)
         return record(y, DivBackward2, edges, (), shapes)
     if getattr(a, "dtype", getattr(b, "dtype", None)).kind != "f":  # type: ignore[union-attr]
         a, b = (v.astype(np.float32) if hasattr(v, "dtype") else v for v in (a, b))
     saved = (a if edges[1] else None, b if edges[1] or edges[0] else None)
     return record(a / b, DivBackward0, edges, saved, shapes)
+
+
+def _no_bools(function: str, *values: Any) -> None:
+    """Refuse bools, which NumPy would make small numbers of."""
+    if all(getattr(value, "dtype", np.bool_) == np.bool_ for value in values):
+        raise TypeError(f"{function}: not defined for bool tensors; convert first: tensor.int()")
 
 
 def _trunc_divide(a: Array, b: Array) -> Array:
@@ -212,6 +226,7 @@ def remainder(input: Any, other: Any) -> Tensor:
     tensor([2., 1.])
     """
     a, b, edges, shapes = operands("remainder", input, other)
+    _no_bools("remainder", a, b)
     y = np.remainder(a, b)
     if not hasattr(b, "dtype"):
         return record(y, RemainderBackward0, edges[:1])
@@ -276,7 +291,8 @@ def sign(input: Tensor) -> Tensor:
     >>> nnlite.sign(nnlite.tensor([3.0, 0.0, -2.0]))
     tensor([ 1.,  0., -1.])
     """
-    return record(np.sign(array_of("sign", input)), SignBackward0, (input._node,))
+    a = array_of("sign", input)
+    return record(a.copy() if a.dtype == np.bool_ else np.sign(a), SignBackward0, (input._node,))
 
 
 # ---- powers -------------------------------------------------------------------------------------
@@ -346,6 +362,7 @@ def pow(input: Any, exponent: Any) -> Tensor:
     if not hasattr(a, "dtype"):
         y = a**b
         return record(y, PowBackward2, edges[1:], (y,), a)
+    _no_bools("pow", a, b)
     y = a**b
     return record(y, PowBackward1, edges, (a, b, y), shapes)
 
@@ -552,10 +569,25 @@ class SigmoidBackward0(Node):
         return (g * (y * (1 - y)),)
 
 
-def sigmoid_of(x: Array) -> Array:
-    """σ(x) without overflow: e^-|x| lies in (0, 1], and σ(-x) = 1 - σ(x)."""
-    e = np.exp(-np.absolute(x))
-    return np.where(x >= 0, 1.0, e) / (1 + e)
+def sigmoid_of(x: Any, e: Array | None = None) -> Any:
+    """σ(x) of an array, or of a tensor (when a derivative that reads it is differentiated again).
+
+    Without overflow: e = e^-|x| lies in (0, 1], and σ(x) is 1 / (1 + e) or e / (1 + e).
+    """
+    if isinstance(x, Tensor):
+        return sigmoid(x)
+    if e is None:
+        e = np.exp(-np.absolute(x))
+    return np.maximum(e, x >= 0) / (1 + e)
+
+
+def softplus_of(x: Any, e: Array | None = None) -> Any:
+    """ln(1 + eˣ) of an array, or of a tensor; e = e^-|x| as in ``sigmoid_of``."""
+    if isinstance(x, Tensor):
+        return softplus(x, threshold=math.inf)
+    if e is None:
+        e = np.exp(-np.absolute(x))
+    return np.maximum(x, 0) + np.log1p(e)
 
 
 def sigmoid(input: Tensor) -> Tensor:
@@ -750,7 +782,7 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     x = float_array("softplus", input)
     beta, threshold = float(beta), float(threshold)
     z = x * beta
-    smooth = (np.maximum(z, 0) + np.log1p(np.exp(-np.absolute(z)))) / beta
+    smooth = softplus_of(z) / beta
     y = np.where(z > threshold, x, smooth)
     return record(y, SoftplusBackward0, (input._node,), (x,), (beta, threshold))
 
@@ -789,8 +821,15 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
         raise NotImplementedError(
             "clamp: bounds must be numbers; use maximum and minimum for tensors"
         )
-    y = a if min is None else np.maximum(a, min)
-    y = y if max is None else np.minimum(y, max)
+    if isinstance(min, float) or isinstance(max, float):
+        a = float_array("clamp", input)
+    y = a
+    if min is not None:
+        min = constant("clamp", min)
+        y = np.maximum(y, min)
+    if max is not None:
+        max = constant("clamp", max)
+        y = np.minimum(y, max)
     return record(y, ClampBackward1, (input._node,), (a,), (min, max))
 
 
@@ -939,8 +978,10 @@ def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     >>> nnlite.round(nnlite.tensor([0.5, 1.5, -1.2]))
     tensor([ 0.,  2., -1.])
     """
+    a = array_of("round", input)
+    _no_bools("round", a)
     node = RoundBackward1 if decimals else RoundBackward0
-    return record(np.round(array_of("round", input), decimals), node, (input._node,))
+    return record(np.round(a, decimals), node, (input._node,))
 
 
 # ---- comparisons and logic: nothing to differentiate --------------------------------------------

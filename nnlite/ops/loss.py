@@ -9,7 +9,7 @@ import numpy as np
 
 from nnlite.autograd.node import Node, record
 from nnlite.ops import elementwise, reduce
-from nnlite.ops.elementwise import sigmoid_of
+from nnlite.ops.elementwise import sigmoid_of, softplus_of
 from nnlite.ops.operands import Array, array_of
 from nnlite.tensor import Tensor, wrap
 
@@ -74,10 +74,10 @@ class BinaryCrossEntropyWithLogitsBackward0(Node):
     (without weights: ∂x = g (σ(x) - y)),   ∂y = g w (ln(1 - σ(x)) - p ln σ(x))"""
 
     __slots__ = ()
-    lifts = (0, 1, None, None)
+    lifts = (0, 1, None, None, "cache")
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        x, y, weight, pos_weight = self.saved
+        x, y, weight, pos_weight, e = self.saved
         to_x, to_y = self.edges
         g = _spread(g, *self.meta)
         if weight is not None:
@@ -85,17 +85,16 @@ class BinaryCrossEntropyWithLogitsBackward0(Node):
         grad_x = grad_y = None
         if to_x:
             if pos_weight is None:
-                grad_x = g * (sigmoid_of(x) - y)
+                grad_x = g * (sigmoid_of(x, e) - y)
             else:
                 py = pos_weight * y
-                grad_x = g * ((1 - y + py) * sigmoid_of(x) - py)
+                grad_x = g * ((1 - y + py) * sigmoid_of(x, e) - py)
         if to_y:
-            # -ln σ(x) = max(-x, 0) + ln(1 + e^-|x|), and the same of -x for 1 - σ(x)
-            tail = np.log1p(np.exp(-np.absolute(x)))
-            positive = np.maximum(-x, 0) + tail
+            # -ln σ(x) is softplus(-x), and -ln(1 - σ(x)) is softplus(x).
+            positive = softplus_of(-x, e)
             if pos_weight is not None:
                 positive = pos_weight * positive
-            grad_y = g * (positive - (np.maximum(x, 0) + tail))
+            grad_y = g * (positive - softplus_of(x, e))
         return grad_x, grad_y
 
 
@@ -131,11 +130,12 @@ def binary_cross_entropy_with_logits(
     x, y = _pair(name, input, target)
     w = _weight_array(name, "weight", weight, x)
     p = _weight_array(name, "pos_weight", pos_weight, x)
-    tail = np.log1p(np.exp(-np.absolute(x)))
+    e = np.exp(-np.absolute(x))
     if p is None:
-        loss = np.maximum(x, 0) - x * y + tail
+        # In this order nothing cancels: the loss of a sure and right prediction stays exact.
+        loss = np.maximum(x, 0) - x * y + np.log1p(e)
     else:
-        loss = (1 - y) * x + (1 - y + p * y) * (tail + np.maximum(-x, 0))
+        loss = p * y * softplus_of(-x, e) + (1 - y) * softplus_of(x, e)
     if w is not None:
         loss = loss * w
     out = _reduce(name, loss, reduction)
@@ -143,7 +143,7 @@ def binary_cross_entropy_with_logits(
         _check_probabilities(name, y)
     edges = (input._node, target._node)
     node = BinaryCrossEntropyWithLogitsBackward0
-    return record(out, node, edges, (x, y, w, p), (reduction, x.size))
+    return record(out, node, edges, (x, y, w, p, e), (reduction, x.size))
 
 
 def _weight_array(function: str, label: str, weight: Any, x: Array) -> Array | None:

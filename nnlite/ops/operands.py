@@ -77,13 +77,13 @@ def _with_constant(
 ) -> tuple[Array, Array, tuple[Any, Any], Shapes | None]:
     """``operands`` where one of them is no tensor."""
     if isinstance(x, Tensor):
-        y = _constant(function, y)
+        y = constant(function, y)
         if isinstance(y, Tensor):
             return operands(function, x, y)
         x = _meet_number(x, y)
         return x.array, y, (x._node, None), None
     if isinstance(y, Tensor):
-        x = _constant(function, x)
+        x = constant(function, x)
         if isinstance(x, Tensor):
             return operands(function, x, y)
         y = _meet_number(y, x)
@@ -91,7 +91,7 @@ def _with_constant(
     raise TypeError(f"{function}: expected a Tensor, got {type(x).__name__} and {type(y).__name__}")
 
 
-def _constant(function: str, value: Any) -> Any:
+def constant(function: str, value: Any) -> Any:
     """An operand that is no tensor: a Python number as it is, an array as a tensor."""
     if isinstance(value, (bool, int, float)):
         # NumPy's float64 scalar is a Python float, too, but would not adapt to float32.
