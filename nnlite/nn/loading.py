@@ -1,0 +1,117 @@
+"""Copying a ``state_dict`` into a module: every name and shape is checked before anything changes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnlite.autograd.mutation import note_write
+from nnlite.tensor import Size, Tensor
+
+# Names that are shown with their neighbours; of more than these only a list is shown.
+_EXPLAINED = 8
+
+
+class IncompatibleKeys(NamedTuple):
+    """The names that ``load_state_dict`` did not find, and those that it had no use for."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+    def __repr__(self) -> str:
+        if not self.missing_keys and not self.unexpected_keys:
+            return "<All keys matched successfully>"
+        return (
+            f"_IncompatibleKeys(missing_keys={self.missing_keys}, "
+            f"unexpected_keys={self.unexpected_keys})"
+        )
+
+    __str__ = __repr__
+
+
+def load(
+    title: str,
+    own: Mapping[str, Tensor],
+    given: Mapping[str, Any],
+    strict: bool,
+    may_be_missing: Collection[str],
+) -> IncompatibleKeys:
+    """Copy ``given`` into the tensors ``own`` of the same names.
+
+    Args:
+        title: the module's class, for the error.
+        own: the tensors to write to.
+        given: tensors or NumPy arrays.
+        strict: whether missing and unexpected names are an error.
+        may_be_missing: names that are not missed.
+
+    Raises:
+        TypeError: when ``given`` is no mapping.
+        RuntimeError: with all misfits.
+    """
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"load_state_dict: expected a mapping from names to tensors, got "
+            f"{type(given).__name__}"
+        )
+    missing = [name for name in own if name not in given and name not in may_be_missing]
+    unexpected = [name for name in given if name not in own]
+    errors = _names(missing, unexpected) if strict else []
+    arrays = {}
+    for name, tensor in own.items():
+        if name not in given:
+            continue
+        value = given[name]
+        if not isinstance(value, (Tensor, np.ndarray, np.generic)):
+            errors.append(
+                f'"{name}": expected a Tensor or a NumPy array, got {type(value).__name__}'
+            )
+            continue
+        array = value.array if isinstance(value, Tensor) else np.asarray(value)
+        if array.shape != tensor.array.shape:
+            errors.append(
+                f"size mismatch for {name}: copying a param with shape {Size(array.shape)} from "
+                f"checkpoint, the shape in current model is {tensor.shape}."
+            )
+        arrays[name] = array
+    if errors:
+        raise RuntimeError(
+            f"Error(s) in loading state_dict for {title}:\n\t" + "\n\t".join(errors)
+        )
+    for name, array in arrays.items():
+        target = own[name].array
+        np.copyto(target, array, casting="unsafe")
+        note_write(target, "load_state_dict")
+    return IncompatibleKeys(missing, unexpected)
+
+
+def _names(missing: list[str], unexpected: list[str]) -> list[str]:
+    """What to say about missing and unexpected names."""
+    lines = []
+    for kind, absent, others in (
+        ("Unexpected", unexpected, missing),
+        ("Missing", missing, unexpected),
+    ):
+        if absent:
+            shown = [f'"{name}"' for name in absent]
+            if len(absent) <= _EXPLAINED:
+                shown = [f'"{name}"{nearest(name, others)}' for name in absent]
+            lines.append(f"{kind} key(s) in state_dict: {', '.join(shown)}. ")
+    if missing and {name.partition(".")[2] for name in unexpected} == set(missing):
+        lead = unexpected[0].partition(".")[0]
+        lines.append(
+            f"All names of the state_dict have {lead + '.'!r} before them: load "
+            f"{{name.removeprefix({lead + '.'!r}): value for name, value in state_dict.items()}}"
+        )
+    return lines
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """``" (near: …)"`` with the names that resemble ``name``, or nothing."""
+    from difflib import get_close_matches
+
+    candidates = [candidate for candidate in names if candidate]
+    near = get_close_matches(name, candidates, 3) or candidates[:3]
+    return f" (near: {', '.join(map(repr, near))})" if near else ""
