@@ -401,7 +401,7 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
     >>> nnlite.tensor([[1.0, 5.0], [7.0, 4.0]]).argmax(dim=1)
     tensor([1, 0])
     """
-    return wrap(np.argmax(array_of("argmax", input), axis=dim, keepdims=keepdim))
+    return wrap(array_of("argmax", input).argmax(axis=dim, keepdims=keepdim))
 
 
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
@@ -411,7 +411,7 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
     >>> nnlite.tensor([[1.0, 5.0], [7.0, 4.0]]).argmin(dim=1)
     tensor([0, 1])
     """
-    return wrap(np.argmin(array_of("argmin", input), axis=dim, keepdims=keepdim))
+    return wrap(array_of("argmin", input).argmin(axis=dim, keepdims=keepdim))
 
 
 def any(
