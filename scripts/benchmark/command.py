@@ -204,6 +204,8 @@ def summary(outcomes: list[Outcome], failures: list[str]) -> str:
     judged = [(o.workload.name, verdict) for o in outcomes for verdict in o.verdicts]
     missed = [f"{name} ({v.text})" for name, v in judged if not v.holds]
     lines = [f"targets: {len(judged) - len(missed)} of {len(judged)} hold"]
+    if not judged:
+        lines = ["no target could be judged"]
     if missed:
         lines[0] += f"; missed: {', '.join(missed)}"
     apart = [o.workload.name for o in outcomes if o.agreement and not o.agreement.holds]
