@@ -8,6 +8,7 @@ import nnlite as torch
 
 
 def step(title: str) -> None:
+    """Print the heading of a step."""
     print(f"\n--- {title} " + "-" * max(0, 86 - len(title)))
 
 
@@ -29,8 +30,8 @@ step("2. The graph: every result remembers the operation that made it")
 print(f"Gradient function for z = {z.grad_fn}")
 print(f"Gradient function for loss = {loss.grad_fn}")
 print("w and b were made by you: they are leaves, and have no grad_fn:", w.grad_fn, b.grad_fn)
-print("From the loss back to the leaves, each node knows where its inputs came from. (The product of")
-print("a vector and a matrix has torch's name for it: a one-row matrix product, its row dropped.)")
+print("From the loss back to the leaves, each node knows where its inputs came from. (The product")
+print("x w has torch's name for it: a matrix product of one row, and that row's dimension dropped.)")
 node, depth = loss.grad_fn, 1
 while node is not None:
     print("   " * depth + node.name())
@@ -41,7 +42,7 @@ while node is not None:
 
 step("3. Backward: the chain rule, from the loss to the leaves")
 loss.backward()
-print("BCE with logits:  ∂loss/∂z_j = (σ(z_j) - y_j) / 3      the mean over 3 outputs gives the 1/3")
+print("BCE with logits:  ∂loss/∂z_j = (σ(z_j) - y_j) / 3     the mean over 3 outputs gives 1/3")
 print("addition:         ∂loss/∂b_j = ∂loss/∂z_j              b is added: its slope is 1")
 print("product:          ∂loss/∂w_ij = x_i ∂loss/∂z_j         and every x_i is 1 here")
 print(f"w.grad =\n{w.grad}")
@@ -90,8 +91,8 @@ for times in (1, 2, 3):
     z = torch.matmul(x, w) + b
     torch.nn.functional.binary_cross_entropy_with_logits(z, y).backward()
     print(f"after {times} backward: w.grad[0] = {w.grad[0]}")
-print("The sum over several passes is the gradient of the sum of their losses. A training loop that")
-print("wants one batch at a time clears it first: optimizer.zero_grad(), or w.grad = None.")
+print("Summed over several passes it is the gradient of the sum of their losses. A training loop")
+print("that wants one batch at a time clears it first: optimizer.zero_grad(), or w.grad = None.")
 
 step("8. Freezing a parameter: requires_grad = False")
 w.grad = b.grad = None
