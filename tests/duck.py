@@ -12,7 +12,7 @@ import numpy as np
 
 
 class Duck(np.lib.mixins.NDArrayOperatorsMixin):
-    """A NumPy array in disguise (NEP 13, NEP 18). ``looks`` counts the values that were looked at."""
+    """A NumPy array in disguise (NEP 13, NEP 18); ``looks`` counts the values looked at."""
 
     looks = 0
 
@@ -87,15 +87,14 @@ def _method(name: str) -> Any:
     return method
 
 
-for _name in (
-    "all any argmax argmin astype clip copy fill max mean min prod ravel repeat reshape round "
-    "squeeze std sum swapaxes take transpose var"
-).split():
+_METHODS = """all any argmax argmin astype clip copy fill max mean min prod ravel repeat reshape
+    round squeeze std sum swapaxes take transpose var"""
+for _name in _METHODS.split():
     setattr(Duck, _name, _method(_name))
 
 
 def bare(value: Any, strict: bool = True) -> Any:
-    """``value`` with plain arrays in place of ducks; an ndarray that stands beside them is refused."""
+    """``value`` with plain arrays in place of ducks; an ndarray beside them is refused."""
     if isinstance(value, Duck):
         return value._array
     if strict and isinstance(value, np.ndarray):

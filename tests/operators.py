@@ -69,6 +69,11 @@ class Sample:
     torch_grad_fn: str | None
     smooth: bool
 
+    @property
+    def differentiable(self) -> bool:
+        """Whether nnlite and torch both have a derivative."""
+        return self.grad_fn is not None and self.torch_grad_fn != "NotImplemented"
+
 
 @dataclass(frozen=True)
 class Row:
@@ -116,7 +121,9 @@ def on(
     return Sample(args, options, grad_fn, torch_grad_fn, smooth)
 
 
-def row(name: str, grad_fn: str | None, call: Callable[..., Any], *samples: Sample, **more: Any) -> Row:
+def row(
+    name: str, grad_fn: str | None, call: Callable[..., Any], *samples: Sample, **more: Any
+) -> Row:
     """A row whose samples have the node ``grad_fn``, where they do not say otherwise."""
     named = []
     for sample in samples:
@@ -133,7 +140,11 @@ MORE = "torch refuses; the result is the natural one"
 
 
 def unary(
-    name: str, grad_fn: str | None, call: Callable[..., Any] | None = None, *extra: Sample, **more: Any
+    name: str,
+    grad_fn: str | None,
+    call: Callable[..., Any] | None = None,
+    *extra: Sample,
+    **more: Any,
 ) -> Row:
     """An elementwise function of one tensor, under its own name where no call is given."""
     function = name.split(".")[1]
@@ -146,7 +157,11 @@ def unary(
 
 
 def binary(
-    name: str, grad_fn: str | None, call: Callable[..., Any] | None = None, *extra: Sample, **more: Any
+    name: str,
+    grad_fn: str | None,
+    call: Callable[..., Any] | None = None,
+    *extra: Sample,
+    **more: Any,
 ) -> Row:
     """An elementwise function of two tensors, with broadcasting."""
     function = name.split(".")[1]
@@ -185,12 +200,14 @@ def set_item(x: Any, index: Any, value: Any) -> Any:
 
 ARITHMETIC = [
     binary("elementwise.add", "AddBackward0"),
-    row("elementwise.add", "AddBackward0", lambda lib, x, y: lib.add(x, y, alpha=2), on(A, B), on(B, A),
+    row("elementwise.add", "AddBackward0", lambda lib, x, y: lib.add(x, y, alpha=2), on(A, B),
+        on(B, A),
         differs={"bool": "a factor of 2 makes numbers of bools"}),
     row("elementwise.add", "AddBackward0", lambda lib, x: 1 + (x + 2.5), on(A), on(())),
     binary("elementwise.sub", "SubBackward0"),
     row(
-        "elementwise.sub", "SubBackward0", lambda lib, x, y: lib.sub(x, y, alpha=2), on(A, B), on(B, A),
+        "elementwise.sub", "SubBackward0", lambda lib, x, y: lib.sub(x, y, alpha=2), on(A, B),
+        on(B, A),
         differs={"bool": "a factor of 2 makes numbers of bools"},
     ),
     row("elementwise.rsub", "RsubBackward1", lambda lib, x: 2.5 - x, on(A), on(()),
@@ -232,7 +249,8 @@ POWERS = [
     ),
     row("elementwise.rpow", "PowBackward2", lambda lib, x: 2**x, on(A), on(())),
     row("elementwise.rpow", "PowBackward2", lambda lib, x: 0.5**x, on(A)),
-    row("elementwise.rpow", "PowBackward2", lambda lib, x: 0.0**x, on(A, smooth=False), domain="positive"),
+    row("elementwise.rpow", "PowBackward2", lambda lib, x: 0.0**x, on(A, smooth=False),
+        domain="positive"),
     unary("elementwise.square", "PowBackward0"),
     unary("elementwise.sqrt", "SqrtBackward0", domain="positive"),
     unary("elementwise.rsqrt", "RsqrtBackward0", domain="positive"),
@@ -280,15 +298,18 @@ CHOOSING = [
         at_kinks((6,), max=0),
         differs={"uint8": "no bounds below 0 for uint8"},
     ),
-    binary("elementwise.maximum", "MaximumBackward0", None, at_kinks((9,), (9,)), at_kinks((5, 3), (3,))),
-    binary("elementwise.minimum", "MinimumBackward0", None, at_kinks((9,), (9,)), at_kinks((5, 3), (3,))),
+    binary("elementwise.maximum", "MaximumBackward0", None, at_kinks((9,), (9,)),
+        at_kinks((5, 3), (3,))),
+    binary("elementwise.minimum", "MinimumBackward0", None, at_kinks((9,), (9,)),
+        at_kinks((5, 3), (3,))),
     row(
         "elementwise.where", "WhereBackward0", lambda lib, c, x, y: lib.where(c, x, y),
         *(on(Arg(s, "mask"), x, y) for s, x, y in [(A, A, A), (A, B, ()), ((2, 1), B, A),
                                                    ((), A, B), ((0, 3), (0, 3), B), ((), (), ())]),
     ),
     row(
-        "elementwise.where", "WhereBackward0", lambda lib, c, x: lib.where(c, x, 0.5) + lib.where(c, 2, x),
+        "elementwise.where", "WhereBackward0",
+        lambda lib, c, x: lib.where(c, x, 0.5) + lib.where(c, 2, x),
         on(Arg(A, "mask"), A, grad_fn="AddBackward0"),
     ),
 ]  # fmt: skip
@@ -299,12 +320,14 @@ NOT_DIFFERENTIABLE = [
         binary(f"elementwise.{name}", None, None, at_kinks((9,), (9,)))
         for name in ("eq", "ne", "lt", "le", "gt", "ge")
     ),
-    *(binary(f"elementwise.logical_{name}", None, None, at_kinks((9,), (9,))) for name in ("and", "or")),
+    *(binary(f"elementwise.logical_{name}", None, None, at_kinks((9,), (9,))) for name in ("and",
+        "or")),
     unary("elementwise.logical_not", None, None, at_kinks((5,))),
     *(
         row(
             f"elementwise.bitwise_{name}", None, lambda lib, x, y, f: getattr(lib, f)(x, y),
-            on(Arg(A, 9), Arg(A, 9), f=f"bitwise_{name}"), on(Arg(A, "mask"), Arg(A, "mask"), f=f"bitwise_{name}"),
+            on(Arg(A, 9), Arg(A, 9), f=f"bitwise_{name}"),
+            on(Arg(A, "mask"), Arg(A, "mask"), f=f"bitwise_{name}"),
             on(Arg(A, 9), Arg(B, 9), f=f"bitwise_{name}"), integers=False,
         )
         for name in ("and", "or", "xor")
@@ -313,55 +336,69 @@ NOT_DIFFERENTIABLE = [
         "elementwise.bitwise_not", None, lambda lib, x: ~x, on(Arg(A, 9)), on(Arg(A, "mask")),
         integers=False,
     ),
-    *(unary(f"elementwise.{name}", None, None, on(Arg((6,), "special"))) for name in ("isnan", "isinf", "isfinite")),
+    *(unary(f"elementwise.{name}", None, None, on(Arg((6,), "special"))) for name in ("isnan",
+        "isinf", "isfinite")),
     *(
-        unary(f"elementwise.{name}", f"{name.capitalize()}Backward0", None, on(Arg((9,), "halves"), smooth=False),
+        unary(f"elementwise.{name}", f"{name.capitalize()}Backward0", None,
+            on(Arg((9,), "halves"), smooth=False),
               differs={} if name == "round" else {"bool": MORE})
         for name in ("floor", "ceil", "round")
     ),
     row(
         "elementwise.floor_divide", "DivBackward2", lambda lib, x, y: x // y,
-        *(on(*shapes, torch_grad_fn="NotImplemented") for shapes in ((A, A), (A, B), ((), ()), ((0, 3), B))),
+        *(on(*shapes, torch_grad_fn="NotImplemented") for shapes in ((A, A), (A, B), ((), ()),
+            ((0, 3), B))),
     ),
-    row("elementwise.div", "DivBackward2", lambda lib, x, y: lib.div(x, y, rounding_mode="trunc"), on(A, B)),
-    row("elementwise.round", "RoundBackward1", lambda lib, x: lib.round(x, decimals=1), on((9,)), integers=False),
+    row("elementwise.div", "DivBackward2", lambda lib, x, y: lib.div(x, y, rounding_mode="trunc"),
+        on(A, B)),
+    row("elementwise.round", "RoundBackward1", lambda lib, x: lib.round(x, decimals=1), on((9,)),
+        integers=False),
 ]  # fmt: skip
 
 REDUCTIONS = [
     row(
         "reduce.sum", "SumBackward1", lambda lib, x, **o: lib.sum(x, **o),
-        on((2, 3, 2), dim=1), on((2, 3, 2), dim=(0, 2)), on(A, dim=-1, keepdim=True), on((0, 3), dim=0),
+        on((2, 3, 2), dim=1), on((2, 3, 2), dim=(0, 2)), on(A, dim=-1, keepdim=True),
+        on((0, 3), dim=0),
         on((0, 3), dim=1), on((), dim=0), on(A, dim=(0, 1)),
     ),
     row("reduce.sum", "SumBackward0", lambda lib, x: x.sum(), on(A), on(()), on((0, 3))),
     row("reduce.sum", "SumBackward1", lambda lib, x: x.sum(axis=0, keepdims=True), on(A)),
     row(
         "reduce.mean", "MeanBackward1", lambda lib, x, **o: lib.mean(x, **o),
-        on((2, 3, 2), dim=1), on((2, 3, 2), dim=(0, 2)), on(A, dim=-1, keepdim=True), on((2, 0), dim=0),
+        on((2, 3, 2), dim=1), on((2, 3, 2), dim=(0, 2)), on(A, dim=-1, keepdim=True),
+        on((2, 0), dim=0),
         on((2, 0), dim=1), on((), dim=0), integers=False,
     ),
-    row("reduce.mean", "MeanBackward0", lambda lib, x: x.mean(), on(A), on(()), on((0, 3)), integers=False),
+    row("reduce.mean", "MeanBackward0", lambda lib, x: x.mean(), on(A), on(()), on((0, 3)),
+        integers=False),
     row(
         "reduce.var", "VarBackward0", lambda lib, x, **o: lib.var(x, **o),
-        on(A), on((2, 3, 2), dim=1), on((2, 3, 2), dim=(0, 2), keepdim=True), on(A, dim=0, unbiased=False),
+        on(A), on((2, 3, 2), dim=1), on((2, 3, 2), dim=(0, 2), keepdim=True),
+        on(A, dim=0, unbiased=False),
         on(A, dim=-1, correction=0), integers=False,
     ),
     row(
         "reduce.std", "StdBackward0", lambda lib, x, **o: lib.std(x, **o),
-        on(A), on((2, 3, 2), dim=1), on((2, 3, 2), dim=(0, 2), keepdim=True), on(A, dim=0, unbiased=False),
+        on(A), on((2, 3, 2), dim=1), on((2, 3, 2), dim=(0, 2), keepdim=True),
+        on(A, dim=0, unbiased=False),
         integers=False,
     ),
     *(
         row(
-            f"reduce.{name}", f"{name.capitalize()}Backward0", lambda lib, x, f, **o: getattr(lib, f)(x, **o),
-            on(A, f=name, dim=0), on((2, 3, 2), f=name, dim=(0, 2)), on(A, f=name, dim=-1, keepdim=True),
-            on((2, 0), f=name, dim=0), on((), f=name), at_kinks((4, 4), f=name, dim=1), at_kinks((4, 4), f=name),
+            f"reduce.{name}", f"{name.capitalize()}Backward0",
+            lambda lib, x, f, **o: getattr(lib, f)(x, **o),
+            on(A, f=name, dim=0), on((2, 3, 2), f=name, dim=(0, 2)),
+            on(A, f=name, dim=-1, keepdim=True),
+            on((2, 0), f=name, dim=0), on((), f=name), at_kinks((4, 4), f=name, dim=1),
+            at_kinks((4, 4), f=name),
         )
         for name in ("amax", "amin")
     ),
     *(
         row(
-            f"reduce.{name}", f"{name.capitalize()}Backward0", lambda lib, x, f, **o: getattr(lib, f)(x, **o),
+            f"reduce.{name}", f"{name.capitalize()}Backward0",
+            lambda lib, x, f, **o: getattr(lib, f)(x, **o),
             on(A, f=name, dim=0), on((2, 3, 2), f=name, dim=1, keepdim=True), on(A, f=name, dim=-1),
             on((2, 0), f=name, dim=0), on((), f=name, dim=0), at_kinks((4, 4), f=name, dim=1),
         )
@@ -388,7 +425,8 @@ REDUCTIONS = [
         row(
             f"reduce.{name}", None, lambda lib, x, f, **o: getattr(lib, f)(x, **o),
             on(Arg(A, "mask"), f=name), on(Arg(A, "mask"), f=name, dim=0), on((0, 3), f=name),
-            on(Arg((2, 3, 2), "mask"), f=name, dim=(0, 2), keepdim=True), at_kinks((4, 4), f=name, dim=1),
+            on(Arg((2, 3, 2), "mask"), f=name, dim=(0, 2), keepdim=True),
+            at_kinks((4, 4), f=name, dim=1),
             differs={"uint8": "torch returns uint8 there, a relic of the time before it had bools"},
         )
         for name in ("any", "all")
@@ -399,14 +437,17 @@ SOFTMAX = [
     *(
         row(
             f"reduce.{name}", grad_fn, lambda lib, x, f, dim: getattr(lib, f)(x, dim=dim),
-            on(A, f=name, dim=1), on(A, f=name, dim=0), on((2, 3, 2), f=name, dim=1), on((), f=name, dim=0),
+            on(A, f=name, dim=1), on(A, f=name, dim=0), on((2, 3, 2), f=name, dim=1),
+            on((), f=name, dim=0),
             on((0, 3), f=name, dim=1), on(Arg((2, 4), "wide"), f=name, dim=-1), integers=False,
         )
-        for name, grad_fn in [("softmax", "SoftmaxBackward0"), ("log_softmax", "LogSoftmaxBackward0")]
+        for name, grad_fn in [("softmax", "SoftmaxBackward0"),
+            ("log_softmax", "LogSoftmaxBackward0")]
     ),
     row(
         "reduce.logsumexp", "LogsumexpBackward0", lambda lib, x, **o: lib.logsumexp(x, **o),
-        on(A, dim=1), on((2, 3, 2), dim=(0, 2)), on(A, dim=-1, keepdim=True), on(Arg((2, 4), "wide"), dim=1),
+        on(A, dim=1), on((2, 3, 2), dim=(0, 2)), on(A, dim=-1, keepdim=True),
+        on(Arg((2, 4), "wide"), dim=1),
         integers=False,
     ),
 ]  # fmt: skip
@@ -414,7 +455,8 @@ SOFTMAX = [
 PRODUCTS = [
     row(
         "linalg.matmul", "MmBackward0", lambda lib, x, y: x @ y,
-        on((2, 3), (3, 2)), on((1, 3), (3, 4)), on((0, 3), (3, 2)), on((2, 0), (0, 3)), on((2, 3), (3, 0)),
+        on((2, 3), (3, 2)), on((1, 3), (3, 4)), on((0, 3), (3, 2)), on((2, 0), (0, 3)),
+        on((2, 3), (3, 0)),
         on((2, 3), (3,), grad_fn="MvBackward0"), on((3,), (3, 2), grad_fn="SqueezeBackward4"),
         on((3,), (3,), grad_fn="DotBackward0"), on((0,), (0,), grad_fn="DotBackward0"),
         on((2, 2, 3), (2, 3, 2), grad_fn="UnsafeViewBackward0"),
@@ -427,12 +469,16 @@ PRODUCTS = [
         differs={"bool": MORE},
     ),
     row("linalg.matmul", "MmBackward0", lambda lib, x: x @ x, on((3, 3)), integers=False),
-    row("linalg.mm", "MmBackward0", lambda lib, x, y: lib.mm(x, y), on((2, 3), (3, 2)), integers=False),
-    row("linalg.mv", "MvBackward0", lambda lib, x, y: lib.mv(x, y), on((2, 3), (3,)), integers=False),
-    row("linalg.dot", "DotBackward0", lambda lib, x, y: lib.dot(x, y), on((3,), (3,)), integers=False),
+    row("linalg.mm", "MmBackward0", lambda lib, x, y: lib.mm(x, y), on((2, 3), (3, 2)),
+        integers=False),
+    row("linalg.mv", "MvBackward0", lambda lib, x, y: lib.mv(x, y), on((2, 3), (3,)),
+        integers=False),
+    row("linalg.dot", "DotBackward0", lambda lib, x, y: lib.dot(x, y), on((3,), (3,)),
+        integers=False),
     row("linalg.bmm", "BmmBackward0", lambda lib, x, y: lib.bmm(x, y), on((2, 2, 3), (2, 3, 2)),
         on((0, 2, 3), (0, 3, 2)), integers=False),
-    row("linalg.outer", "MulBackward0", lambda lib, x, y: lib.outer(x, y), on((2,), (3,)), on((0,), (3,))),
+    row("linalg.outer", "MulBackward0", lambda lib, x, y: lib.outer(x, y), on((2,), (3,)),
+        on((0,), (3,))),
     row(
         "linalg.linear", "AddmmBackward0", lambda lib, *t: lib.F.linear(*t),
         on((4, 3), (2, 3), (2,)), on((1, 3), (1, 3), (1,)), on((0, 3), (2, 3), (2,)),
@@ -445,44 +491,64 @@ PRODUCTS = [
 ]  # fmt: skip
 
 SHAPES = [
-    row("shape.reshape", "ViewBackward0", lambda lib, x, s: lib.reshape(x, s), on(A, s=(3, 2)), on(A, s=(-1,)),
+    row("shape.reshape", "ViewBackward0", lambda lib, x, s: lib.reshape(x, s), on(A, s=(3, 2)),
+        on(A, s=(-1,)),
         on((), s=(1, 1)), on((0, 3), s=(3, 0)), on((1,), s=())),
     row("shape.reshape", "UnsafeViewBackward0", lambda lib, x: x.t().reshape(6), on(A)),
-    row("shape.view", "ViewBackward0", lambda lib, x, s: x.view(*s), on(A, s=(3, -1)), on((2, 3, 2), s=(6, 2))),
-    row("shape.flatten", "ViewBackward0", lambda lib, x, **o: lib.flatten(x, **o), on(A), on((2, 3, 2), start_dim=1),
+    row("shape.view", "ViewBackward0", lambda lib, x, s: x.view(*s), on(A, s=(3, -1)),
+        on((2, 3, 2), s=(6, 2))),
+    row("shape.flatten", "ViewBackward0", lambda lib, x, **o: lib.flatten(x, **o), on(A),
+        on((2, 3, 2), start_dim=1),
         on((2, 3, 2), end_dim=1), on(())),
-    row("shape.permute", "PermuteBackward0", lambda lib, x, d: x.permute(d), on((2, 3, 4), d=(2, 0, 1)),
+    row("shape.permute", "PermuteBackward0", lambda lib, x, d: x.permute(d),
+        on((2, 3, 4), d=(2, 0, 1)),
         on((2, 3, 4), d=(-1, 0, 1)), on((), d=())),
     row("shape.permute", "PermuteBackward0", lambda lib, x: x.permute(1, 2, 0), on((2, 3, 4))),
-    row("shape.transpose", "TransposeBackward0", lambda lib, x: lib.transpose(x, 0, -1), on(A), on((2, 3, 4))),
+    row("shape.transpose", "TransposeBackward0", lambda lib, x: lib.transpose(x, 0, -1), on(A),
+        on((2, 3, 4))),
     row("shape.t", "TBackward0", lambda lib, x: x.t(), on(A), on((3,))),
     row("shape.reverse_dims", "PermuteBackward0", lambda lib, x: x.T, on(A)),
     row("shape.matrix_transpose", "TransposeBackward0", lambda lib, x: x.mT, on(A), on((2, 3, 4))),
-    row("shape.unsqueeze", "UnsqueezeBackward0", lambda lib, x, dim: lib.unsqueeze(x, dim), on(A, dim=0),
+    row("shape.unsqueeze", "UnsqueezeBackward0", lambda lib, x, dim: lib.unsqueeze(x, dim),
+        on(A, dim=0),
         on(A, dim=-1), on(A, dim=1), on((), dim=0), on((0, 3), dim=1)),
-    row("shape.squeeze", "SqueezeBackward0", lambda lib, x: lib.squeeze(x), on((2, 1, 3, 1)), on(A), on((1, 1))),
-    row("shape.squeeze", "SqueezeBackward1", lambda lib, x, dim: lib.squeeze(x, dim), on((2, 1, 3), dim=1),
+    row("shape.squeeze", "SqueezeBackward0", lambda lib, x: lib.squeeze(x), on((2, 1, 3, 1)), on(A),
+        on((1, 1))),
+    row("shape.squeeze", "SqueezeBackward1", lambda lib, x, dim: lib.squeeze(x, dim),
+        on((2, 1, 3), dim=1),
         on((2, 1, 3), dim=0), on((2, 3, 1), dim=-1)),
-    row("shape.squeeze", "SqueezeBackward2", lambda lib, x, dim: lib.squeeze(x, dim), on((2, 1, 3, 1), dim=(1, 2))),
-    row("shape.expand", "ExpandBackward0", lambda lib, x, s: x.expand(*s), on((2, 1), s=(2, 3)), on((2, 1), s=(-1, 3)),
+    row("shape.squeeze", "SqueezeBackward2", lambda lib, x, dim: lib.squeeze(x, dim),
+        on((2, 1, 3, 1), dim=(1, 2))),
+    row("shape.expand", "ExpandBackward0", lambda lib, x, s: x.expand(*s), on((2, 1), s=(2, 3)),
+        on((2, 1), s=(-1, 3)),
         on((3,), s=(2, 3)), on((), s=(2, 2)), on((1, 3), s=(0, 3))),
-    row("shape.broadcast_to", "ExpandBackward0", lambda lib, x, s: lib.broadcast_to(x, s), on((2, 1), s=(2, 3)),
+    row("shape.broadcast_to", "ExpandBackward0", lambda lib, x, s: lib.broadcast_to(x, s),
+        on((2, 1), s=(2, 3)),
         on((), s=(2,))),
     row("shape.cat", "CatBackward0", lambda lib, *t, dim=0: lib.cat(t, dim=dim), on((2, 3), (1, 3)),
-        on((2, 1), (2, 3), (2, 2), dim=1), on((2, 1), (2, 3), dim=-1), on((0, 3), (2, 3)), on((2, 3))),
+        on((2, 1), (2, 3), (2, 2), dim=1), on((2, 1), (2, 3), dim=-1), on((0, 3), (2, 3)),
+        on((2, 3))),
     row("shape.cat", "CatBackward0", lambda lib, x: lib.cat([x, x, x]), on((2, 3))),
-    row("shape.stack", "StackBackward0", lambda lib, *t, dim=0: lib.stack(t, dim=dim), on((2, 3), (2, 3)),
+    row("shape.stack", "StackBackward0", lambda lib, *t, dim=0: lib.stack(t, dim=dim),
+        on((2, 3), (2, 3)),
         on((2, 3), (2, 3), dim=1), on((2,), (2,), (2,), dim=-1), on((), ()), on((0,), (0,))),
-    row("shape.split", "SplitBackward0", lambda lib, x, s, **o: lib.split(x, s, **o), on((5, 2), s=2),
-        on((2, 5), s=[1, 0, 4], dim=1, grad_fn="SplitWithSizesBackward0"), on((2, 3), s=5, dim=-1), on((0, 2), s=1)),
+    row("shape.split", "SplitBackward0", lambda lib, x, s, **o: lib.split(x, s, **o),
+        on((5, 2), s=2),
+        on((2, 5), s=[1, 0, 4], dim=1, grad_fn="SplitWithSizesBackward0"), on((2, 3), s=5, dim=-1),
+        on((0, 2), s=1)),
     row("shape.split", "MulBackward0", lambda lib, x: x.split(2)[1] * 2, on((5, 2))),
-    row("shape.chunk", "SplitBackward0", lambda lib, x, n: x.chunk(n), on((5, 2), n=2), on((6,), n=3), on((2,), n=5)),
+    row("shape.chunk", "SplitBackward0", lambda lib, x, n: x.chunk(n), on((5, 2), n=2),
+        on((6,), n=3), on((2,), n=5)),
     row("shape.clone", "CloneBackward0", lambda lib, x: x.clone(), on(A), on(()), on((0, 3))),
     row("shape.contiguous", "CloneBackward0", lambda lib, x: x.t().contiguous(), on(A)),
-    row("shape.to", "ToCopyBackward0", lambda lib, x: x.to(lib.float32).to(lib.float64), on(A, smooth=False), on((), smooth=False)),
-    row("shape.float shape.double", "ToCopyBackward0", lambda lib, x: x.float().double(), on(A, smooth=False)),
-    row("shape.half shape.astype", "MulBackward0", lambda lib, x: x.half().double() * 2, on(A, smooth=False)),
-    row("shape.type_as", "ToCopyBackward0", lambda lib, x: x.type_as(lib.zeros(1)), on(A, smooth=False)),
+    row("shape.to", "ToCopyBackward0", lambda lib, x: x.to(lib.float32).to(lib.float64),
+        on(A, smooth=False), on((), smooth=False)),
+    row("shape.float shape.double", "ToCopyBackward0", lambda lib, x: x.float().double(),
+        on(A, smooth=False)),
+    row("shape.half shape.astype", "MulBackward0", lambda lib, x: x.half().double() * 2,
+        on(A, smooth=False)),
+    row("shape.type_as", "ToCopyBackward0", lambda lib, x: x.type_as(lib.zeros(1)),
+        on(A, smooth=False)),
     row("shape.long", None, lambda lib, x: x.long(), on(A)),
     row("shape.int_", None, lambda lib, x: x.int(), on(A)),
     row("shape.bool_", None, lambda lib, x: x.bool(), on(A), at_kinks((5,))),
@@ -504,9 +570,14 @@ INDICES: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "[tensor(1)]": ("SelectBackward0", lambda lib: lib.tensor(1)),
     "[[0, 2, 0]]": ("IndexBackward0", lambda lib: [0, 2, 0]),
     "[tensor]": ("IndexBackward0", lambda lib: lib.tensor([[2, 0], [-1, 0]])),
-    "[tensor, tensor]": ("IndexBackward0", lambda lib: (lib.tensor([0, 1, 0]), lib.tensor([1, 2, 1]))),
+    "[tensor, tensor]": (
+        "IndexBackward0",
+        lambda lib: (lib.tensor([0, 1, 0]), lib.tensor([1, 2, 1])),
+    ),
     "[:, tensor]": ("IndexBackward0", lambda lib: (slice(None), lib.tensor([1, 1]))),
     "[tensor, 1:]": ("IndexBackward0", lambda lib: (lib.tensor([1, 1]), slice(1, None))),
+    "[:, [2, 0]]": ("IndexBackward0", lambda lib: (slice(None), [2, 0])),
+    "[[2, 0], [1, 1]]": ("IndexBackward0", lambda lib: (lib.tensor([2, 0]), lib.tensor([1, 1]))),
     "[1, tensor]": ("IndexBackward0", lambda lib: (1, lib.tensor([0, 0, 2]))),
     "[mask]": ("IndexBackward0", lambda lib: lib.tensor([True, False, True, True])),
     "[mask of all]": ("IndexBackward0", lambda lib: lib.arange(12).reshape(4, 3) % 2 == 0),
@@ -524,21 +595,24 @@ INDEXING = [
     row("index.getitem", "IndexBackward0", lambda lib, x: x[x > 0], on(A), integers=False),
     *(
         row(
-            "index.setitem", "CopySlices", lambda lib, x, y, index: set_item(x, INDICES[index][1](lib), y),
+            "index.setitem", "CopySlices",
+            lambda lib, x, y, index: set_item(x, INDICES[index][1](lib), y),
             on((4, 3), shape, index=index),
         )
         for index, shape in [
-            ("[0]", (3,)), ("[1:3]", (2, 3)), ("[::2]", (3,)), ("[:, 1]", (4,)), ("[:, 1]", (1,)), ("[1, 2]", ()),
+            ("[0]", (3,)), ("[1:3]", (2, 3)), ("[::2]", (3,)), ("[:, 1]", (4,)), ("[:, 1]", (1,)),
+            ("[1, 2]", ()),
             ("[:, None, 1:]", (4, 1, 2)), ("[0:0]", (0, 3)),
         ]
     ),
     *(
         row(
             "index.setitem", "IndexPutBackward0",
-            lambda lib, x, y, index: set_item(x, INDICES[index][1](lib), y), on((4, 3), shape, index=index),
+            lambda lib, x, y, index: set_item(x, INDICES[index][1](lib), y),
+            on((4, 3), shape, index=index),
         )
         for index, shape in [
-            ("[mask]", (3, 3)), ("[mask]", ()), ("[[0, 2, 0]]", ()), ("[:, tensor]", (4, 1)),
+            ("[mask]", (3, 3)), ("[mask]", ()), ("[:, [2, 0]]", (4, 1)), ("[[2, 0], [1, 1]]", (2,)),
         ]
     ),
     row(
@@ -547,7 +621,8 @@ INDEXING = [
     ),
     row("index.setitem", "CopySlices", lambda lib, x, y: set_item(x, ..., y),
         on((4, 3), (4, 3), torch_grad_fn="CopyBackwards")),
-    row("index.setitem", "CopySlices", lambda lib, x: set_item(x, 0, 2.5), on((4, 3)), integers=False),
+    row("index.setitem", "CopySlices", lambda lib, x: set_item(x, 0, 2.5), on((4, 3)),
+        integers=False),
 ]  # fmt: skip
 
 IN_PLACE = [
@@ -555,19 +630,25 @@ IN_PLACE = [
         row(
             f"inplace.{name}", f"{name[:-1].capitalize()}Backward0",
             lambda lib, x, y, f: changed(x, lambda t: getattr(t, f)(y)),
-            on(A, A, f=name), on(A, B, f=name), on(A, (), f=name), on((), (), f=name), on((0, 3), B, f=name),
+            on(A, A, f=name), on(A, B, f=name), on(A, (), f=name), on((), (), f=name),
+            on((0, 3), B, f=name),
         )
         for name in ("add_", "sub_", "mul_", "div_")
     ),
-    row("inplace.add_", "AddBackward0", lambda lib, x, y: changed(x, lambda t: t.add_(y, alpha=3)), on(A, B),
+    row("inplace.add_", "AddBackward0", lambda lib, x, y: changed(x, lambda t: t.add_(y, alpha=3)),
+        on(A, B),
         integers=False),
-    row("inplace.mul_", "MulBackward0", lambda lib, x: changed(x, lambda t: t.mul_(2).mul_(t)), on(A)),
-    row("inplace.copy_", "CopyBackwards", lambda lib, x, y: changed(x, lambda t: t.copy_(y)), on(A, A), on(A, B)),
+    row("inplace.mul_", "AddBackward0", lambda lib, x: changed(x, lambda t: t.mul_(2).add_(t)),
+        on(A)),
+    row("inplace.copy_", "CopyBackwards", lambda lib, x, y: changed(x, lambda t: t.copy_(y)),
+        on(A, A), on(A, B)),
     row("inplace.fill_", "FillBackward2", lambda lib, x: changed(x, lambda t: t.fill_(3)), on(A)),
     row("inplace.zero_", "ZeroBackward0", lambda lib, x: changed(x, lambda t: t.zero_()), on(A)),
-    row("inplace.clamp_", "ClampBackward1", lambda lib, x: changed(x, lambda t: t.clamp_(-0.5, 0.5)), on(A),
+    row("inplace.clamp_", "ClampBackward1",
+        lambda lib, x: changed(x, lambda t: t.clamp_(-0.5, 0.5)), on(A),
         integers=False),
-    row("inplace.detach_", "MulBackward0", lambda lib, x: x * (x * 2).detach_(), on(A, smooth=False)),
+    row("inplace.detach_", "MulBackward0", lambda lib, x: x * (x * 2).detach_(),
+        on(A, smooth=False)),
 ]  # fmt: skip
 
 PAIR = (on((4,), (4,)), on(A, A), on((0,), (0,)), on((), ()))
@@ -594,18 +675,22 @@ LOSSES = [
     row(
         "loss.binary_cross_entropy_with_logits", "BinaryCrossEntropyWithLogitsBackward0",
         lambda lib, x, y, **o: lib.F.binary_cross_entropy_with_logits(x, y, **o),
-        *(targets(s, "unit") for s in PAIRS), on(Arg((6,), "wide"), Arg((6,), "unit"), reduction="none"),
+        *(targets(s, "unit") for s in PAIRS),
+        on(Arg((6,), "wide"), Arg((6,), "unit"), reduction="none"),
         integers=False, reads=True,
     ),
     row(
-        "loss.binary_cross_entropy_with_logits", "BinaryCrossEntropyWithLogitsBackward0", with_weight,
-        *(on((2, 3), Arg((2, 3), "unit"), Arg(w, "unit"), Arg((3,), "unit"), reduction=reduction, smooth=False)
+        "loss.binary_cross_entropy_with_logits", "BinaryCrossEntropyWithLogitsBackward0",
+        with_weight,
+        *(on((2, 3), Arg((2, 3), "unit"), Arg(w, "unit"), Arg((3,), "unit"), reduction=reduction,
+            smooth=False)
           for reduction in ("mean", "none") for w in ((2, 3), (2, 1))),
         integers=False, reads=True,
     ),
     row(
         "loss.binary_cross_entropy", "BinaryCrossEntropyBackward0",
-        lambda lib, x, y, **o: lib.F.binary_cross_entropy(x, y, **o), *PAIRS, domain="unit", integers=False,
+        lambda lib, x, y, **o: lib.F.binary_cross_entropy(x, y, **o), *PAIRS, domain="unit",
+        integers=False,
         reads=True,
     ),
     row(
@@ -613,34 +698,43 @@ LOSSES = [
         lambda lib, x, y, w: lib.F.binary_cross_entropy(x, y, weight=w.detach()),
         on(A, A, A, smooth=False), domain="unit", integers=False, reads=True,
     ),
-    row("loss.mse_loss", "MseLossBackward0", lambda lib, x, y, **o: lib.F.mse_loss(x, y, **o), *PAIRS,
+    row("loss.mse_loss", "MseLossBackward0", lambda lib, x, y, **o: lib.F.mse_loss(x, y, **o),
+        *PAIRS,
         integers=False),
     row(
         "loss.l1_loss", "MeanBackward0", lambda lib, x, y, **o: lib.F.l1_loss(x, y, **o),
         *(replace(s, grad_fn=name) for s in PAIRS
-          for r, name in [("mean", "MeanBackward0"), ("sum", "SumBackward0"), ("none", "AbsBackward0")]
+          for r, name in [("mean", "MeanBackward0"), ("sum", "SumBackward0"),
+              ("none", "AbsBackward0")]
           if s.options["reduction"] == r),
         integers=False,
     ),
     row(
         "loss.nll_loss", "NllLossBackward0", lambda lib, x, y, **o: lib.F.nll_loss(x, y, **o),
-        *(on((4, 3), Arg((4,), 3), reduction=r, ignore_index=i) for r in ("mean", "sum", "none") for i in (-100, 1)),
+        *(on((4, 3), Arg((4,), 3), reduction=r, ignore_index=i) for r in ("mean", "sum",
+            "none") for i in (-100, 1)),
         on((3,), Arg((), 3)), on((2, 3, 2), Arg((2, 2), 3), grad_fn="NllLoss2DBackward0"),
-        on((2, 3, 2), Arg((2, 2), 3), reduction="none", grad_fn="NllLoss2DBackward0", torch_grad_fn="ViewBackward0"),
+        on((2, 3, 2), Arg((2, 2), 3), reduction="none", grad_fn="NllLoss2DBackward0",
+            torch_grad_fn="ViewBackward0"),
         integers=False, reads=True,
     ),
     row(
         "loss.nll_loss", "NllLossBackward0",
         lambda lib, x, y, w, **o: lib.F.nll_loss(x, y, weight=w.detach(), **o),
-        *(on((4, 3), Arg((4,), 3), Arg((3,), "unit"), reduction=r, smooth=False) for r in ("mean", "sum", "none")),
+        *(on((4, 3), Arg((4,), 3), Arg((3,), "unit"), reduction=r, smooth=False) for r in ("mean",
+            "sum", "none")),
         integers=False, reads=True,
     ),
     row(
-        "loss.cross_entropy", "NllLossBackward0", lambda lib, x, y, **o: lib.F.cross_entropy(x, y, **o),
+        "loss.cross_entropy", "NllLossBackward0",
+        lambda lib, x, y, **o: lib.F.cross_entropy(x, y, **o),
         *(on((4, 3), Arg((4,), 3), reduction=r) for r in ("mean", "sum", "none")),
-        *(on((4, 3), Arg((4,), 3), reduction=r, label_smoothing=0.2, grad_fn="AddBackward0") for r in ("mean", "sum", "none")),
-        *(on((4, 3), Arg((4,), 3), reduction=r, label_smoothing=0.2, ignore_index=1, grad_fn="AddBackward0") for r in ("mean", "none")),
-        *(on((4, 3), Arg((4, 3), "unit"), reduction=r, grad_fn="NegBackward0") for r in ("sum", "none")),
+        *(on((4, 3), Arg((4,), 3), reduction=r, label_smoothing=0.2,
+            grad_fn="AddBackward0") for r in ("mean", "sum", "none")),
+        *(on((4, 3), Arg((4,), 3), reduction=r, label_smoothing=0.2, ignore_index=1,
+            grad_fn="AddBackward0") for r in ("mean", "none")),
+        *(on((4, 3), Arg((4, 3), "unit"), reduction=r, grad_fn="NegBackward0") for r in ("sum",
+            "none")),
         *(on((4, 3), Arg((4, 3), "unit"), label_smoothing=s, **DIVIDED) for s in (0.0, 0.2)),
         on((3,), Arg((), 3)), on((2, 3, 2), Arg((2, 2), 3), grad_fn="NllLoss2DBackward0"),
         on((2, 3, 2), Arg((2, 2), 3), label_smoothing=0.2, grad_fn="AddBackward0"),
@@ -659,7 +753,7 @@ LOSSES = [
 
 
 def batch_norm(lib: Library, x: Any, mean: Any, var: Any, *affine: Any, training: bool) -> Any:
-    """batch_norm with running statistics of its own, which it may change, and no gradients of them."""
+    """batch_norm with running statistics that it may change; they have no gradients."""
     statistics = mean.detach().clone(), var.detach().clone()
     y = lib.F.batch_norm(x, *statistics, *affine, training=training)
     return (y, *statistics)
@@ -669,19 +763,23 @@ NORMS = [
     row(
         "norm.batch_norm", "NativeBatchNormBackward0", batch_norm,
         *(on(shape, (3,), Arg((3,), "positive"), *affine, training=training, smooth=False)
-          for shape in ((4, 3), (2, 3, 2)) for affine in ((), ((3,), (3,))) for training in (True, False)),
+          for shape in ((4, 3), (2, 3, 2)) for affine in ((), ((3,), (3,))) for training in (True,
+              False)),
         integers=False,
     ),
     row(
         "norm.batch_norm", "NativeBatchNormBackward0",
         lambda lib, x, *affine: lib.F.batch_norm(x, None, None, *affine, training=True),
-        on((4, 3)), on((4, 3), (3,), (3,)), on((2, 3, 2), (3,), (3,)), on((4, 3), (3,)), integers=False,
+        on((4, 3)), on((4, 3), (3,), (3,)), on((2, 3, 2), (3,), (3,)), on((4, 3), (3,)),
+        integers=False,
     ),
-    row("random.dropout", "MulBackward0", lambda lib, x: lib.F.dropout(x, 1.0), on(A), integers=False),
+    row("random.dropout", "MulBackward0", lambda lib, x: lib.F.dropout(x, 1.0), on(A),
+        integers=False),
 ]  # fmt: skip
 
 ROWS = [
-    *ARITHMETIC, *POWERS, *TRANSCENDENTAL, *ACTIVATIONS, *CHOOSING, *NOT_DIFFERENTIABLE, *REDUCTIONS,
+    *ARITHMETIC, *POWERS, *TRANSCENDENTAL, *ACTIVATIONS, *CHOOSING, *NOT_DIFFERENTIABLE,
+    *REDUCTIONS,
     *SOFTMAX, *PRODUCTS, *SHAPES, *INDEXING, *IN_PLACE, *LOSSES, *NORMS,
 ]  # fmt: skip
 
@@ -700,7 +798,8 @@ def cases() -> Iterator[Case]:
     for r in ROWS:
         for sample in r.samples:
             shapes = " ".join(
-                f"{tuple(a.shape)}:{a.domain}" if isinstance(a, Arg) else str(a) for a in sample.args
+                f"{tuple(a.shape)}:{a.domain}" if isinstance(a, Arg) else str(a)
+                for a in sample.args
             )
             options = " ".join(f"{k}={v}" for k, v in sample.options.items() if k != "f")
             label = f"{r.names[0].split('.')[1]} {shapes} {options}".replace(", ", ",").strip()
@@ -730,7 +829,7 @@ def draw(domain: str | int, rng: random.Random) -> float:
         "mask": u < 0.5,
         "zero and one": int(2 * u),
         "above two": 2 + 2 * u,
-        "special": [float("nan"), float("inf"), -float("inf"), 0.0, 1.5, -1e300][int(6 * u)],
+        "special": [float("nan"), float("inf"), -float("inf"), 0.0, 1.5, -1e30][int(6 * u)],
     }[domain]
 
 
@@ -744,14 +843,18 @@ def arrays_of(case: Case, dtype: str = "float64") -> list[np.ndarray[Any, Any]]:
         kind = "bool" if domain == "mask" else "int64" if isinstance(domain, int) else "float64"
         array = np.array(values, dtype=kind).reshape(shape)
         if kind == "float64" and dtype != "float64":
-            array = array.astype(dtype) if dtype.startswith("float") else as_integers(array, dtype)
+            with np.errstate(over="ignore"):
+                floats = dtype.startswith("float")
+                array = array.astype(dtype) if floats else as_integers(array, dtype)
         arrays.append(array)
     return arrays
 
 
 def as_integers(array: np.ndarray[Any, Any], dtype: str) -> np.ndarray[Any, Any]:
     """Small positive integers (or bools) in place of floats."""
-    return (array > 0.5) if dtype == "bool" else (np.abs(array * 2) % 5 + 1).astype(dtype)
+    if dtype == "bool":
+        return array > 0.5
+    return (np.abs(np.nan_to_num(array, posinf=3, neginf=4) * 2) % 5 + 1).astype(dtype)
 
 
 def cotangents(like: list[np.ndarray[Any, Any]], seed: str) -> list[np.ndarray[Any, Any]]:
@@ -766,3 +869,44 @@ def cotangents(like: list[np.ndarray[Any, Any]], seed: str) -> list[np.ndarray[A
 def outputs(result: Any) -> list[Any]:
     """What a call returned, as a list of tensors."""
     return list(result) if isinstance(result, (tuple, list)) else [result]
+
+
+# ---- what is compared ---------------------------------------------------------------------------
+
+
+def results(library: Any, case: Case, make: Callable[[Any], Any], dtype: str = "float64") -> Any:
+    """Outputs, first and second derivatives of a case as arrays, and the name of its node.
+
+    Args:
+        library: nnlite or torch.
+        make: makes a tensor of an array.
+    """
+    inputs = [make(a) for a in arrays_of(case, dtype)]
+    wanted = [x.requires_grad_() for x in inputs if "float" in str(x.dtype)]
+    ys = outputs(case.row.call(library, *inputs, **case.sample.options))
+    ends = [y for y in ys if y.requires_grad]
+    firsts, seconds = [], []
+    if ends and case.sample.differentiable:
+        firsts, seconds = differentiate(library, ends, wanted, make)
+    node = ys[0].grad_fn
+    name = None if node is None else node.name().removeprefix("torch::autograd::")
+    y = [t.detach().numpy() for t in ys]
+    return {"y": y, "first": firsts, "second": seconds, "grad_fn": name}
+
+
+def differentiate(
+    library: Any, ends: list[Any], wanted: list[Any], make: Callable[[Any], Any]
+) -> list[list[Any]]:
+    """First derivatives in given directions v, and those of v and the inputs in turn."""
+    vs = [make(v).requires_grad_() for v in cotangents([y.detach().numpy() for y in ends], "v")]
+    options = {"materialize_grads": True, "allow_unused": True}
+    firsts = library.autograd.grad(ends, wanted, vs, create_graph=True, **options)
+    us = cotangents([g.detach().numpy(force=True) for g in firsts], "u")
+    ends = [g for g in firsts if g.requires_grad]
+    us = [make(u) for u, g in zip(us, firsts) if g.requires_grad]
+    if ends:
+        seconds = library.autograd.grad(ends, [*wanted, *vs], us, **options)
+    else:
+        seconds = [library.zeros_like(t) for t in (*wanted, *vs)]
+    # torch may return zeros without memory.
+    return [[g.detach().numpy(force=True) for g in found] for found in (firsts, seconds)]

@@ -60,7 +60,7 @@ def test_runs_on_a_duck_array(case):
 
 
 def test_rows_that_read_values_do_so():
-    """A row that says that it looks at values, without need, would hide what a later change adds."""
+    """A row that says without need that it looks at values would hide what a change adds."""
     looked = set()
     for case in CASES:
         Duck.looks = 0
@@ -92,7 +92,8 @@ def test_random_numbers_meet_ducks(function):
 
 def test_the_duck_refuses_what_it_should():
     duck = Duck(np.ones(2))
-    for convert in (np.asarray, float, int, list, lambda d: d + np.ones(2), lambda d: np.ones(2) * d):
+    beside = (lambda d: d + np.ones(2), lambda d: np.ones(2) * d)
+    for convert in (np.asarray, float, int, list, *beside):
         with pytest.raises(TypeError):
             convert(duck)
     with pytest.raises(TypeError):

@@ -63,7 +63,7 @@ def _bad_reduction(function: str, reduction: str) -> str:
 
 def _spread(g: Array, reduction: str, count: int) -> Array:
     """The gradient of each element's loss, given that of the reduced loss."""
-    return g / (count or math.nan) if reduction == "mean" else g
+    return g / (count or 1) if reduction == "mean" else g
 
 
 # ---- binary -------------------------------------------------------------------------------------

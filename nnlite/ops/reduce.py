@@ -132,7 +132,7 @@ def mean(
     # 0 / 0 is NaN, as the mean of nothing is in torch, but Python's division would raise.
     y = total / count if count else total * math.nan
     node = MeanBackward0 if axes is None else MeanBackward1
-    return record(y, node, (input._node,), (), (a.shape, axes, keep, count or math.nan))
+    return record(y, node, (input._node,), (), (a.shape, axes, keep, count or 1))
 
 
 def _count(shape: tuple[int, ...], axis: Any) -> int:
