@@ -31,7 +31,7 @@ print(f"Gradient function for z = {z.grad_fn}")
 print(f"Gradient function for loss = {loss.grad_fn}")
 print("w and b were made by you: they are leaves, and have no grad_fn:", w.grad_fn, b.grad_fn)
 print("From the loss back to the leaves, each node knows where its inputs came from. (The product")
-print("x w has torch's name for it: a matrix product of one row, and that row's dimension dropped.)")
+print("x w has torch's name for it: a matrix product of one row, whose dimension is dropped.)")
 node, depth = loss.grad_fn, 1
 while node is not None:
     print("   " * depth + node.name())
