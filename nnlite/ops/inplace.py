@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.modes import grad_enabled
-from nnlite.autograd.mutation import log, note_write
+from nnlite.autograd.mutation import log, memory_owner, note_write
 from nnlite.autograd.node import Node, record
 from nnlite.ops import elementwise
 from nnlite.tensor import Tensor
@@ -23,8 +23,14 @@ def claim(function: str, input: Tensor, *sources: Any) -> bool:
     """Whether writing into ``input`` has to be recorded.
 
     Raises:
-        RuntimeError: for a leaf that requires a gradient, and for a view inside a graph.
+        RuntimeError: for a leaf that requires a gradient, for a view inside a graph, and for memory
+            that cannot be written to.
     """
+    if not input.array.flags.writeable:
+        raise RuntimeError(
+            f"{function}: the tensor shows one element at several places (expand, broadcast_to) or "
+            "an array that is read-only; write into a clone()"
+        )
     if not grad_enabled.get():
         return False
     if input._node and input.is_leaf:
@@ -85,7 +91,7 @@ def _arithmetic(function: str, operator: Callable[..., Tensor]) -> Callable[...,
             result.array.dtype, array.dtype, "same_kind"
         ):
             raise RuntimeError(_cannot_hold(function, array, result.array))
-        return _take_over(input, function, result)
+        return _take_over(input, function, result, records)
 
     in_place.__name__ = function
     in_place.__doc__ = f"""``{function[:-1]}`` in place; returns the tensor.
@@ -101,16 +107,18 @@ def _arithmetic(function: str, operator: Callable[..., Tensor]) -> Callable[...,
     return in_place
 
 
-def _take_over(input: Tensor, function: str, result: Tensor) -> Tensor:
-    """Write ``result`` into ``input`` and let ``input`` go on as ``result``."""
+def _take_over(input: Tensor, function: str, result: Tensor, records: bool) -> Tensor:
+    """Write ``result`` into ``input``, which goes on as ``result`` if the write is recorded."""
     node = result._node
     array = input.array
-    if isinstance(node, Node) and node.saved:
-        # The derivative reads the values from before the write: keep a copy of them.
-        before = array.copy() if any(value is array for value in node.saved) else None
-        node.saved = tuple(before if value is array else value for value in node.saved)
+    if records and isinstance(node, Node):
+        # The derivative reads the values from before the write: keep copies of them.
+        owner = memory_owner(array)
+        node.saved = tuple(
+            value.copy() if memory_owner(value) is owner else value for value in node.saved
+        )
     np.copyto(array, result.array, casting="same_kind")
-    return change(input, function, result)
+    return change(input, function, result if records else None)
 
 
 def _cannot_hold(function: str, array: Any, value: Any) -> str:
@@ -143,7 +151,7 @@ class ZeroBackward0(Node):
     __slots__ = ()
 
     def backward(self, g: Any) -> tuple[Any, ...]:
-        return (g * 0,)
+        return (np.zeros_like(g),)
 
 
 class FillBackward2(ZeroBackward0):
@@ -204,11 +212,18 @@ def clamp_(input: Tensor, min: float | None = None, max: float | None = None) ->
     >>> nnlite.tensor([-1.0, 3.0]).clamp_(0, 1)
     tensor([0., 1.])
     """
-    claim("clamp_", input)
-    return _take_over(input, "clamp_", elementwise.clamp(input, min, max))
+    records = claim("clamp_", input)
+    return _take_over(input, "clamp_", elementwise.clamp(input, min, max), records)
 
 
 def detach_(input: Tensor) -> Tensor:
-    """Take the tensor out of its graph, in place; returns it."""
+    """Take the tensor out of its graph, in place; a leaf is frozen. Returns the tensor.
+
+    >>> import nnlite
+    >>> (nnlite.ones(2, requires_grad=True) * 2).detach_()
+    tensor([2., 2.])
+    """
+    if input.is_leaf:
+        return input.requires_grad_(False)
     input._node = input.detach()._node
     return input

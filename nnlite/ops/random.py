@@ -260,6 +260,6 @@ def dropout(
     if inplace:
         from nnlite.ops.inplace import _take_over, claim
 
-        claim("dropout", input)
-        return _take_over(input, "dropout", out)
+        records = claim("dropout", input)
+        return _take_over(input, "dropout", out, records)
     return out
