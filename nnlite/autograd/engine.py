@@ -12,8 +12,10 @@ up what arrives at each.
 from __future__ import annotations
 
 import copy
+import math
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from heapq import heapify, heappop, heappush
 from operator import attrgetter
 from typing import Any, cast
 
@@ -25,8 +27,6 @@ from nnlite.autograd.node import Edge, Node
 from nnlite.tensor import AccumulateGrad, NoGraph, Tensor, ndarray, wrap
 
 __all__ = ["backward", "grad"]
-
-_by_seq = attrgetter("seq")
 
 # Functions to call with a node's gradient before the node runs, and with a leaf's tensor after its
 # gradient has been accumulated. Kept outside of the nodes, so that nodes without hooks pay nothing.
@@ -140,44 +140,43 @@ def _run(
 
     Without targets the gradients of the leaves are accumulated into ``leaf.grad``.
     """
-    order = _reachable(roots)
-    check_writes = log.last > _oldest(order)
-    if targets is None and not create_graph and not check_writes and not len(before_node):
-        _propagate(order, roots, retain_graph, None)
+    if targets is None and not create_graph and not len(before_node):
+        _propagate(roots, retain_graph, None)
         return {}
-    watch = Watch(order, targets, create_graph, check_writes)
+    watch = Watch(roots, targets, create_graph)
     with GradMode(create_graph):
-        _propagate(order, roots, retain_graph, watch)
+        _propagate(roots, retain_graph, watch)
     return watch.found
 
 
-def _propagate(
-    order: list[Edge], pending: dict[Edge, Any], retain_graph: bool, watch: Watch | None
-) -> None:
-    """Visit the nodes in order; ``pending`` holds the gradients that have arrived so far.
+def _propagate(pending: dict[Edge, Any], retain_graph: bool, watch: Watch | None) -> None:
+    """Visit the nodes from the last made to the first, then the leaves.
 
     Args:
+        pending: the gradients that have arrived so far, by node.
         watch: what else this pass has to do at each node; None for an ordinary pass.
     """
-    # Edges whose pending gradient was allocated here and is known to nobody else: sums go into it.
-    owned: set[Edge] = set()
+    leaves = [node for node in pending if type(node) is AccumulateGrad]
+    queue = [(-node.seq, node) for node in pending if type(node) is not AccumulateGrad]
+    heapify(queue)
+    # Edges whose pending gradient somebody else may know: a sum must not be written into it.
+    shared: set[Edge] = set(pending)
     arrived, take = pending.get, pending.pop
-    for node in order:
-        g = take(node, None)
-        if g is None:
-            continue
+    # Nodes made before this are checked; all of them when a view may have an outdated history.
+    last_write = math.inf if len(log.rebased) else log.last
+    while queue:
+        node = heappop(queue)[1]
+        g = take(node)
         step = node
         if watch is not None:
-            g, step = watch.visit(node, g, owned)
+            g, step = watch.visit(node, g)
             if step is None:
                 continue
-        if type(node) is AccumulateGrad:
-            if not node.frozen:
-                _accumulate(node, g, node in owned)
-            continue
         saved = node.saved
         if saved is None:
             raise _freed(node)
+        if node.seq < last_write:
+            _check_writes(node, saved)
         gradients = step.backward(g)
         if saved and not retain_graph:
             node.saved = None
@@ -187,87 +186,74 @@ def _propagate(
             before = arrived(edge)
             if before is None:
                 pending[edge] = r
-                if r is not g and getattr(r, "base", r) is None:
-                    owned.add(edge)
-            elif edge in owned:
-                before += r
-                pending[edge] = before
-            else:
+                if type(edge) is AccumulateGrad:
+                    leaves.append(edge)
+                else:
+                    heappush(queue, (-edge.seq, edge))
+                if r is g or getattr(r, "base", r) is not None:
+                    shared.add(edge)
+            elif edge in shared:
                 pending[edge] = before + r
                 if watch is None:
-                    owned.add(edge)
+                    shared.discard(edge)
+            else:
+                before += r
+                pending[edge] = before
+    for leaf in leaves:
+        g = take(leaf)
+        if watch is not None:
+            g, leaf = watch.visit(leaf, g)
+        if leaf is not None and not leaf.frozen:
+            _accumulate(leaf, g, watch is None and leaf not in shared)
 
 
 class Watch:
     """What a pass does at a node beyond propagating: hooks, targets, checks, its own recording."""
 
     def __init__(
-        self,
-        order: list[Edge],
-        targets: Sequence[Edge] | None,
-        create_graph: bool,
-        check_writes: bool,
+        self, roots: Iterable[Edge], targets: Sequence[Edge] | None, create_graph: bool
     ) -> None:
         self.targets = set(targets or ())
-        self.leads = None if targets is None else _leading_to(order, targets)
+        self.leads = None if targets is None else _leading_to(roots, targets)
         self.create_graph = create_graph
-        self.check_writes = check_writes
         self.found: dict[Edge, Any] = {}
 
-    def visit(self, node: Edge, g: Any, owned: set[Edge]) -> tuple[Any, Edge | None]:
+    def visit(self, node: Edge, g: Any) -> tuple[Any, Any]:
         """The gradient that goes on from ``node``, and the node to run (None: nothing to run)."""
         if node in before_node:
             g = _call_hooks(before_node[node], g, self.create_graph)
-            owned.discard(node)
         if node in self.targets:
-            # Once found it belongs to the caller: later sums must not go into it.
+            # Once found it belongs to the caller: nothing here may change it.
             self.found[node] = g if self.create_graph else g.copy()
         if type(node) is AccumulateGrad:
             return g, node if self.leads is None else None
-        if node.saved is None:
-            raise _freed(node)
-        if self.check_writes:
-            _check_saved(node, node.saved)
-            for edge in node.edges:
-                if edge and edge.is_view:
-                    _check_view(edge, node.seq)
         if self.leads is None and not self.create_graph:
             return g, node
+        if node.saved is None:
+            raise _freed(node)
         step = _for_one_pass(node, self.leads, self.create_graph)
         return g, step if any(step.edges) else None
 
 
-def _reachable(roots: Iterable[Edge]) -> list[Edge]:
-    """All nodes that gradients can reach from ``roots``, the last made first, then the leaves."""
+def _check_writes(node: Node, saved: tuple[Any, ...]) -> None:
+    """Refuse when what ``node`` reads, or the base of a view that it used, was written to since."""
+    _check_saved(node, saved)
+    for edge in node.edges:
+        if edge and edge.is_view:
+            _check_view(edge, node.seq)
+
+
+def _leading_to(roots: Iterable[Edge], targets: Sequence[Edge]) -> set[Edge]:
+    """The targets and the nodes below ``roots`` from which a gradient can reach one."""
     seen = set(roots)
-    stack = [node for node in seen if node.edges]
-    pop, push, add = stack.pop, stack.append, seen.add
-    nodes, leaves = stack.copy(), [node for node in seen if not node.edges]
+    stack = list(seen)
     while stack:
-        for edge in pop().edges:
+        for edge in stack.pop().edges:
             if edge and edge not in seen:
-                add(edge)
-                if type(edge) is AccumulateGrad:
-                    leaves.append(edge)
-                else:
-                    push(edge)
-                    nodes.append(edge)
-    nodes.sort(key=_by_seq, reverse=True)
-    return nodes + leaves
-
-
-def _oldest(order: list[Edge]) -> int:
-    """The number of the first operation in the graph."""
-    for node in reversed(order):
-        if node.seq >= 0:
-            return cast(int, node.seq)
-    return -1
-
-
-def _leading_to(order: list[Edge], targets: Sequence[Edge]) -> set[Edge]:
-    """The targets and the nodes of ``order`` from which a gradient can reach one."""
+                seen.add(edge)
+                stack.append(edge)
     leads = set(targets)
-    for node in reversed(order):
+    for node in sorted(seen, key=attrgetter("seq")):
         if any(edge in leads for edge in node.edges if edge):
             leads.add(node)
     return leads
@@ -356,7 +342,7 @@ def _roots(
             g = start if create_graph else start.array.astype(array.dtype, copy=False)
         if create_graph and not isinstance(g, Tensor):
             g = wrap(g)
-        if log.rebased and node.is_view:
+        if node.is_view and len(log.rebased):
             _check_view(node, log.last + 1)
         roots[node] = roots[node] + g if node in roots else g
     return roots
