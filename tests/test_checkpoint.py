@@ -362,6 +362,7 @@ TENSOR = ',"0":{"dtype":"U8","shape":[8],"data_offsets":[0,8]}'
         ('{"array":"0","dtype":"\'<f8\'","shape":[2]}', TENSOR),
         ('{"array":"0","dtype":"\'<f8\'","shape":[1000000000000000]}', TENSOR),
         ('{"array":"0","dtype":"\'<f8\'","shape":[-1]}', TENSOR),
+        ('{"array":"0","dtype":"\\'<f8\\'","shape":[-1,-1]}', TENSOR),
         ('{"array":"0","dtype":"\'<f8\'","shape":[0]}', TENSOR),
         ('{"array":"0","dtype":"\'<f8\'"}', TENSOR),
     ],

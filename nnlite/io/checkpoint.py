@@ -296,7 +296,6 @@ def _array(stored: Array, value: dict[str, Any]) -> Array:
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which are never loaded")
     shape = value["shape"]
-    # np.ndarray itself lets a negative length pass.
-    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != stored.nbytes:
+    if math.prod(shape) * dtype.itemsize != stored.nbytes:
         raise ValueError("an array's shape and bytes do not agree")
     return np.ndarray(shape, dtype, buffer=stored.data)
