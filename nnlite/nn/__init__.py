@@ -1,14 +1,35 @@
 """Modules: layers, losses, containers, and what they are made of."""
 
-from nnlite.nn import functional, init
-from nnlite.nn.layers.activation import ReLU
+from nnlite.nn import functional, init, utils
+from nnlite.nn.layers.activation import (
+    GELU,
+    LeakyReLU,
+    LogSoftmax,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Softplus,
+    Tanh,
+)
 from nnlite.nn.layers.containers import ModuleDict, ModuleList, Sequential
+from nnlite.nn.layers.dropout import Dropout
 from nnlite.nn.layers.linear import Identity, Linear
-from nnlite.nn.loss import BCEWithLogitsLoss
+from nnlite.nn.layers.norm import BatchNorm1d
+from nnlite.nn.layers.shape import Flatten, Unflatten
+from nnlite.nn.loss import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    L1Loss,
+    MSELoss,
+    NLLLoss,
+)
 from nnlite.nn.module import Module
 from nnlite.nn.parameter import Parameter
 
 __all__ = [
-    "BCEWithLogitsLoss", "Identity", "Linear", "Module", "ModuleDict", "ModuleList", "Parameter",
-    "ReLU", "Sequential", "functional", "init",
+    "GELU", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d", "CrossEntropyLoss", "Dropout", "Flatten",
+    "Identity", "L1Loss", "LeakyReLU", "Linear", "LogSoftmax", "MSELoss", "Module", "ModuleDict",
+    "ModuleList", "NLLLoss", "Parameter", "ReLU", "Sequential", "Sigmoid", "Softmax", "Softplus",
+    "Tanh", "Unflatten", "functional", "init", "utils",
 ]  # fmt: skip

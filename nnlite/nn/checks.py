@@ -1,4 +1,4 @@
-"""Checks of constructor arguments: an error names the argument, what was given and what is allowed."""
+"""Checks of constructor arguments: an error names the argument, its value and what is allowed."""
 
 from __future__ import annotations
 

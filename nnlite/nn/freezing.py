@@ -56,7 +56,7 @@ def restore(root: Module, wanted: Iterable[str]) -> None:
         raise TypeError(f"frozen: expected a list of names, got the string {wanted!r}")
     chosen = list(wanted)
     parameters = dict(root.named_parameters(remove_duplicate=False))
-    buffers = {name: module for name, module in _buffer_owners(root)}
+    buffers = dict(_buffer_owners(root))
     for name in chosen:
         if name not in parameters and name not in buffers:
             near = nearest(name, [*parameters, *buffers])

@@ -7,11 +7,12 @@ networks" (xavier); He et al. 2015, "Delving deep into rectifiers", arXiv:1502.0
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from nnlite.autograd.modes import no_grad
 from nnlite.ops.inplace import copy_, fill_
-from nnlite.ops.random import Generator, normal_ as _normal, uniform_ as _uniform
+from nnlite.ops.random import Generator
+from nnlite.ops.random import normal_ as _normal
+from nnlite.ops.random import uniform_ as _uniform
 from nnlite.tensor import Tensor, wrap
 
 __all__ = [
@@ -169,9 +170,7 @@ def xavier_uniform_(
     return uniform_(tensor, -bound, bound, generator)
 
 
-def xavier_normal_(
-    tensor: Tensor, gain: float = 1.0, generator: Generator | None = None
-) -> Tensor:
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """N(0, std²) with std = gain √(2 / (fan_in + fan_out))."""
     std = gain * math.sqrt(2.0 / sum(fans("xavier_normal_", tensor)))
     return normal_(tensor, 0.0, std, generator)

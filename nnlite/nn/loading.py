@@ -1,4 +1,4 @@
-"""Copying a ``state_dict`` into a module: every name and shape is checked before anything changes."""
+"""Copying a ``state_dict`` into a module: all is checked before anything changes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from nnlite.tensor import Size, Tensor
 _EXPLAINED = 8
 
 
-class IncompatibleKeys(NamedTuple):
-    """The names that ``load_state_dict`` did not find, and those that it had no use for."""
-
+class _Keys(NamedTuple):
     missing_keys: list[str]
     unexpected_keys: list[str]
+
+
+class IncompatibleKeys(_Keys):
+    """The names that ``load_state_dict`` did not find, and those that it had no use for."""
+
+    __slots__ = ()
 
     def __repr__(self) -> str:
         if not self.missing_keys and not self.unexpected_keys:
@@ -27,8 +31,6 @@ class IncompatibleKeys(NamedTuple):
             f"_IncompatibleKeys(missing_keys={self.missing_keys}, "
             f"unexpected_keys={self.unexpected_keys})"
         )
-
-    __str__ = __repr__
 
 
 def load(
@@ -53,8 +55,7 @@ def load(
     """
     if not isinstance(given, Mapping):
         raise TypeError(
-            f"load_state_dict: expected a mapping from names to tensors, got "
-            f"{type(given).__name__}"
+            f"load_state_dict: expected a mapping of names to tensors, got {type(given).__name__}"
         )
     missing = [name for name in own if name not in given and name not in may_be_missing]
     unexpected = [name for name in given if name not in own]
@@ -77,9 +78,8 @@ def load(
             )
         arrays[name] = array
     if errors:
-        raise RuntimeError(
-            f"Error(s) in loading state_dict for {title}:\n\t" + "\n\t".join(errors)
-        )
+        listed = "\n\t".join(errors)
+        raise RuntimeError(f"Error(s) in loading state_dict for {title}:\n\t{listed}")
     for name, array in arrays.items():
         target = own[name].array
         np.copyto(target, array, casting="unsafe")

@@ -279,8 +279,8 @@ class Module:
         >>> from nnlite import nn
         >>> counter = nn.Module()
         >>> counter.register_buffer("seen", nnlite.zeros(()))
-        >>> counter.state_dict()
-        OrderedDict({'seen': tensor(0.)})
+        >>> counter.state_dict()["seen"]
+        tensor(0.)
         """
         self._check_name("register_buffer", name, name in self._buffer_names)
         if tensor is not None and not isinstance(tensor, Tensor):
@@ -312,7 +312,7 @@ class Module:
         >>> model.fc
         Linear(in_features=2, out_features=1, bias=True)
         """
-        before = self.__dict__.get(name) if isinstance(name, str) else None
+        before = self.__dict__.get(name)
         self._check_name("add_module", name, isinstance(before, Module))
         if module is not None and not isinstance(module, Module):
             raise TypeError(
@@ -508,7 +508,7 @@ class Module:
         mode = bool(mode)
         seen: set[Module] = {self}
         self.training = mode
-        stack = [self]
+        stack: list[Module] = [self]
         while stack:
             for child in stack.pop().children():
                 if child in seen:
@@ -606,7 +606,7 @@ class Module:
     def register_forward_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
-        """Call ``hook(module, args, output)`` after each forward; what it returns replaces the output.
+        """Call ``hook(module, args, output)`` after each forward; its result replaces the output.
 
         Args:
             hook: returns None or another output.

