@@ -113,11 +113,15 @@ def _decode(data: bytes) -> Any:
     if not data:
         raise ValueError("it is empty")
     if data[8 : 8 + len(_START)] != _START:
-        raise ValueError("it is no checkpoint of nnlite (weights are read with nnlite.io.load)")
-    version = data[8 + len(_START) :][:20].split(b" ")[0]
-    if version != b"%d" % FORMAT:
         raise ValueError(
-            f"it is in checkpoint format {version.decode('ascii', 'replace')}, "
+            "it is no checkpoint of nnlite, or damaged (weights are read with nnlite.io.load)"
+        )
+    version = data[8 + len(_START) :][:20].split(b" ")[0]
+    if not version.isdigit():
+        raise ValueError("it is damaged (its format version is unreadable)")
+    if int(version) != FORMAT:
+        raise ValueError(
+            f"it is in checkpoint format {int(version)}, "
             f"this version of nnlite reads format {FORMAT}: use the version that wrote it"
         )
     at = _digest_place(FORMAT)
