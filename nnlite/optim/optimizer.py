@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from itertools import chain
 from typing import Any
@@ -17,69 +17,58 @@ __all__ = ["Optimizer"]
 
 
 class Optimizer:
-    """The base of all optimizers: a subclass defines ``step``.
+    """The base of all optimizers; a subclass defines ``step``, and gives its options as defaults.
 
-    A tensor whose ``requires_grad`` is False is frozen: a subclass leaves it, and its state, alone.
+    A tensor whose ``requires_grad`` is False is frozen: ``step`` leaves it and its state alone,
+    whatever its gradient holds.
 
     Args:
         params: tensors, pairs of name and tensor (``model.named_parameters()``), or dicts that
-            have one of those under ``"params"`` and options of their own.
-        defaults: the options of groups that do not give them.
+            have one of those under ``"params"``, and options of their own.
+        defaults: the options of a group that does not give them.
 
     Attributes:
-        param_groups: a list of dicts, each with ``"params"`` and the options.
-        state: a dict for each parameter.
+        param_groups: a list of dicts, each with ``"params"`` and the options, which may be changed.
+        state: for each parameter a dict of what the optimizer remembers about it.
         defaults: the default options.
 
     Raises:
         TypeError: when something else than tensors is given.
-        ValueError: for no parameters, the same one twice, a tensor that is not a leaf, or an
-            option that looks like a misspelt one.
+        ValueError: for no parameters, the same one twice, one that is not a leaf, and an option
+            that is out of its range or looks like a misspelt one.
+
+    >>> from nnlite import nn, optim
+    >>> model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+    >>> body = {"params": model[0].parameters(), "lr": 0.01}
+    >>> head = {"params": model[1].parameters()}
+    >>> [group["lr"] for group in optim.SGD([body, head], lr=0.1).param_groups]
+    [0.01, 0.1]
     """
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
-        if isinstance(params, Tensor):
+        if isinstance(params, (Tensor, dict)):
             raise TypeError(
-                f"{type(self).__name__}: params must be an iterable of tensors or dicts, got one "
-                "Tensor; put it into a list"
-            )
-        if isinstance(params, dict):
-            raise TypeError(
-                f"{type(self).__name__}: params must be an iterable of tensors or dicts, got one "
-                "dict; put it into a list"
+                f"{self._name()}: params must be an iterable of tensors or dicts, got one "
+                f"{type(params).__name__}; put it into a list"
             )
         self.defaults = defaults
-        self._plans: dict[int, Plan] = {}
         self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
-        groups = list(_ordered(type(self).__name__, params))
+        self._plans: dict[int, Plan] = {}
+        groups = list(self._ordered(params))
         if not groups:
             raise ValueError(
-                f"{type(self).__name__}: there are no parameters. Is the model empty, or has the "
-                "generator of model.parameters() been used up before?"
+                f"{self._name()}: there are no parameters. Does the model have any? A generator "
+                "such as model.parameters() can be used once only"
             )
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
         for group in groups:
             self.add_param_group(group)
 
-    def _plan(self, number: int, names: tuple[str, ...]) -> Plan:
-        """How to walk through group ``number``: those with a gradient that are not frozen."""
-        params = self.param_groups[number]["params"]
-        leaves = [leaf for p in params if (leaf := p._node) and leaf.grad is not None]
-        plan = self._plans.get(number)
-        if plan is None or plan.names != names or not plan.fits(leaves, self.state):
-            trained = [p for p in params if p._node and p._node.grad is not None]
-            plan = self._plans[number] = Plan(trained, self.state, names)
-        return plan
-
-    def __getstate__(self) -> dict[str, Any]:
-        # The plans hold views of this optimizer's memory; a copy makes its own.
-        return {**self.__dict__, "_plans": {}}
-
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update the parameters from their gradients."""
-        raise NotImplementedError(f"{type(self).__name__}.step is missing")
+        """Update the parameters from their gradients; a subclass defines it."""
+        raise NotImplementedError(f"{self._name()}.step is missing: a subclass defines it")
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or with ``set_to_none=False`` set them to 0."""
@@ -95,97 +84,199 @@ class Optimizer:
                     leaf.grad.zero_()
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group of parameters, as when layers are unfrozen during training."""
-        function = type(self).__name__
-        if not isinstance(param_group, dict):
+        """Add parameters, as when layers are unfrozen in the course of training.
+
+        Args:
+            param_group: a dict with ``"params"`` and options of the group's own.
+
+        Raises:
+            TypeError, ValueError: as the class; nothing has been added then.
+        """
+        name = self._name()
+        if not isinstance(param_group, dict) or "params" not in param_group:
             raise TypeError(
-                f"{function}: a parameter group must be a dict with 'params', got {param_group!r}"
+                f"{name}: a parameter group must be a dict with 'params', got {param_group!r}"
             )
-        if "params" not in param_group:
-            raise ValueError(f"{function}: the parameter group {param_group} has no 'params'")
         params = param_group["params"]
-        params = [params] if isinstance(params, Tensor) else list(_ordered(function, params))
-        names = [item[0] for item in params if isinstance(item, tuple) and len(item) == 2]
-        if names and len(names) != len(params):
-            raise ValueError(f"{function}: either all parameters have names, or none")
-        if names:
+        params = [params] if isinstance(params, Tensor) else list(self._ordered(params))
+        labels = [item[0] for item in params if isinstance(item, tuple) and len(item) == 2]
+        if labels and len(labels) != len(params):
+            raise ValueError(f"{name}: either all parameters of a group have names, or none has")
+        if labels:
             params = [item[1] for item in params]
-        seen = {id(p) for group in self.param_groups for p in group["params"]}
-        for position, parameter in enumerate(params):
-            label = f"parameter {names[position]!r}" if names else f"parameter {position}"
-            if not isinstance(parameter, Tensor):
-                raise TypeError(
-                    f"{function}: {label} must be a Tensor, got {type(parameter).__name__}"
-                )
-            if not parameter.is_leaf:
-                raise ValueError(
-                    f"{function}: {label} is not a leaf: it was computed by {parameter.grad_fn!r}; "
-                    "give the tensors that it was computed from, or detach() it"
-                )
-            if id(parameter) in seen:
-                raise ValueError(f"{function}: {label} has been given twice")
-            seen.add(id(parameter))
-        group = {**self.defaults, **param_group, "params": params}
-        if names:
-            group["param_names"] = names
-        self.param_groups.append(group)
+        self._check_parameters(params, labels)
+        given = {key: value for key, value in param_group.items() if key != "params"}
+        self._check_spelling(given)
+        group = {**self.defaults, **given}
+        for key, value in group.items():
+            if isinstance(value, np.generic):
+                # NumPy's numbers would promote float32 parameters.
+                group[key] = value.item()
+        self._check_options(group)
+        if labels:
+            group["param_names"] = labels
+        if any(("param_names" in other) != bool(labels) for other in self.param_groups):
+            raise ValueError(f"{name}: either all groups have names for their parameters, or none")
+        self.param_groups.append({**group, "params": params})
 
     def state_dict(self) -> dict[str, Any]:
-        """Options and state; parameters are numbered through all groups."""
+        """The options and the state, with parameters numbered through all groups, as torch's.
+
+        The tensors are the optimizer's own: copy them (``copy.deepcopy``) to keep them.
+
+        Returns:
+            ``{"state": {number: state}, "param_groups": [options and numbers]}``.
+        """
         numbers: dict[Any, int] = {}
         groups = []
         for group in self.param_groups:
             for parameter in group["params"]:
                 numbers[parameter] = len(numbers)
-            saved = {key: value for key, value in group.items() if key != "params"}
-            groups.append({**saved, "params": [numbers[p] for p in group["params"]]})
+            options = {key: value for key, value in group.items() if key != "params"}
+            groups.append({**options, "params": [numbers[p] for p in group["params"]]})
         state = {numbers.get(key, key): value for key, value in self.state.items()}
         return {"state": state, "param_groups": groups}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over options and state, copied."""
-        saved_groups = deepcopy(state_dict["param_groups"])
-        groups = self.param_groups
-        mine = [len(group["params"]) for group in groups]
-        theirs = [len(group["params"]) for group in saved_groups]
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from a ``state_dict``; its tensors are copied, in the dtypes of the parameters.
+
+        Raises:
+            TypeError: when it is no ``state_dict``.
+            ValueError: when its groups have other numbers of parameters, or a state another shape.
+                Nothing has been changed then.
+        """
+        try:
+            saved_groups = deepcopy(state_dict["param_groups"])
+            saved_state = state_dict["state"]
+            theirs = [len(group["params"]) for group in saved_groups]
+        except (KeyError, TypeError, IndexError):
+            raise TypeError(
+                "load_state_dict: expected a dict with 'state' and 'param_groups', as "
+                f"state_dict() returns it, got {type(state_dict).__name__}"
+            ) from None
+        mine = [len(group["params"]) for group in self.param_groups]
         if mine != theirs:
             raise ValueError(
-                f"load_state_dict: the saved groups have {theirs} parameters, this optimizer's "
-                f"{mine}"
+                f"load_state_dict: the saved optimizer has groups of {theirs} parameters, this one "
+                f"of {mine}: make it for the same parameters, in the same groups"
             )
         numbers = chain.from_iterable(group["params"] for group in saved_groups)
-        parameters = chain.from_iterable(group["params"] for group in groups)
+        parameters = chain.from_iterable(group["params"] for group in self.param_groups)
         by_number = dict(zip(numbers, parameters))
-        self.state = defaultdict(dict)
-        for key, value in state_dict["state"].items():
-            parameter = by_number.get(key, key)
-            self.state[parameter] = _copied(value, parameter)
-        for group, saved in zip(groups, saved_groups):
-            group.update({key: value for key, value in saved.items() if key != "params"})
+        state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
+        for number, value in saved_state.items():
+            parameter = by_number.get(number, number)
+            state[parameter] = _copied(value, parameter, number)
+        groups = []
+        for group, saved in zip(self.param_groups, saved_groups):
+            groups.append({**group, **saved, "params": group["params"]})
+            self._check_options(groups[-1])
+        self.state = state
+        for group, loaded in zip(self.param_groups, groups):
+            group.update(loaded)
+        self._plans.clear()
+
+    def _plan(self, number: int, names: tuple[str, ...]) -> Plan:
+        """How to walk through those of group ``number`` that have a gradient and are not frozen.
+
+        Args:
+            number: which group.
+            names: the state arrays that each parameter has.
+        """
+        params = self.param_groups[number]["params"]
+        leaves = [leaf for p in params if (leaf := p._node) and leaf.grad is not None]
+        plan = self._plans.get(number)
+        if plan is None or plan.names != names or not plan.fits(leaves, self.state):
+            trained = [p for p in params if p._node and p._node.grad is not None]
+            plan = self._plans[number] = Plan(trained, self.state, names)
+        return plan
+
+    # ---- checks and printing --------------------------------------------------------------------
+
+    def _check_options(self, options: dict[str, Any]) -> None:
+        """Raise when an option of a group is out of its range; a subclass defines it."""
+
+    def _check_parameters(self, params: list[Any], labels: list[str]) -> None:
+        name = self._name()
+        seen = {id(p) for group in self.param_groups for p in group["params"]}
+        for position, parameter in enumerate(params):
+            which = f"parameter {labels[position]!r}" if labels else f"parameter {position}"
+            if not isinstance(parameter, Tensor):
+                raise TypeError(f"{name}: {which} must be a Tensor, got {type(parameter).__name__}")
+            if not parameter.is_leaf:
+                raise ValueError(
+                    f"{name}: {which} is not a leaf, it was computed by {parameter.grad_fn!r}: "
+                    "optimize the tensors that it was computed from, or a detach()ed copy"
+                )
+            if id(parameter) in seen:
+                raise ValueError(f"{name}: {which} has been given twice; leave one of them out")
+            seen.add(id(parameter))
+
+    def _check_spelling(self, given: dict[str, Any]) -> None:
+        """Refuse a key that is nearly an option's name; others are the user's own, as in torch."""
+        unknown = [key for key in given if key not in self.defaults]
+        if not unknown:
+            return
+        from difflib import get_close_matches
+
+        for key in unknown:
+            near = get_close_matches(str(key), self.defaults, 1, 0.85)
+            if near:
+                raise ValueError(
+                    f"{self._name()}: a parameter group has the unknown option {key!r}; "
+                    f"is {near[0]!r} meant?"
+                )
+
+    def _ordered(self, params: Any) -> Iterable[Any]:
+        if isinstance(params, (set, frozenset)):
+            raise TypeError(
+                f"{self._name()}: the order of a set differs from run to run, and with it the "
+                "numbers in a state_dict; give a list"
+            )
+        if not isinstance(params, Iterable):
+            raise TypeError(
+                f"{self._name()}: params must be an iterable of tensors or dicts, got "
+                f"{type(params).__name__}"
+            )
+        return params
+
+    def _name(self) -> str:
+        return type(self).__name__
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The plans have views of this optimizer's memory; a copy makes its own.
+        return {**self.__dict__, "_plans": {}}
+
+    def __repr__(self) -> str:
+        lines = [f"{self._name()} ("]
+        for number, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {number}")
+            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
+        return "\n".join([*lines, ")"])
 
 
-def _ordered(function: str, params: Any) -> Iterable[Any]:
-    if isinstance(params, (set, frozenset)):
-        raise TypeError(f"{function}: a set has no order that is the same in every run; use a list")
-    if not isinstance(params, Iterable):
-        raise TypeError(
-            f"{function}: params must be an iterable of tensors or dicts, got "
-            f"{type(params).__name__}"
-        )
-    return params
+def check_number(owner: str, name: str, value: Any, least: float | None = None) -> None:
+    """Raise unless the option ``name`` is a number, and at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{owner}: {name} must be a Python number, got {value!r}")
+    if value != value or (least is not None and value < least):
+        limit = "" if least is None else f" of at least {least}"
+        raise ValueError(f"{owner}: {name} must be a number{limit}, got {value!r}")
 
 
-def _copied(value: Any, parameter: Any) -> Any:
-    if isinstance(value, Tensor):
-        array = value.array
-        if array.dtype.kind == "f" and isinstance(parameter, Tensor):
-            return wrap(array.astype(parameter.array.dtype))
-        return wrap(np.array(array))
+def _copied(value: Any, parameter: Any, number: Any, key: str = "") -> Any:
+    """A copy of a state, its float arrays in the dtype of the parameter (as torch does it)."""
     if isinstance(value, dict):
-        return {key: _copied(item, parameter) for key, item in value.items()}
-    return deepcopy(value)
-
-
-def at_least_0(owner: str, name: str, value: Any) -> None:
-    if not value >= 0:
-        raise ValueError(f"{owner}: {name} must be at least 0, got {value!r}")
+        return {name: _copied(item, parameter, number, name) for name, item in value.items()}
+    if not isinstance(value, (Tensor, np.ndarray)):
+        return deepcopy(value)
+    array = value.array if isinstance(value, Tensor) else value
+    if not isinstance(parameter, Tensor):
+        return wrap(array.copy())
+    if array.ndim and array.shape != parameter.array.shape:
+        raise ValueError(
+            f"load_state_dict: {key!r} of parameter {number} has the shape {list(array.shape)}, "
+            f"the parameter {list(parameter.array.shape)}; was it saved for another model?"
+        )
+    same = array.dtype.kind != "f" or key == "step"
+    return wrap(array.copy() if same else array.astype(parameter.array.dtype))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.modes import enable_grad
-from nnlite.optim.optimizer import Optimizer, at_least_0
+from nnlite.optim.optimizer import Optimizer, check_number
 from nnlite.optim.plan import Chunk, Plan
 
 __all__ = ["SGD"]
@@ -76,7 +76,8 @@ class SGD(Optimizer):
 
     def _check_options(self, options: dict[str, Any]) -> None:
         for name in ("lr", "momentum", "weight_decay"):
-            at_least_0("SGD", name, options[name])
+            check_number("SGD", name, options[name], least=0)
+        check_number("SGD", "dampening", options["dampening"])
         if options["nesterov"] and (options["momentum"] <= 0 or options["dampening"] != 0):
             raise ValueError(
                 "SGD: nesterov needs a momentum above 0 and no dampening, got "
