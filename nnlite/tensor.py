@@ -52,11 +52,13 @@ class NoGraph(tuple[str, ...]):
 
     rank: int
     cause: str
+    origin: NoGraph | None  # itself; of a view of data: of the data
 
     def __new__(cls, rank: int, cause: str) -> NoGraph:
         self = super().__new__(cls)
         self.rank = rank
         self.cause = cause
+        self.origin = self
         return self
 
 
@@ -240,7 +242,7 @@ class Tensor(Methods):
     def detach(self) -> Tensor:
         """The same values (shared memory) as a tensor outside of the graph."""
         out = wrap(self.array)
-        out._node = DETACHED if self._node else self._node
+        out._node = DETACHED if self._node else getattr(self._node, "origin", None)
         return out
 
     # ---- shape, dtype, conversion ---------------------------------------------------------------

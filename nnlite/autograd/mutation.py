@@ -8,27 +8,61 @@ in the order of operations; ``backward`` looks only when a write is younger than
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from nnlite.autograd.node import next_seq
+from nnlite.tensor import NoGraph
 
 if TYPE_CHECKING:
     from nnlite.autograd.node import Node
 
-__all__ = ["note_write", "version"]
+__all__ = ["next_seq", "note_write", "version"]
+
+# The order of operations and of writes.
+next_seq = itertools.count().__next__
 
 
 class Write:
-    """The latest write into one piece of memory."""
+    """The latest write into one piece of memory, and those that brought data into a graph."""
 
-    __slots__ = ("count", "owner", "seq", "what")
+    __slots__ = ("count", "joined", "owner", "seq", "what")
 
     def __init__(self, owner: weakref.ref[Any]) -> None:
         self.owner = owner
         self.count = 0
         self.seq = -1
         self.what = ""
+        self.joined: tuple[int, ...] = ()
+
+
+class DataView(NoGraph):
+    """In place of a node: the tensor is a view of data outside of any graph.
+
+    When that data later joins a graph, because something that requires a gradient is written into
+    it, the view shows the new values but knows nothing of the graph.
+    """
+
+    owner: Any
+    seq: int
+    origin: NoGraph | None
+
+    def __new__(cls, array: Any, origin: NoGraph | None) -> DataView:
+        self = tuple.__new__(cls)
+        self.owner = memory_owner(array)
+        self.seq = next_seq()
+        self.origin = origin
+        return self
+
+    def check(self, used_at: float) -> None:
+        """Refuse when the data had joined a graph before the view was used."""
+        write = log.writes.get(id(self.owner))
+        if write is not None and any(self.seq < seq < used_at for seq in write.joined):
+            raise RuntimeError(
+                "a view of a tensor was used after something that requires a gradient had been "
+                f"written into that tensor (the last write: {write.what}); the gradient would "
+                "miss it. Take the view again after the change"
+            )
 
 
 class Log:
@@ -53,6 +87,12 @@ class Log:
         write.what = what
         write.seq = self.last = next_seq()
         return write
+
+    def leave(self, node: Node, what: str) -> None:
+        """Note that ``what`` took a tensor away from ``node``: its views still have that history."""
+        write = self.rebased[node] = Write(weakref.ref(node))
+        write.what = what
+        write.seq = self.last = next_seq()
 
     def after(self, seq: int, array: Any) -> Write | None:
         """The write into ``array``'s memory since ``seq``, if there was one."""

@@ -6,17 +6,17 @@ made before it, so descending numbers are an order in which gradients can be pro
 
 from __future__ import annotations
 
-import itertools
+import math
 from typing import Any, ClassVar
 
 from nnlite.autograd.modes import grad_enabled
+from nnlite.autograd.mutation import DataView, next_seq
 from nnlite.tensor import NO_GRAD, AccumulateGrad, NoGraph, Tensor, as_array, ndarray
 
-__all__ = ["Node", "record"]
+__all__ = ["Node", "next_seq", "record"]
 
 Edge = Any  # Node | AccumulateGrad, or something false: no gradient is wanted there
 
-next_seq = itertools.count().__next__
 _new = Tensor.__new__
 _is_enabled = grad_enabled.get
 
@@ -101,6 +101,8 @@ def record(
             break
     else:
         out._node = _cause(edges)
+        if node_class.is_view and _is_enabled():
+            out._node = DataView(array, out._node)
         return out
     if not _is_enabled():
         out._node = NO_GRAD
@@ -118,6 +120,10 @@ def _cause(edges: tuple[Edge, ...]) -> NoGraph | None:
     """Why a result has no graph: the weightiest cause among its inputs."""
     cause: NoGraph | None = None
     for edge in edges:
+        if type(edge) is DataView:
+            if _is_enabled():
+                edge.check(math.inf)
+            edge = edge.origin
         if edge is not None and (cause is None or edge.rank > cause.rank):
             cause = edge
     return cause
@@ -127,6 +133,7 @@ class Output(Node):
     """One output of an operation with several: hands its gradient to the operation's node."""
 
     __slots__ = ("index", "node")
+    is_view = True  # it is what the operation is: the search for an outdated base goes on there
 
     node: Node
     index: int

@@ -7,13 +7,14 @@ writes (``autograd.mutation``). What could not be differentiated correctly raise
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from nnlite.autograd.modes import grad_enabled
-from nnlite.autograd.mutation import log, memory_owner, note_write
+from nnlite.autograd.mutation import DataView, log, memory_owner, note_write
 from nnlite.autograd.node import Node, record
 from nnlite.ops import elementwise
 from nnlite.tensor import Tensor
@@ -39,6 +40,8 @@ def claim(function: str, input: Tensor, *sources: Any) -> bool:
             "while operations are recorded; do it under `with nnlite.no_grad():`, or compute a "
             "new tensor (x = x + y)"
         )
+    if type(input._node) is DataView:
+        input._node.check(math.inf)
     from_graph = any(isinstance(source, Tensor) and source._node for source in sources)
     if not input._node and not from_graph:
         return False
@@ -62,6 +65,8 @@ def change(input: Tensor, function: str, result: Tensor | None = None) -> Tensor
     if result is not None:
         if isinstance(input._node, Node):
             log.rebased[input._node] = write
+        else:
+            write.joined += (write.seq,)
         if isinstance(result._node, Node):
             # The operation happened at the write: views taken later are views of its result.
             result._node.seq = write.seq
@@ -225,5 +230,6 @@ def detach_(input: Tensor) -> Tensor:
     """
     if input.is_leaf:
         return input.requires_grad_(False)
+    log.leave(cast(Node, input._node), "detach_")
     input._node = input.detach()._node
     return input

@@ -374,6 +374,7 @@ class SplitBackward0(Node):
     """(y₁, y₂, …) = parts of x:   ∂x = [g₁ g₂ …], zeros for a part that is not used"""
 
     __slots__ = ()
+    is_view = True
 
     def backward(self, g: Any) -> tuple[Array, ...]:
         dim, shapes = self.meta
