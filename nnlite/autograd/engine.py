@@ -22,7 +22,7 @@ from typing import Any, cast
 import numpy as np
 
 from nnlite.autograd.modes import GradMode
-from nnlite.autograd.mutation import log, note_write
+from nnlite.autograd.mutation import DataView, log, note_write
 from nnlite.autograd.node import Edge, Node
 from nnlite.tensor import AccumulateGrad, NoGraph, Tensor, ndarray, wrap
 
@@ -241,6 +241,8 @@ def _check_writes(node: Node, saved: tuple[Any, ...]) -> None:
     for edge in node.edges:
         if edge and edge.is_view:
             _check_view(edge, node.seq)
+        elif type(edge) is DataView:
+            edge.check(node.seq)
 
 
 def _leading_to(roots: Iterable[Edge], targets: Sequence[Edge]) -> set[Edge]:
@@ -360,8 +362,8 @@ def _target(function: str, tensor: Tensor) -> Edge:
 
 
 def _no_graph(function: str, tensor: Tensor) -> str:
-    if isinstance(tensor._node, NoGraph):
-        cause = tensor._node.cause
+    if isinstance(tensor._node, NoGraph) and tensor._node.origin is not None:
+        cause = tensor._node.origin.cause
     else:
         cause = (
             "no tensor that it was computed from has requires_grad=True; make the ones to be "
@@ -398,15 +400,17 @@ def _check_saved(node: Node, saved: tuple[Any, ...]) -> None:
 
 
 def _check_view(view: Node, used_at: int) -> None:
-    """Refuse a view whose base was changed in place, while recording, before the view was used."""
-    for edge in view.edges:
-        write = log.rebased.get(edge) if edge and type(edge) is not AccumulateGrad else None
+    """Refuse a view that was used after what it shows had been changed in place, recorded."""
+    while view.is_view:
+        edge = view.edges[0]
+        write = log.rebased.get(edge) if edge else None
         if write is not None and view.seq < write.seq < used_at:
             raise RuntimeError(
                 f"backward: a view ({view.name()}) was used after its base had been changed in "
                 f"place by {write.what}; its gradient would miss that change. Take the view again "
                 "after the change, or use the out-of-place form"
             )
+        view = edge
 
 
 def _call_hooks(hooks: dict[int, Callable[[Any], Any]], g: Any, create_graph: bool) -> Any:
