@@ -77,7 +77,7 @@ def backward(
         if g is not None:
             if tensor._leaf is None:
                 tensor._leaf = AccumulateGrad(tensor)
-            _accumulate(tensor._leaf, g, False)
+            _accumulate(tensor._leaf, g)
 
 
 def grad(
@@ -159,8 +159,10 @@ def _propagate(pending: dict[Edge, Any], retain_graph: bool, watch: Watch | None
     leaves = [node for node in pending if type(node) is AccumulateGrad]
     queue = [(-node.seq, node) for node in pending if type(node) is not AccumulateGrad]
     heapify(queue)
-    # Edges whose pending gradient somebody else may know: a sum must not be written into it.
+    # Edges whose gradient was handed on as it came, and those whose gradient was summed up here:
+    # the first is known to somebody else, into the second more can be added in place.
     shared: set[Edge] = set(pending)
+    summed: set[Edge] = set()
     arrived, take = pending.get, pending.pop
     # Nodes made before this are checked; all of them when a view may have an outdated history.
     last_write = math.inf if len(log.rebased) else log.last
@@ -190,21 +192,28 @@ def _propagate(pending: dict[Edge, Any], retain_graph: bool, watch: Watch | None
                     leaves.append(edge)
                 else:
                     heappush(queue, (-edge.seq, edge))
-                if r is g or getattr(r, "base", r) is not None:
+                if r is g:
                     shared.add(edge)
-            elif edge in shared:
-                pending[edge] = before + r
-                if watch is None:
-                    shared.discard(edge)
-            else:
+            elif edge in summed:
                 before += r
                 pending[edge] = before
+            else:
+                pending[edge] = before + r
+                shared.discard(edge)
+                if watch is None:
+                    summed.add(edge)
     for leaf in leaves:
         g = take(leaf)
+        step = leaf
         if watch is not None:
-            g, leaf = watch.visit(leaf, g)
-        if leaf is not None and not leaf.frozen:
-            _accumulate(leaf, g, watch is None and leaf not in shared)
+            g, step = watch.visit(leaf, g)
+        if step is None or leaf.frozen:
+            continue
+        known = watch is not None or leaf in shared or getattr(g, "base", g) is not None
+        if known or leaf.grad is not None:
+            _accumulate(leaf, g)
+        else:
+            leaf.grad = wrap(g)  # nobody else knows this array
 
 
 class Watch:
@@ -283,12 +292,12 @@ def _lift(value: Any, lift: int | str | None, node: Node) -> Any:
     return tensor
 
 
-def _accumulate(leaf: AccumulateGrad, g: Any, owned: bool) -> None:
-    """Add ``g`` to the leaf's gradient; take the array over when nobody else knows it."""
+def _accumulate(leaf: AccumulateGrad, g: Any) -> None:
+    """Add ``g`` to the leaf's gradient."""
     if isinstance(g, Tensor):  # create_graph
         leaf.grad = cast(Any, g).clone() if leaf.grad is None else cast(Any, leaf.grad) + g
     elif leaf.grad is None:
-        leaf.grad = wrap(g if owned else g.copy())
+        leaf.grad = wrap(g.copy())
     elif leaf.grad._node:
         leaf.grad = cast(Any, leaf.grad) + wrap(g)
     else:
@@ -304,6 +313,10 @@ def _roots(
     create_graph: bool,
 ) -> dict[Edge, Any]:
     """The nodes where the pass starts, each with the gradient that it starts with."""
+    if vectors is None and isinstance(tensors, Tensor) and not create_graph:
+        node, array = tensors._node, tensors.array
+        if isinstance(node, Node) and not node.is_view and type(array) is ndarray and not array.ndim:
+            return {node: array.dtype.type(1)}  # the usual case, a scalar loss, without the checks
     outputs = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     if vectors is None or isinstance(vectors, Tensor):
         starts: list[Tensor | None] = [vectors] if len(outputs) == 1 else [None] * len(outputs)
@@ -328,9 +341,7 @@ def _roots(
                     "loss.sum()) or give the vector of the vector-Jacobian product: "
                     "backward(gradient=v) with v of that shape"
                 )
-            # A scalar's 1 as a NumPy scalar: the first derivatives then take half the time.
-            plain = type(array) is ndarray and array.ndim == 0
-            g = array.dtype.type(1) if plain else np.ones_like(array)
+            g = np.ones_like(array)
         else:
             if not isinstance(start, Tensor):
                 raise TypeError(
@@ -492,7 +503,7 @@ def retain_grad(self: Tensor) -> None:
     kept = self._leaf = AccumulateGrad(self)
 
     def keep(g: Tensor) -> None:
-        _accumulate(kept, g if g._node else g.array, False)
+        _accumulate(kept, g if g._node else g.array)
 
     self.register_hook(keep)
 

