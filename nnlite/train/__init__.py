@@ -1,0 +1,71 @@
+"""Training: the Trainer, its callbacks, the history of a run, metrics, plots.
+
+>>> import nnlite
+>>> from nnlite import nn
+>>> from nnlite.train import Trainer
+>>> _ = nnlite.manual_seed(0)
+>>> x, y = nnlite.datasets.moons(200)
+>>> model = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 2))
+>>> optimizer = nnlite.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+>>> trainer = Trainer(model, optimizer, nn.CrossEntropyLoss(), metrics="accuracy")
+>>> history = trainer.fit((x, y), epochs=50)
+>>> history["train_loss"][-1] < history["train_loss"][0], trainer.evaluate((x, y))["accuracy"] > 0.95
+(True, True)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
+from typing import Any as _Any
+
+if TYPE_CHECKING:
+    from nnlite.train.callbacks import (
+        Callback,
+        CallbackError,
+        Checkpoint,
+        ClipGradNorm,
+        EarlyStopping,
+        ProgressBar,
+    )
+    from nnlite.train.history import History
+    from nnlite.train.plot import plot_history
+    from nnlite.train.trainer import NonFiniteLossError, Trainer
+
+# Imported when first asked for: reading a history needs no Trainer, and nothing here a plot.
+_LAZY = {
+    "Callback": "callbacks",
+    "CallbackError": "callbacks",
+    "Checkpoint": "callbacks",
+    "ClipGradNorm": "callbacks",
+    "EarlyStopping": "callbacks",
+    "History": "history",
+    "NonFiniteLossError": "trainer",
+    "ProgressBar": "callbacks",
+    "Trainer": "trainer",
+    "plot_history": "plot",
+}
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _LAZY:
+        value = getattr(_import_module(f"nnlite.train.{_LAZY[name]}"), name)
+        globals()[name] = value
+        return value
+    if name in ("callbacks", "history", "metrics", "plot", "trainer"):
+        return _import_module(f"nnlite.train.{name}")
+    raise AttributeError(f"nnlite.train has no {name!r}; it has {', '.join(__all__)}")
+
+
+__all__ = [
+    "Callback",
+    "CallbackError",
+    "Checkpoint",
+    "ClipGradNorm",
+    "EarlyStopping",
+    "History",
+    "NonFiniteLossError",
+    "ProgressBar",
+    "Trainer",
+    "plot_history",
+]

@@ -1,0 +1,185 @@
+"""What is checked before the first step, so that a mistake costs seconds and names its cure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnlite import nn
+from nnlite.nn import functional as F
+from nnlite.ops.random import default_generator
+from nnlite.tensor import Tensor
+from nnlite.train.modes import evaluating
+from nnlite.utils.data import DataLoader, TensorDataset
+from nnlite.utils.data.dataset import unwrap
+
+if TYPE_CHECKING:
+    from nnlite.train.trainer import Trainer
+
+__all__ = [
+    "check_model",
+    "check_probabilities",
+    "check_validation",
+    "is_sum",
+    "kind_of",
+    "mean",
+    "split",
+    "targets_are_probabilities",
+    "why_not_finite",
+]
+
+_KINDS = {
+    "logits of two classes": (nn.BCEWithLogitsLoss, F.binary_cross_entropy_with_logits),
+    "probabilities": (nn.BCELoss, F.binary_cross_entropy),
+    "logits of classes": (nn.CrossEntropyLoss, F.cross_entropy),
+    "log-probabilities of classes": (nn.NLLLoss, F.nll_loss),
+}
+
+
+def kind_of(loss: Any) -> str | None:
+    """What a known loss takes the model's output for; None for another loss."""
+    while hasattr(loss, "func") and hasattr(loss, "keywords"):  # functools.partial
+        loss = loss.func
+    for kind, (module, function) in _KINDS.items():
+        if isinstance(loss, module) or loss is function:
+            return kind
+    return None
+
+
+def is_sum(loss: Any) -> bool:
+    """Whether a loss is a sum over the samples rather than their mean."""
+    options: dict[str, Any] = getattr(loss, "keywords", {})  # of functools.partial
+    return bool(options.get("reduction", getattr(loss, "reduction", "mean")) == "sum")
+
+
+def check_model(model: nn.Module, optimizer: Any) -> None:
+    """Raise ValueError when training would change nothing."""
+    named = dict(model.named_parameters())
+    if not named:
+        raise ValueError("fit: the model has no parameters, there is nothing to train")
+    trainable = {id(p) for p in named.values() if p.requires_grad}
+    if not trainable:
+        raise ValueError(
+            f"fit: all {len(named)} parameters of the model are frozen, there is nothing to train; "
+            f"unfreeze what should learn: model.unfreeze({list(named)[-1].rpartition('.')[0]!r})"
+        )
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    if held & trainable:
+        return
+    name = type(optimizer).__name__
+    if held & {id(p) for p in named.values()}:
+        names = ", ".join(name for name, p in named.items() if id(p) in trainable)
+        raise ValueError(
+            f"fit: all parameters that {name} holds are frozen; those that are not are {names}: "
+            f"give them to it, or unfreeze those that it holds"
+        )
+    raise ValueError(
+        f"fit: {name} holds no parameter of this model (of another one, or of an earlier "
+        f"copy?); make it from the model that is trained: {name}(model.parameters(), …)"
+    )
+
+
+def split(role: str, batch: Any) -> tuple[list[Any], Any]:
+    """The inputs and the target of a batch.
+
+    Raises:
+        TypeError: a batch that does not have both.
+    """
+    if not isinstance(batch, (list, tuple)) or len(batch) < 2:
+        what = type(batch).__name__
+        if isinstance(batch, (list, tuple)):
+            what += f" of {len(batch)}"
+        raise TypeError(
+            f"{role}: a batch must be inputs and target, (xb, yb), got a {what}; put them side by "
+            "side in a TensorDataset(x, y), or give the loader a collate_fn"
+        )
+    *inputs, target = batch
+    return inputs, target
+
+
+def targets_are_probabilities(loss: Any, role: str, loader: Any) -> bool:
+    """Check all targets of array data for a loss that needs them in [0, 1].
+
+    Returns:
+        False when they are not known before the batches come.
+
+    Raises:
+        ValueError: a target outside of [0, 1].
+    """
+    if kind_of(loss) not in ("logits of two classes", "probabilities"):
+        return True
+    if not isinstance(loader, DataLoader):
+        return False
+    source, positions = unwrap(loader.dataset)
+    if type(source) is not TensorDataset or len(source.tensors) < 2:
+        return False
+    target = source.tensors[-1].array
+    _check_target(role, target if positions is None else target[positions])
+    return True
+
+
+def check_probabilities(role: str, target: Any) -> None:
+    """Raise ValueError when a target lies outside of [0, 1]."""
+    if isinstance(target, Tensor):
+        _check_target(role, target.array)
+
+
+def _check_target(role: str, target: Any) -> None:
+    low, high = (target.min(), target.max()) if target.size else (0, 1)
+    if low >= 0 and high <= 1:  # false for nan, too
+        return
+    if low != low:
+        raise ValueError(f"{role}: the target holds nan; leave these samples out")
+    raise ValueError(
+        f"{role}: the target must lie in [0, 1] for a binary cross-entropy, found values from "
+        f"{low:g} to {high:g}. For labels -1 and 1 use (y + 1) / 2, for 1 and 2 use y - 1; "
+        "for more than two classes use CrossEntropyLoss"
+    )
+
+
+def check_validation(trainer: Trainer) -> None:
+    """Run one batch of validation, so that a misfit is not found only after the first epoch."""
+    loader = trainer.loaders[1]
+    before = default_generator.get_state()
+    states = loader.state_dict() if isinstance(loader, DataLoader) else None
+    batch = next(iter(loader))
+    inputs, target = split("fit: valid", batch)
+    with evaluating(trainer.model):
+        try:
+            trainer.loss(trainer.model(*inputs), target)
+        except (ValueError, TypeError, RuntimeError, IndexError) as error:
+            known = type(error) in (ValueError, TypeError, IndexError)
+            kind = type(error) if known else RuntimeError
+            raise kind(f"fit: valid, first batch: {error}") from error
+    default_generator.set_state(before)
+    if states is not None:
+        loader.load_state_dict(states)
+
+
+def mean(role: str, total: float, samples: int) -> float:
+    """The mean over the samples of one pass; ValueError when there were none."""
+    if samples == 0:
+        raise ValueError(
+            f"{role}: the loader gave no samples in this pass; its __iter__ must start anew each "
+            "time (a generator can be gone through only once)"
+        )
+    return total / samples
+
+
+def why_not_finite(trainer: Trainer, inputs: list[Any], target: Any) -> str:
+    """The likely cause of a loss that is no number, and what to do about it."""
+    for name, values in [("inputs", inputs), ("targets", [target])]:
+        for value in values:
+            if isinstance(value, Tensor) and not np.isfinite(value.array).all():
+                return f"The {name} of this batch hold nan or infinity: clean the data"
+    rates = ", ".join(f"{group.get('lr')}" for group in trainer.optimizer.param_groups)
+    if trainer.step == 0:
+        return (
+            "It overflowed before the first step: scale the inputs (mean 0, variance 1), and take "
+            "a loss of logits (BCEWithLogitsLoss, CrossEntropyLoss)"
+        )
+    return (
+        f"The steps made the weights too large: lower the learning rate (lr={rates}), clip the "
+        "gradients (callbacks=[ClipGradNorm(1.0)]), and scale the inputs (mean 0, variance 1)"
+    )

@@ -1,0 +1,188 @@
+"""The state of a run: all that its next epoch depends on, copied, compared and put back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnlite.ops.random import default_generator
+from nnlite.tensor import Tensor, wrap
+from nnlite.train.feed import sample_count
+
+if TYPE_CHECKING:
+    from nnlite.nn import Module
+    from nnlite.train.trainer import Trainer
+
+    Tree = dict[str, Any]
+
+__all__ = ["check_fits", "copied", "copy_weights", "parts_of", "put_back", "save_point", "whole"]
+
+_FORMAT = 1
+
+
+def whole(trainer: Trainer) -> Tree:
+    """The state with history and description; it holds the tensors themselves, not copies."""
+    tree = _small_parts(trainer)
+    tree["frozen"] = trainer.model.frozen
+    tree["model"] = dict(trainer.model.state_dict())
+    tree["optimizer"] = trainer.optimizer.state_dict()
+    tree["history"] = trainer.history.to_list()
+    tree["format"] = _FORMAT
+    tree["run"] = _describe(trainer)
+    return tree
+
+
+def save_point(trainer: Trainer, before: Tree) -> Tree:
+    """The state at the end of an epoch, to go back to: copied, without history.
+
+    Args:
+        trainer: whose state.
+        before: the save point before this one, or an empty dict.
+    """
+    tree = _small_parts(trainer)
+    tree["rows"] = len(trainer.history)
+    if before and not trainer.callbacks:  # without them nothing is frozen or replaced within a run
+        tree["parts"], tree["frozen"] = before["parts"], before["frozen"]
+    else:
+        tree["parts"], tree["frozen"] = parts_of(trainer.model), trainer.model.frozen
+    tree["model"] = copy_weights(tree["parts"], before.get("model", {}))
+    tree["optimizer"] = copied(trainer.optimizer.state_dict())
+    return tree
+
+
+def put_back(trainer: Trainer, tree: Tree) -> None:
+    """Make all as it was when ``tree`` was taken, except for the history."""
+    trainer.model.load_state_dict(tree["model"])
+    trainer.model.frozen = tree["frozen"]
+    trainer.optimizer.load_state_dict(tree["optimizer"])
+    trainer.optimizer.zero_grad()
+    default_generator.set_state(tree["generator"])
+    for loader, its_state in zip(trainer.loaders, tree["loaders"]):
+        if its_state is not None and hasattr(loader, "load_state_dict"):
+            loader.load_state_dict(its_state)
+    for callback, its_state in zip(trainer.callbacks, tree["callbacks"]):
+        callback.load_state_dict(its_state)
+    trainer.epoch, trainer.step, trainer.stop = tree["epoch"], tree["step"], tree["stop"]
+
+
+def _small_parts(trainer: Trainer) -> Tree:
+    return {
+        "epoch": trainer.epoch,
+        "step": trainer.step,
+        "stop": trainer.stop,
+        "generator": default_generator.get_state(),
+        "loaders": [
+            loader.state_dict() if hasattr(loader, "state_dict") else None
+            for loader in trainer.loaders
+        ],
+        "callbacks": [callback.state_dict() for callback in trainer.callbacks],
+    }
+
+
+_PLAIN = frozenset((float, int, bool, str, type(None)))
+
+
+def copied(tree: Any) -> Any:
+    """A tree of dicts, lists and tuples with copies of its tensors and arrays."""
+    if type(tree) in _PLAIN:
+        return tree
+    if isinstance(tree, Tensor):
+        return wrap(tree.array.copy())
+    if isinstance(tree, np.ndarray):
+        return tree.copy()
+    if isinstance(tree, dict):
+        return {key: copied(value) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return type(tree)([copied(value) for value in tree])
+    return tree
+
+
+def parts_of(model: Module) -> list[tuple[str, Tensor]]:
+    """The parameters and buffers themselves, with their names."""
+    return list(model.state_dict(keep_vars=True).items())
+
+
+def copy_weights(
+    parts: list[tuple[str, Tensor]], before: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Copies of parameters and buffers as they are now.
+
+    Args:
+        parts: from `parts_of`.
+        before: an earlier copy. What is frozen and has not changed since is shared with it, so that
+            a large frozen part is held once.
+    """
+    weights = {}
+    for name, tensor in parts:
+        old = None if tensor._node else before.get(name)
+        if old is not None and np.array_equal(old.array, tensor.array):
+            weights[name] = old
+        else:
+            weights[name] = wrap(tensor.array.copy())
+    return weights
+
+
+def check_fits(trainer: Trainer, tree: Any) -> None:
+    """Raise ValueError, saying what differs, when ``tree`` is no state of such a run."""
+    form = tree.get("format") if isinstance(tree, Mapping) else None
+    if form != _FORMAT:
+        raise ValueError(
+            f"load_state_dict: this is no state of a Trainer (its format is {form!r}, not "
+            f"{_FORMAT}); weights alone are loaded with model.load_state_dict"
+        )
+    here = _describe(trainer)
+    if trainer.loaders[0] is None:
+        here |= {part: tree["run"][part] for part in _DATA}
+    found = []
+    for part, theirs in tree["run"].items():
+        ours = here.get(part)
+        if theirs == ours:
+            continue
+        if part == "model":
+            found += _differing_tensors(theirs, ours)
+        else:
+            found.append(f"{part}: {theirs} there, {ours} here")
+    if found:
+        raise ValueError(f"load_state_dict: the state is of another run: {'; '.join(found)}")
+
+
+_DATA = ("training data", "validation data")
+
+
+def _describe(trainer: Trainer) -> Tree:
+    """What must be alike for a state to fit, in plain words."""
+    groups = [len(group["params"]) for group in trainer.optimizer.param_groups]
+    optimizer = f"{type(trainer.optimizer).__name__} of {', '.join(map(str, groups))} parameters"
+    return {
+        "model": {
+            name: f"{list(tensor.array.shape)} {tensor.array.dtype}"
+            for name, tensor in trainer.model.state_dict().items()
+        },
+        "optimizer": optimizer,
+        "callbacks": ", ".join(type(callback).__name__ for callback in trainer.callbacks) or "none",
+        **dict(zip(_DATA, map(_sizes, trainer.loaders))),
+    }
+
+
+def _sizes(loader: Any) -> str:
+    if loader is None:
+        return "none"
+    batch_size = getattr(loader, "batch_size", None)
+    if batch_size is None:
+        batch_size = getattr(getattr(loader, "batch_sampler", None), "batch_size", None)
+    parts = {"samples": sample_count(loader), "batches": len(loader), "a batch": batch_size}
+    return ", ".join(f"{count} {name}" for name, count in parts.items() if count is not None)
+
+
+def _differing_tensors(there: Tree, here: Any) -> list[str]:
+    found = []
+    for name in [*there, *(name for name in here if name not in there)]:
+        if name not in here:
+            found.append(f"the model here has no {name}")
+        elif name not in there:
+            found.append(f"the model there has no {name}")
+        elif there[name] != here[name]:
+            found.append(f"{name} is {there[name]} there, {here[name]} here")
+    return found[:5] + ([f"{len(found) - 5} more"] if len(found) > 5 else [])
