@@ -91,8 +91,8 @@ def _names(missing: list[str], unexpected: list[str]) -> list[str]:
     """What to say about missing and unexpected names."""
     lines = []
     for kind, absent, others in (
-        ("Unexpected", unexpected, missing),
         ("Missing", missing, unexpected),
+        ("Unexpected", unexpected, missing),
     ):
         if absent:
             shown = [f'"{name}"' for name in absent]

@@ -19,7 +19,7 @@ from nnlite.autograd.engine import RemovableHandle
 from nnlite.nn import freezing, loading
 from nnlite.nn.hooks import Hooks
 from nnlite.nn.parameter import Parameter
-from nnlite.tensor import Tensor
+from nnlite.tensor import Tensor, wrap
 
 __all__ = ["Module"]
 
@@ -551,11 +551,15 @@ class Module:
             TypeError: for a dtype that is not floating point.
             NotImplementedError: for another device.
         """
-        wanted = Tensor([0.0]).to(*args, **kwargs).array.dtype
-        names_dtype = wanted != np.float32 or _names_dtype((*args, *kwargs.values()))
-        if wanted.kind != "f":
-            raise TypeError(f"to: only floating point dtypes can be trained, got {wanted}")
-        return self._convert(wanted) if names_dtype else self
+        single, double = (
+            wrap(np.zeros(0, dtype)).to(*args, **kwargs).array.dtype
+            for dtype in (np.float32, np.float64)
+        )
+        if single != double:  # no dtype was named
+            return self
+        if single.kind != "f":
+            raise TypeError(f"to: only floating point dtypes can be trained, got {single}")
+        return self._convert(single)
 
     def float(self: M) -> M:
         """Convert the floating point parameters and buffers to float32."""
@@ -679,12 +683,3 @@ def _children_first(module: Module, seen: set[Module]) -> Iterator[Module]:
         if child not in seen:
             yield from _children_first(child, seen)
     yield module
-
-
-def _names_dtype(values: tuple[Any, ...]) -> bool:
-    """Whether the arguments of ``to`` name a dtype, be it float32."""
-    return any(
-        isinstance(value, (Tensor, np.dtype, type))
-        or (isinstance(value, str) and value.startswith("float"))
-        for value in values
-    )

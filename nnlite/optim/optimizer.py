@@ -83,7 +83,7 @@ class Optimizer:
                     leaf.grad = leaf.grad.detach()
                     leaf.grad.zero_()
 
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
+    def add_param_group(self, param_group: Mapping[str, Any]) -> None:
         """Add parameters, as when layers are unfrozen in the course of training.
 
         Args:
@@ -99,7 +99,8 @@ class Optimizer:
             )
         params = param_group["params"]
         params = [params] if isinstance(params, Tensor) else list(self._ordered(params))
-        labels = [item[0] for item in params if isinstance(item, tuple) and len(item) == 2]
+        pairs = [item for item in params if isinstance(item, tuple) and len(item) == 2]
+        labels = [label for label, _ in pairs if isinstance(label, str)]
         if labels and len(labels) != len(params):
             raise ValueError(f"{name}: either all parameters of a group have names, or none has")
         if labels:
