@@ -571,7 +571,8 @@ def test_module_list(torch):
         layers[0] = nn.Sigmoid()
         layers.pop(2)
         del layers[-1]
-        out += [repr(layers), [type(m).__name__ for m in layers], repr(layers + [nn.ReLU()])]
+        tail = [nn.ReLU()]
+        out += [repr(layers), [type(m).__name__ for m in layers], repr(layers + tail)]
         out.append(repr(nn.ModuleList()))
         return out
 

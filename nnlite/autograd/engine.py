@@ -165,7 +165,7 @@ def _propagate(pending: dict[Edge, Any], retain_graph: bool, watch: Watch | None
     summed: set[Edge] = set()
     arrived, take = pending.get, pending.pop
     # Nodes made before this are checked; all of them when a view may have an outdated history.
-    last_write = math.inf if len(log.rebased) else log.last
+    last_write = math.inf if len(log.rebased) or log.joined else log.last
     while queue:
         node = heappop(queue)[1]
         g = take(node)

@@ -1,6 +1,7 @@
 """The functions behind the layers, under torch's names: ``import nnlite.nn.functional as F``."""
 
-from nnlite.ops.elementwise import gelu, leaky_relu, relu, sigmoid, softplus, tanh
+from nnlite.ops.activation import gelu, leaky_relu, relu, sigmoid, softplus
+from nnlite.ops.trigonometric import tanh
 from nnlite.ops.linalg import linear
 from nnlite.ops.loss import (
     binary_cross_entropy,
