@@ -71,6 +71,7 @@ class Log:
     def __init__(self) -> None:
         self.writes: dict[int, Write] = {}
         self.last = -1
+        self.joined = 0  # how many pieces of memory have joined a graph
         # Nodes of tensors that were changed in place while recording, with the write: views that
         # were taken of them before show new values but have the old history.
         self.rebased: weakref.WeakKeyDictionary[Node, Write] = weakref.WeakKeyDictionary()
@@ -81,12 +82,21 @@ class Log:
         key = id(owner)
         write = self.writes.get(key)
         if write is None:
-            writes = self.writes
-            write = writes[key] = Write(weakref.ref(owner, lambda _: writes.pop(key, None)))
+            write = self.writes[key] = Write(weakref.ref(owner, lambda _: self._forget(key)))
         write.count += 1
         write.what = what
         write.seq = self.last = next_seq()
         return write
+
+    def _forget(self, key: int) -> None:
+        write = self.writes.pop(key, None)
+        if write is not None and write.joined:
+            self.joined -= 1
+
+    def join(self, write: Write) -> None:
+        """Note that with ``write`` data outside of any graph has joined one."""
+        self.joined += not write.joined
+        write.joined += (write.seq,)
 
     def leave(self, node: Node, what: str) -> None:
         """Note that ``what`` took a tensor away from ``node``: its views still have that history."""

@@ -16,7 +16,7 @@ import numpy as np
 from nnlite.autograd.modes import grad_enabled
 from nnlite.autograd.mutation import DataView, log, memory_owner, note_write
 from nnlite.autograd.node import Node, record
-from nnlite.ops import elementwise
+from nnlite.ops import arithmetic, choose
 from nnlite.tensor import Tensor
 
 
@@ -66,7 +66,7 @@ def change(input: Tensor, function: str, result: Tensor | None = None) -> Tensor
         if isinstance(input._node, Node):
             log.rebased[input._node] = write
         else:
-            write.joined += (write.seq,)
+            log.join(write)
         if isinstance(result._node, Node):
             # The operation happened at the write: views taken later are views of its result.
             result._node.seq = write.seq
@@ -135,10 +135,10 @@ def _cannot_hold(function: str, array: Any, value: Any) -> str:
     )
 
 
-add_ = _arithmetic("add_", elementwise.add)
-sub_ = _arithmetic("sub_", elementwise.sub)
-mul_ = _arithmetic("mul_", elementwise.mul)
-div_ = _arithmetic("div_", elementwise.div)
+add_ = _arithmetic("add_", arithmetic.add)
+sub_ = _arithmetic("sub_", arithmetic.sub)
+mul_ = _arithmetic("mul_", arithmetic.mul)
+div_ = _arithmetic("div_", arithmetic.div)
 
 
 class CopyBackwards(Node):
@@ -218,11 +218,14 @@ def clamp_(input: Tensor, min: float | None = None, max: float | None = None) ->
     tensor([0., 1.])
     """
     records = claim("clamp_", input)
-    return _take_over(input, "clamp_", elementwise.clamp(input, min, max), records)
+    return _take_over(input, "clamp_", choose.clamp(input, min, max), records)
 
 
 def detach_(input: Tensor) -> Tensor:
     """Take the tensor out of its graph, in place; a leaf is frozen. Returns the tensor.
+
+    Raises:
+        RuntimeError: for a view.
 
     >>> import nnlite
     >>> (nnlite.ones(2, requires_grad=True) * 2).detach_()
@@ -230,6 +233,9 @@ def detach_(input: Tensor) -> Tensor:
     """
     if input.is_leaf:
         return input.requires_grad_(False)
-    log.leave(cast(Node, input._node), "detach_")
+    node = cast(Node, input._node)
+    if node.is_view:
+        raise RuntimeError("detach_: a view cannot leave the graph without its base; use detach()")
+    log.leave(node, "detach_")
     input._node = input.detach()._node
     return input
