@@ -186,7 +186,7 @@ def test_assigning_something_else_over_a_part_is_refused():
 
 
 def test_calling_a_module_without_forward():
-    with pytest.raises(NotImplementedError, match="Lonely.forward is missing"):
+    with pytest.raises(NotImplementedError, match=r"Lonely\.forward is missing"):
         type("Lonely", (nn.Module,), {})()(1)
 
 
@@ -199,7 +199,7 @@ def test_get_by_dotted_name():
     assert net.get_buffer("body.0.seen") is net.body[0].seen
     with pytest.raises(AttributeError, match=r"no parameter 'heads\.1\.wieght'.*heads\.1\.weight"):
         net.get_parameter("heads.1.wieght")
-    with pytest.raises(AttributeError, match="no module 'bodi'.*'body'"):
+    with pytest.raises(AttributeError, match=r"no module 'bodi'.*'body'"):
         net.get_submodule("bodi")
     with pytest.raises(AttributeError, match="no buffer"):
         net.get_buffer("fc")

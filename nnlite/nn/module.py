@@ -15,9 +15,8 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 
 import numpy as np
 
-from nnlite.autograd.engine import RemovableHandle
 from nnlite.nn import freezing, loading
-from nnlite.nn.hooks import Hooks
+from nnlite.nn.hooks import Hooks, RemovableHandle
 from nnlite.nn.parameter import Parameter
 from nnlite.tensor import Tensor, wrap
 
