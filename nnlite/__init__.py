@@ -25,6 +25,47 @@ from nnlite.autograd.modes import (
     no_grad,
     set_grad_enabled,
 )
+from nnlite.ops.activation import (
+    relu,
+    sigmoid,
+)
+from nnlite.ops.arithmetic import (
+    abs,
+    add,
+    div,
+    floor_divide,
+    mul,
+    neg,
+    remainder,
+    rsub,
+    sub,
+)
+from nnlite.ops.choose import (
+    clamp,
+    maximum,
+    minimum,
+    where,
+)
+from nnlite.ops.compare import (
+    allclose,
+    bitwise_and,
+    bitwise_not,
+    bitwise_or,
+    bitwise_xor,
+    eq,
+    equal,
+    ge,
+    gt,
+    isfinite,
+    isinf,
+    isnan,
+    le,
+    logical_and,
+    logical_not,
+    logical_or,
+    lt,
+    ne,
+)
 from nnlite.ops.create import (
     arange,
     as_tensor,
@@ -41,57 +82,21 @@ from nnlite.ops.create import (
     zeros,
     zeros_like,
 )
-from nnlite.ops.elementwise import (
-    abs,
-    add,
-    allclose,
-    bitwise_and,
-    bitwise_not,
-    bitwise_or,
-    bitwise_xor,
-    ceil,
-    clamp,
-    div,
-    eq,
-    equal,
+from nnlite.ops.exponential import (
     exp,
     expm1,
-    floor,
-    floor_divide,
-    ge,
-    gt,
-    isfinite,
-    isinf,
-    isnan,
-    le,
     log,
     log1p,
-    logical_and,
-    logical_not,
-    logical_or,
-    lt,
-    maximum,
-    minimum,
-    mul,
-    ne,
-    neg,
-    pow,
-    reciprocal,
-    relu,
-    remainder,
-    round,
-    rsqrt,
-    rsub,
-    sigmoid,
-    sign,
-    sqrt,
-    square,
-    sub,
-    tanh,
-    where,
 )
 from nnlite.ops.linalg import bmm, dot, matmul, mm, mv, outer
 from nnlite.ops.operands import get_default_dtype, set_default_dtype
+from nnlite.ops.power import (
+    pow,
+    reciprocal,
+    rsqrt,
+    sqrt,
+    square,
+)
 from nnlite.ops.random import (
     Generator,
     bernoulli,
@@ -126,6 +131,12 @@ from nnlite.ops.reduce import (
     sum,
     var,
 )
+from nnlite.ops.rounding import (
+    ceil,
+    floor,
+    round,
+    sign,
+)
 from nnlite.ops.shape import (
     broadcast_to,
     cat,
@@ -140,6 +151,9 @@ from nnlite.ops.shape import (
     t,
     transpose,
     unsqueeze,
+)
+from nnlite.ops.trigonometric import (
+    tanh,
 )
 from nnlite.printing import set_printoptions
 from nnlite.tensor import Size, Tensor

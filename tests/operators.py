@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import nnlite
-from nnlite.ops import elementwise, linalg, loss, norm, reduce
+from nnlite.ops import activation, linalg, loss, norm, reduce, trigonometric
 from nnlite.ops import random as random_ops
 
 
@@ -34,7 +34,7 @@ class _Functional:
     """``nn.functional`` as far as the operators carry it."""
 
     def __getattr__(self, name: str) -> Any:
-        for family in (elementwise, linalg, loss, norm, reduce, random_ops):
+        for family in (activation, trigonometric, linalg, loss, norm, reduce, random_ops):
             if hasattr(family, name):
                 return getattr(family, name)
         raise AttributeError(name)
@@ -199,133 +199,133 @@ def set_item(x: Any, index: Any, value: Any) -> Any:
 # ---- the table ----------------------------------------------------------------------------------
 
 ARITHMETIC = [
-    binary("elementwise.add", "AddBackward0"),
-    row("elementwise.add", "AddBackward0", lambda lib, x, y: lib.add(x, y, alpha=2), on(A, B),
+    binary("arithmetic.add", "AddBackward0"),
+    row("arithmetic.add", "AddBackward0", lambda lib, x, y: lib.add(x, y, alpha=2), on(A, B),
         on(B, A),
         differs={"bool": "a factor of 2 makes numbers of bools"}),
-    row("elementwise.add", "AddBackward0", lambda lib, x: 1 + (x + 2.5), on(A), on(())),
-    binary("elementwise.sub", "SubBackward0"),
+    row("arithmetic.add", "AddBackward0", lambda lib, x: 1 + (x + 2.5), on(A), on(())),
+    binary("arithmetic.sub", "SubBackward0"),
     row(
-        "elementwise.sub", "SubBackward0", lambda lib, x, y: lib.sub(x, y, alpha=2), on(A, B),
+        "arithmetic.sub", "SubBackward0", lambda lib, x, y: lib.sub(x, y, alpha=2), on(A, B),
         on(B, A),
         differs={"bool": "a factor of 2 makes numbers of bools"},
     ),
-    row("elementwise.rsub", "RsubBackward1", lambda lib, x: 2.5 - x, on(A), on(()),
+    row("arithmetic.rsub", "RsubBackward1", lambda lib, x: 2.5 - x, on(A), on(()),
         differs={"bool": "a number makes numbers of bools"}),
     row(
-        "elementwise.rsub", "RsubBackward1", lambda lib, x: lib.rsub(x, 3, alpha=2), on(A),
+        "arithmetic.rsub", "RsubBackward1", lambda lib, x: lib.rsub(x, 3, alpha=2), on(A),
         differs={"bool": "a number makes numbers of bools"},
     ),
-    binary("elementwise.mul", "MulBackward0"),
-    row("elementwise.mul", "MulBackward0", lambda lib, x: 2 * x * 1.5, on(A), on(())),
-    row("elementwise.mul", "MulBackward0", lambda lib, x: x * x, on(A), on(())),
-    binary("elementwise.div", "DivBackward0"),
-    row("elementwise.div", "DivBackward0", lambda lib, x: x / 4, on(A), on(())),
-    row("elementwise.rdiv", "MulBackward0", lambda lib, x: 2 / x, on(A), on(())),
-    unary("elementwise.neg", "NegBackward0", lambda lib, x: -x),
-    unary("elementwise.abs", "AbsBackward0", None, at_kinks((5,)), differs={"bool": MORE}),
+    binary("arithmetic.mul", "MulBackward0"),
+    row("arithmetic.mul", "MulBackward0", lambda lib, x: 2 * x * 1.5, on(A), on(())),
+    row("arithmetic.mul", "MulBackward0", lambda lib, x: x * x, on(A), on(())),
+    binary("arithmetic.div", "DivBackward0"),
+    row("arithmetic.div", "DivBackward0", lambda lib, x: x / 4, on(A), on(())),
+    row("power.rdiv", "MulBackward0", lambda lib, x: 2 / x, on(A), on(())),
+    unary("arithmetic.neg", "NegBackward0", lambda lib, x: -x),
+    unary("arithmetic.abs", "AbsBackward0", None, at_kinks((5,)), differs={"bool": MORE}),
     row(
-        "elementwise.remainder", "RemainderBackward0", lambda lib, x: lib.remainder(x, 0.75),
+        "arithmetic.remainder", "RemainderBackward0", lambda lib, x: lib.remainder(x, 0.75),
         on(A), on(()),
     ),
-    row("elementwise.remainder", "RemainderBackward0", lambda lib, x: x % 2, on((5,))),
-    binary("elementwise.remainder", "RemainderBackward1"),
+    row("arithmetic.remainder", "RemainderBackward0", lambda lib, x: x % 2, on((5,))),
+    binary("arithmetic.remainder", "RemainderBackward1"),
 ]  # fmt: skip
 
 POWERS = [
     *(
         row(
-            "elementwise.pow", "PowBackward0", lambda lib, x, n: lib.pow(x, n),
+            "power.pow", "PowBackward0", lambda lib, x, n: lib.pow(x, n),
             on(A, n=n), on((), n=n), domain="positive",
         )
         for n in (3, 0.5, -1, -2.5, 0, 1)
     ),
-    row("elementwise.pow", "PowBackward0", lambda lib, x: x**2, on(A), on((0, 3)), at_kinks((5,))),
-    row("elementwise.pow", "PowBackward0", lambda lib, x: x**3, on(A), on((0, 3)), at_kinks((5,))),
-    binary("elementwise.pow", "PowBackward1", lambda lib, x, y: lib.pow(x, y), domain="positive"),
+    row("power.pow", "PowBackward0", lambda lib, x: x**2, on(A), on((0, 3)), at_kinks((5,))),
+    row("power.pow", "PowBackward0", lambda lib, x: x**3, on(A), on((0, 3)), at_kinks((5,))),
+    binary("power.pow", "PowBackward1", lambda lib, x, y: lib.pow(x, y), domain="positive"),
     row(
-        "elementwise.pow", "PowBackward1", lambda lib, x, y: lib.pow(x, y),
+        "power.pow", "PowBackward1", lambda lib, x, y: lib.pow(x, y),
         on(Arg((6,), "zero and one"), Arg((6,), "above two"), smooth=False),
     ),
-    row("elementwise.rpow", "PowBackward2", lambda lib, x: 2**x, on(A), on(())),
-    row("elementwise.rpow", "PowBackward2", lambda lib, x: 0.5**x, on(A)),
-    row("elementwise.rpow", "PowBackward2", lambda lib, x: 0.0**x, on(A, smooth=False),
+    row("power.rpow", "PowBackward2", lambda lib, x: 2**x, on(A), on(())),
+    row("power.rpow", "PowBackward2", lambda lib, x: 0.5**x, on(A)),
+    row("power.rpow", "PowBackward2", lambda lib, x: 0.0**x, on(A, smooth=False),
         domain="positive"),
-    unary("elementwise.square", "PowBackward0"),
-    unary("elementwise.sqrt", "SqrtBackward0", domain="positive"),
-    unary("elementwise.rsqrt", "RsqrtBackward0", domain="positive"),
-    unary("elementwise.reciprocal", "ReciprocalBackward0"),
+    unary("power.square", "PowBackward0"),
+    unary("power.sqrt", "SqrtBackward0", domain="positive"),
+    unary("power.rsqrt", "RsqrtBackward0", domain="positive"),
+    unary("power.reciprocal", "ReciprocalBackward0"),
 ]  # fmt: skip
 
 TRANSCENDENTAL = [
-    unary("elementwise.exp", "ExpBackward0"),
-    unary("elementwise.expm1", "Expm1Backward0"),
-    unary("elementwise.log", "LogBackward0", domain="positive"),
-    unary("elementwise.log1p", "Log1PBackward0", domain="positive"),
-    unary("elementwise.sigmoid", "SigmoidBackward0", None, on(Arg((6,), "wide"))),
-    unary("elementwise.tanh", "TanhBackward0", None, on(Arg((6,), "wide"))),
+    unary("exponential.exp", "ExpBackward0"),
+    unary("exponential.expm1", "Expm1Backward0"),
+    unary("exponential.log", "LogBackward0", domain="positive"),
+    unary("exponential.log1p", "Log1PBackward0", domain="positive"),
+    unary("activation.sigmoid", "SigmoidBackward0", None, on(Arg((6,), "wide"))),
+    unary("trigonometric.tanh", "TanhBackward0", None, on(Arg((6,), "wide"))),
 ]
 
 ACTIVATIONS = [
-    unary("elementwise.relu", "ReluBackward0", None, at_kinks((5,)),
+    unary("activation.relu", "ReluBackward0", None, at_kinks((5,)),
           differs={"bool": MORE}),
     unary(
-        "elementwise.leaky_relu", "LeakyReluBackward0", lambda lib, x: lib.F.leaky_relu(x, 0.1),
+        "activation.leaky_relu", "LeakyReluBackward0", lambda lib, x: lib.F.leaky_relu(x, 0.1),
         at_kinks((5,)), integers=False,
     ),
-    unary("elementwise.gelu", "GeluBackward0", lambda lib, x: lib.F.gelu(x), on(Arg((8,), "wide")),
+    unary("activation.gelu", "GeluBackward0", lambda lib, x: lib.F.gelu(x), on(Arg((8,), "wide")),
           integers=False),
     unary(
-        "elementwise.gelu", "GeluBackward0", lambda lib, x: lib.F.gelu(x, approximate="tanh"),
+        "activation.gelu", "GeluBackward0", lambda lib, x: lib.F.gelu(x, approximate="tanh"),
         integers=False,
     ),
     unary(
-        "elementwise.softplus", "SoftplusBackward0", lambda lib, x: lib.F.softplus(x),
+        "activation.softplus", "SoftplusBackward0", lambda lib, x: lib.F.softplus(x),
         on(Arg((6,), "wide")), integers=False,
     ),
     unary(
-        "elementwise.softplus", "SoftplusBackward0", lambda lib, x: lib.F.softplus(x, 2, 1),
+        "activation.softplus", "SoftplusBackward0", lambda lib, x: lib.F.softplus(x, 2, 1),
         integers=False,
     ),
 ]  # fmt: skip
 
 CHOOSING = [
     row(
-        "elementwise.clamp", "ClampBackward1", lambda lib, x, **o: lib.clamp(x, **o),
+        "choose.clamp", "ClampBackward1", lambda lib, x, **o: lib.clamp(x, **o),
         on(A, min=-0.5, max=0.7), on(A, min=0.3),
         on(A, max=0.3), on((), min=-1, max=1), on((0, 3), min=0, max=1),
         at_kinks((6,), min=0, max=1), at_kinks((6,), min=0),
         at_kinks((6,), max=0),
         differs={"uint8": "no bounds below 0 for uint8"},
     ),
-    binary("elementwise.maximum", "MaximumBackward0", None, at_kinks((9,), (9,)),
+    binary("choose.maximum", "MaximumBackward0", None, at_kinks((9,), (9,)),
         at_kinks((5, 3), (3,))),
-    binary("elementwise.minimum", "MinimumBackward0", None, at_kinks((9,), (9,)),
+    binary("choose.minimum", "MinimumBackward0", None, at_kinks((9,), (9,)),
         at_kinks((5, 3), (3,))),
     row(
-        "elementwise.where", "WhereBackward0", lambda lib, c, x, y: lib.where(c, x, y),
+        "choose.where", "WhereBackward0", lambda lib, c, x, y: lib.where(c, x, y),
         *(on(Arg(s, "mask"), x, y) for s, x, y in [(A, A, A), (A, B, ()), ((2, 1), B, A),
                                                    ((), A, B), ((0, 3), (0, 3), B), ((), (), ())]),
     ),
     row(
-        "elementwise.where", "WhereBackward0",
+        "choose.where", "WhereBackward0",
         lambda lib, c, x: lib.where(c, x, 0.5) + lib.where(c, 2, x),
         on(Arg(A, "mask"), A, grad_fn="AddBackward0"),
     ),
 ]  # fmt: skip
 
 NOT_DIFFERENTIABLE = [
-    unary("elementwise.sign", "SignBackward0", None, at_kinks((5,))),
+    unary("rounding.sign", "SignBackward0", None, at_kinks((5,))),
     *(
-        binary(f"elementwise.{name}", None, None, at_kinks((9,), (9,)))
+        binary(f"compare.{name}", None, None, at_kinks((9,), (9,)))
         for name in ("eq", "ne", "lt", "le", "gt", "ge")
     ),
-    *(binary(f"elementwise.logical_{name}", None, None, at_kinks((9,), (9,))) for name in ("and",
+    *(binary(f"compare.logical_{name}", None, None, at_kinks((9,), (9,))) for name in ("and",
         "or")),
-    unary("elementwise.logical_not", None, None, at_kinks((5,))),
+    unary("compare.logical_not", None, None, at_kinks((5,))),
     *(
         row(
-            f"elementwise.bitwise_{name}", None, lambda lib, x, y, f: getattr(lib, f)(x, y),
+            f"compare.bitwise_{name}", None, lambda lib, x, y, f: getattr(lib, f)(x, y),
             on(Arg(A, 9), Arg(A, 9), f=f"bitwise_{name}"),
             on(Arg(A, "mask"), Arg(A, "mask"), f=f"bitwise_{name}"),
             on(Arg(A, 9), Arg(B, 9), f=f"bitwise_{name}"), integers=False,
@@ -333,25 +333,25 @@ NOT_DIFFERENTIABLE = [
         for name in ("and", "or", "xor")
     ),
     row(
-        "elementwise.bitwise_not", None, lambda lib, x: ~x, on(Arg(A, 9)), on(Arg(A, "mask")),
+        "compare.bitwise_not", None, lambda lib, x: ~x, on(Arg(A, 9)), on(Arg(A, "mask")),
         integers=False,
     ),
-    *(unary(f"elementwise.{name}", None, None, on(Arg((6,), "special"))) for name in ("isnan",
+    *(unary(f"compare.{name}", None, None, on(Arg((6,), "special"))) for name in ("isnan",
         "isinf", "isfinite")),
     *(
-        unary(f"elementwise.{name}", f"{name.capitalize()}Backward0", None,
+        unary(f"rounding.{name}", f"{name.capitalize()}Backward0", None,
             on(Arg((9,), "halves"), smooth=False),
               differs={} if name == "round" else {"bool": MORE})
         for name in ("floor", "ceil", "round")
     ),
     row(
-        "elementwise.floor_divide", "DivBackward2", lambda lib, x, y: x // y,
+        "arithmetic.floor_divide", "DivBackward2", lambda lib, x, y: x // y,
         *(on(*shapes, torch_grad_fn="NotImplemented") for shapes in ((A, A), (A, B), ((), ()),
             ((0, 3), B))),
     ),
-    row("elementwise.div", "DivBackward2", lambda lib, x, y: lib.div(x, y, rounding_mode="trunc"),
+    row("arithmetic.div", "DivBackward2", lambda lib, x, y: lib.div(x, y, rounding_mode="trunc"),
         on(A, B)),
-    row("elementwise.round", "RoundBackward1", lambda lib, x: lib.round(x, decimals=1), on((9,)),
+    row("rounding.round", "RoundBackward1", lambda lib, x: lib.round(x, decimals=1), on((9,)),
         integers=False),
 ]  # fmt: skip
 

@@ -1,7 +1,6 @@
 """The functions behind the layers, under torch's names: ``import nnlite.nn.functional as F``."""
 
 from nnlite.ops.activation import gelu, leaky_relu, relu, sigmoid, softplus
-from nnlite.ops.trigonometric import tanh
 from nnlite.ops.linalg import linear
 from nnlite.ops.loss import (
     binary_cross_entropy,
@@ -14,6 +13,7 @@ from nnlite.ops.loss import (
 from nnlite.ops.norm import batch_norm
 from nnlite.ops.random import dropout
 from nnlite.ops.reduce import log_softmax, softmax
+from nnlite.ops.trigonometric import tanh
 
 __all__ = [
     "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy",

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.node import Node, record
-from nnlite.ops import elementwise, reduce
-from nnlite.ops.elementwise import sigmoid_of, softplus_of
+from nnlite.ops import arithmetic, reduce
+from nnlite.ops.activation import sigmoid_of, softplus_of
 from nnlite.ops.operands import Array, array_of
 from nnlite.tensor import Tensor, wrap
 
@@ -272,7 +272,7 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     _, y = _pair("l1_loss", input, target)
     if y is not target.array:
         target = wrap(y)
-    loss = elementwise.abs(elementwise.sub(input, target))
+    loss = arithmetic.abs(arithmetic.sub(input, target))
     if reduction == "none":
         return loss
     if reduction == "sum":
@@ -421,9 +421,9 @@ def _soft_cross_entropy(
         share = (1 - smoothing) * target + smoothing / count
         terms = reduce.sum(log_p * share * wrap(w.reshape(along)), classes)
         if reduction == "none":
-            return elementwise.neg(terms)
-        total = elementwise.neg(reduce.sum(terms))
-        return total if reduction == "sum" else elementwise.div(total, terms.array.size)
+            return arithmetic.neg(terms)
+        total = arithmetic.neg(reduce.sum(terms))
+        return total if reduction == "sum" else arithmetic.div(total, terms.array.size)
     hard = nll_loss(log_p, target, weight, ignore_index, reduction)
     counted = (y != ignore_index).astype(x.dtype)
     even = reduce.sum(log_p * wrap(w.reshape(along)), classes) * wrap(-counted / count)
@@ -431,5 +431,5 @@ def _soft_cross_entropy(
         even = reduce.sum(even)
     if reduction == "mean":
         weights = np.where(counted != 0, w[np.where(counted != 0, y, 0)], 0).sum()
-        even = elementwise.div(even, wrap(weights))
+        even = arithmetic.div(even, wrap(weights))
     return (1 - smoothing) * hard + smoothing * even

@@ -9,7 +9,22 @@ from __future__ import annotations
 from typing import Any
 
 from nnlite.autograd import engine, mutation
-from nnlite.ops import elementwise, index, inplace, linalg, random, reduce, shape
+from nnlite.ops import (
+    activation,
+    arithmetic,
+    choose,
+    compare,
+    exponential,
+    index,
+    inplace,
+    linalg,
+    power,
+    random,
+    reduce,
+    rounding,
+    shape,
+    trigonometric,
+)
 
 
 class Methods:
@@ -18,58 +33,58 @@ class Methods:
     __slots__ = ()
 
     # elementwise
-    abs = elementwise.abs
-    add = elementwise.add
-    allclose = elementwise.allclose
-    bitwise_and = elementwise.bitwise_and
-    bitwise_not = elementwise.bitwise_not
-    bitwise_or = elementwise.bitwise_or
-    bitwise_xor = elementwise.bitwise_xor
-    ceil = elementwise.ceil
-    clamp = elementwise.clamp
-    div = elementwise.div
-    eq = elementwise.eq
-    equal = elementwise.equal
-    exp = elementwise.exp
-    expm1 = elementwise.expm1
-    floor = elementwise.floor
-    floor_divide = elementwise.floor_divide
-    ge = elementwise.ge
-    gt = elementwise.gt
-    isfinite = elementwise.isfinite
-    isinf = elementwise.isinf
-    isnan = elementwise.isnan
-    le = elementwise.le
-    log = elementwise.log
-    log1p = elementwise.log1p
-    logical_and = elementwise.logical_and
-    logical_not = elementwise.logical_not
-    logical_or = elementwise.logical_or
-    lt = elementwise.lt
-    maximum = elementwise.maximum
-    minimum = elementwise.minimum
-    mul = elementwise.mul
-    ne = elementwise.ne
-    neg = elementwise.neg
-    pow = elementwise.pow
-    reciprocal = elementwise.reciprocal
-    relu = elementwise.relu
-    remainder = elementwise.remainder
-    round = elementwise.round
-    rsqrt = elementwise.rsqrt
-    sigmoid = elementwise.sigmoid
-    sign = elementwise.sign
-    sqrt = elementwise.sqrt
-    square = elementwise.square
-    sub = elementwise.sub
-    tanh = elementwise.tanh
-    absolute = elementwise.abs
-    clip = elementwise.clamp
-    divide = elementwise.div
-    multiply = elementwise.mul
-    negative = elementwise.neg
-    subtract = elementwise.sub
-    true_divide = elementwise.div
+    abs = arithmetic.abs
+    add = arithmetic.add
+    allclose = compare.allclose
+    bitwise_and = compare.bitwise_and
+    bitwise_not = compare.bitwise_not
+    bitwise_or = compare.bitwise_or
+    bitwise_xor = compare.bitwise_xor
+    ceil = rounding.ceil
+    clamp = choose.clamp
+    div = arithmetic.div
+    eq = compare.eq
+    equal = compare.equal
+    exp = exponential.exp
+    expm1 = exponential.expm1
+    floor = rounding.floor
+    floor_divide = arithmetic.floor_divide
+    ge = compare.ge
+    gt = compare.gt
+    isfinite = compare.isfinite
+    isinf = compare.isinf
+    isnan = compare.isnan
+    le = compare.le
+    log = exponential.log
+    log1p = exponential.log1p
+    logical_and = compare.logical_and
+    logical_not = compare.logical_not
+    logical_or = compare.logical_or
+    lt = compare.lt
+    maximum = choose.maximum
+    minimum = choose.minimum
+    mul = arithmetic.mul
+    ne = compare.ne
+    neg = arithmetic.neg
+    pow = power.pow
+    reciprocal = power.reciprocal
+    relu = activation.relu
+    remainder = arithmetic.remainder
+    round = rounding.round
+    rsqrt = power.rsqrt
+    sigmoid = activation.sigmoid
+    sign = rounding.sign
+    sqrt = power.sqrt
+    square = power.square
+    sub = arithmetic.sub
+    tanh = trigonometric.tanh
+    absolute = arithmetic.abs
+    clip = choose.clamp
+    divide = arithmetic.div
+    multiply = arithmetic.mul
+    negative = arithmetic.neg
+    subtract = arithmetic.sub
+    true_divide = arithmetic.div
 
     # reductions
     all = reduce.all
@@ -145,38 +160,38 @@ class Methods:
     backward = engine.backward_method
 
     # Python's operators
-    __abs__ = elementwise.abs
-    __add__ = elementwise.add
-    __radd__ = elementwise.add
+    __abs__ = arithmetic.abs
+    __add__ = arithmetic.add
+    __radd__ = arithmetic.add
     __iadd__ = inplace.add_
-    __sub__ = elementwise.sub
-    __rsub__ = elementwise.rsub
+    __sub__ = arithmetic.sub
+    __rsub__ = arithmetic.rsub
     __isub__ = inplace.sub_
-    __mul__ = elementwise.mul
-    __rmul__ = elementwise.mul
+    __mul__ = arithmetic.mul
+    __rmul__ = arithmetic.mul
     __imul__ = inplace.mul_
-    __truediv__ = elementwise.div
-    __rtruediv__ = elementwise.rdiv
+    __truediv__ = arithmetic.div
+    __rtruediv__ = power.rdiv
     __itruediv__ = inplace.div_
-    __floordiv__ = elementwise.floor_divide
-    __mod__ = elementwise.remainder
-    __pow__ = elementwise.pow
-    __rpow__ = elementwise.rpow
-    __neg__ = elementwise.neg
+    __floordiv__ = arithmetic.floor_divide
+    __mod__ = arithmetic.remainder
+    __pow__ = power.pow
+    __rpow__ = power.rpow
+    __neg__ = arithmetic.neg
     __matmul__ = linalg.matmul
-    __eq__ = elementwise.eq  # type: ignore[assignment]
-    __ne__ = elementwise.ne  # type: ignore[assignment]
-    __lt__ = elementwise.lt
-    __le__ = elementwise.le
-    __gt__ = elementwise.gt
-    __ge__ = elementwise.ge
-    __and__ = elementwise.bitwise_and
-    __rand__ = elementwise.bitwise_and
-    __or__ = elementwise.bitwise_or
-    __ror__ = elementwise.bitwise_or
-    __xor__ = elementwise.bitwise_xor
-    __rxor__ = elementwise.bitwise_xor
-    __invert__ = elementwise.bitwise_not
+    __eq__ = compare.eq  # type: ignore[assignment]
+    __ne__ = compare.ne  # type: ignore[assignment]
+    __lt__ = compare.lt
+    __le__ = compare.le
+    __gt__ = compare.gt
+    __ge__ = compare.ge
+    __and__ = compare.bitwise_and
+    __rand__ = compare.bitwise_and
+    __or__ = compare.bitwise_or
+    __ror__ = compare.bitwise_or
+    __xor__ = compare.bitwise_xor
+    __rxor__ = compare.bitwise_xor
+    __invert__ = compare.bitwise_not
     __getitem__ = index.getitem
     __setitem__ = index.setitem
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnlite.tensor import Tensor, ndarray, wrap
 
-__all__ = ["float_array", "operands", "result_type", "unbroadcast"]
+__all__ = ["float_array", "no_bools", "operands", "result_type", "unbroadcast"]
 
 Array = Any  # a NumPy array or one that dispatches like it
 Shapes = tuple[tuple[int, ...], tuple[int, ...]]
@@ -117,6 +117,12 @@ def _as_dtype(x: Tensor, dtype: np.dtype[Any]) -> Tensor:
     if x.array.dtype == dtype:
         return x
     return x.to(dtype)
+
+
+def no_bools(function: str, *values: Any) -> None:
+    """Refuse bools, which NumPy would make small numbers of."""
+    if all(getattr(value, "dtype", np.bool_) == np.bool_ for value in values):
+        raise TypeError(f"{function}: not defined for bool tensors; convert first: tensor.int()")
 
 
 _RANK = {"b": 0, "u": 1, "i": 1, "f": 2, "c": 3}

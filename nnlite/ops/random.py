@@ -8,8 +8,8 @@ import numpy as np
 
 from nnlite.autograd.node import record
 from nnlite.ops import operands
+from nnlite.ops.arithmetic import MulBackward0
 from nnlite.ops.create import _finish
-from nnlite.ops.elementwise import MulBackward0
 from nnlite.ops.operands import array_of, float_array
 from nnlite.ops.shape import _sizes
 from nnlite.tensor import Tensor, wrap

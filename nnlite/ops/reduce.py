@@ -377,7 +377,7 @@ def _choose(
     keepdim: bool,
 ) -> Any:
     if isinstance(dim, Tensor):
-        from nnlite.ops.elementwise import maximum, minimum
+        from nnlite.ops.choose import maximum, minimum
 
         return (maximum if function == "max" else minimum)(input, dim)
     if dim is None:

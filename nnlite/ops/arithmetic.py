@@ -1,0 +1,259 @@
+"""Arithmetic, element by element: sums, products, quotients, remainders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnlite.autograd.node import Node, record
+from nnlite.ops.operands import Array, array_of, no_bools, operands, unbroadcast
+from nnlite.tensor import Tensor
+
+
+class AddBackward0(Node):
+    """y = a + b:   ∂a = g,   ∂b = g"""
+
+    __slots__ = ()
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        if self.meta is None:
+            return g, g
+        return unbroadcast(g, self.meta[0]), unbroadcast(g, self.meta[1])
+
+
+def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """``input + alpha * other``, with broadcasting.
+
+    >>> import nnlite
+    >>> nnlite.add(nnlite.tensor([1.0, 2.0]), 1)
+    tensor([2., 3.])
+    """
+    if alpha != 1:
+        other = mul(other, alpha) if isinstance(other, Tensor) else other * alpha
+    a, b, edges, shapes = operands("add", input, other)
+    return record(a + b, AddBackward0, edges, (), shapes)
+
+
+class SubBackward0(Node):
+    """y = a - b:   ∂a = g,   ∂b = -g"""
+
+    __slots__ = ()
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        to_a, to_b = self.edges
+        shape_a, shape_b = self.meta or (g.shape, g.shape)
+        return (
+            unbroadcast(g, shape_a) if to_a else None,
+            unbroadcast(-g, shape_b) if to_b else None,
+        )
+
+
+class RsubBackward1(SubBackward0):
+    """y = c - x:   ∂x = -g"""
+
+    __slots__ = ()
+
+
+def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """``input - alpha * other``, with broadcasting.
+
+    >>> import nnlite
+    >>> nnlite.sub(nnlite.tensor([1.0, 2.0]), 1)
+    tensor([0., 1.])
+    """
+    if alpha != 1:
+        other = mul(other, alpha) if isinstance(other, Tensor) else other * alpha
+    a, b, edges, shapes = operands("sub", input, other)
+    if all(getattr(v, "dtype", np.float32) == np.bool_ for v in (a, b)):
+        raise TypeError("sub: bool tensors cannot be subtracted; use logical_xor (^), or convert")
+    return record(a - b, SubBackward0, edges, (), shapes)
+
+
+def rsub(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
+    """``other - alpha * input``.
+
+    >>> import nnlite
+    >>> nnlite.rsub(nnlite.tensor([1.0, 2.0]), 3)
+    tensor([2., 1.])
+    """
+    if alpha != 1:
+        input = mul(input, alpha)
+    a, b, edges, shapes = operands("rsub", other, input)
+    return record(a - b, RsubBackward1, edges, (), shapes)
+
+
+class MulBackward0(Node):
+    """y = a b:   ∂a = g b,   ∂b = g a"""
+
+    __slots__ = ()
+    lifts = (0, 1)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        a, b = self.saved
+        to_a, to_b = self.edges
+        shape_a, shape_b = self.meta or (g.shape, g.shape)
+        return (
+            unbroadcast(g * b, shape_a) if to_a else None,
+            unbroadcast(g * a, shape_b) if to_b else None,
+        )
+
+
+def mul(input: Any, other: Any) -> Tensor:
+    """``input * other``, with broadcasting.
+
+    >>> import nnlite
+    >>> nnlite.mul(nnlite.tensor([1.0, 2.0]), 3)
+    tensor([3., 6.])
+    """
+    a, b, edges, shapes = operands("mul", input, other)
+    saved = (a if edges[1] else None, b if edges[0] else None)
+    return record(a * b, MulBackward0, edges, saved, shapes)
+
+
+class DivBackward0(Node):
+    """y = a / b:   ∂a = g / b,   ∂b = -g a / b²"""
+
+    __slots__ = ()
+    lifts = (0, 1)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        a, b = self.saved
+        to_a, to_b = self.edges
+        shape_a, shape_b = self.meta or (g.shape, g.shape)
+        return (
+            unbroadcast(g / b, shape_a) if to_a else None,
+            unbroadcast(-g * ((a / b) / b), shape_b) if to_b else None,
+        )
+
+
+class DivBackward2(Node):
+    """y = a / b, rounded:   ∂a = 0,   ∂b = 0"""
+
+    __slots__ = ()
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        shape_a, shape_b = self.meta or (g.shape, g.shape)
+        return np.zeros_like(g, shape=shape_a), np.zeros_like(g, shape=shape_b)
+
+
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """``input / other``, with broadcasting; integers give floats.
+
+    Args:
+        rounding_mode: None; ``"floor"`` or ``"trunc"`` round the quotient (its derivative is 0).
+
+    >>> import nnlite
+    >>> nnlite.div(nnlite.tensor([1, 2]), 2)
+    tensor([0.5000, 1.0000])
+    """
+    a, b, edges, shapes = operands("div", input, other)
+    if rounding_mode is not None:
+        if rounding_mode not in ("floor", "trunc"):
+            raise ValueError(
+                f"div: rounding_mode must be None, 'floor' or 'trunc', got {rounding_mode!r}"
+            )
+        no_bools("div", a, b)
+        y = np.floor_divide(a, b) if rounding_mode == "floor" else _trunc_divide(a, b)
+        return record(y, DivBackward2, edges, (), shapes)
+    if getattr(a, "dtype", getattr(b, "dtype", None)).kind != "f":  # type: ignore[union-attr]
+        a, b = (v.astype(np.float32) if hasattr(v, "dtype") else v for v in (a, b))
+    saved = (a if edges[1] else None, b if edges[1] or edges[0] else None)
+    return record(a / b, DivBackward0, edges, saved, shapes)
+
+
+def _trunc_divide(a: Array, b: Array) -> Array:
+    quotient = np.trunc(a / b)
+    return quotient.astype(a.dtype) if a.dtype.kind in "iu" else quotient
+
+
+def floor_divide(input: Any, other: Any) -> Tensor:
+    """The quotient rounded towards minus infinity, as Python's ``//``; its derivative is 0.
+
+    >>> import nnlite
+    >>> nnlite.tensor([7, -7]) // 2
+    tensor([ 3, -4])
+    """
+    return div(input, other, rounding_mode="floor")
+
+
+class RemainderBackward0(Node):
+    """y = a mod c:   ∂a = g"""
+
+    __slots__ = ()
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        return (g,)
+
+
+class RemainderBackward1(Node):
+    """y = a mod b = a - b ⌊a/b⌋:   ∂a = g,   ∂b = -g ⌊a/b⌋"""
+
+    __slots__ = ()
+    lifts = (None,)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        (quotient,) = self.saved
+        to_a, to_b = self.edges
+        shape_a, shape_b = self.meta or (g.shape, g.shape)
+        return (
+            unbroadcast(g, shape_a) if to_a else None,
+            unbroadcast(-g * quotient, shape_b) if to_b else None,
+        )
+
+
+def remainder(input: Any, other: Any) -> Tensor:
+    """The remainder with the sign of the divisor, as Python's ``%``.
+
+    >>> import nnlite
+    >>> nnlite.remainder(nnlite.tensor([5.0, -5.0]), 3)
+    tensor([2., 1.])
+    """
+    a, b, edges, shapes = operands("remainder", input, other)
+    no_bools("remainder", a, b)
+    y = np.remainder(a, b)
+    if not hasattr(b, "dtype"):
+        return record(y, RemainderBackward0, edges[:1])
+    quotient = np.floor_divide(a, b) if edges[1] else None
+    return record(y, RemainderBackward1, edges, (quotient,), shapes)
+
+
+class NegBackward0(Node):
+    """y = -x:   ∂x = -g"""
+
+    __slots__ = ()
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        return (-g,)
+
+
+def neg(input: Tensor) -> Tensor:
+    """``-input``.
+
+    >>> import nnlite
+    >>> nnlite.neg(nnlite.tensor([1.0, -2.0]))
+    tensor([-1.,  2.])
+    """
+    return record(-array_of("neg", input), NegBackward0, (input._node,))
+
+
+class AbsBackward0(Node):
+    """y = |x|:   ∂x = g sign(x)"""
+
+    __slots__ = ()
+    lifts = (0,)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        (x,) = self.saved
+        return (g * np.sign(x),)
+
+
+def abs(input: Tensor) -> Tensor:
+    """The absolute value; the derivative at 0 is 0.
+
+    >>> import nnlite
+    >>> nnlite.abs(nnlite.tensor([1.0, -2.0]))
+    tensor([1., 2.])
+    """
+    a = array_of("abs", input)
+    return record(np.absolute(a), AbsBackward0, (input._node,), (a,))

@@ -1,0 +1,145 @@
+"""Choosing between values, element by element: limits, larger and smaller, where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnlite.autograd.node import Node, record
+from nnlite.ops.operands import Array, array_of, constant, float_array, operands, unbroadcast
+from nnlite.tensor import Tensor, wrap
+
+
+class ClampBackward1(Node):
+    """y = min(max(x, lo), hi):   ∂x = g [lo ≤ x ≤ hi]"""
+
+    __slots__ = ()
+    lifts = (0,)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        (x,) = self.saved
+        low, high = self.meta
+        inside: Any = True
+        if low is not None:
+            inside = inside & (x >= low)
+        if high is not None:
+            inside = inside & (x <= high)
+        return (np.where(inside, g, 0),)
+
+
+def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """``input`` limited to ``[min, max]``; within, bounds included, the gradient passes.
+
+    >>> import nnlite
+    >>> nnlite.clamp(nnlite.tensor([-1.0, 0.5, 3.0]), 0, 1)
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    a = array_of("clamp", input)
+    if min is None and max is None:
+        raise ValueError("clamp: at least one of min and max must be given")
+    if isinstance(min, Tensor) or isinstance(max, Tensor):
+        raise NotImplementedError(
+            "clamp: bounds must be numbers; use maximum and minimum for tensors"
+        )
+    if isinstance(min, float) or isinstance(max, float):
+        a = float_array("clamp", input)
+    y = a
+    if min is not None:
+        min = constant("clamp", min)
+        y = np.maximum(y, min)
+    if max is not None:
+        max = constant("clamp", max)
+        y = np.minimum(y, max)
+    return record(y, ClampBackward1, (input._node,), (a,), (min, max))
+
+
+class MaximumBackward0(Node):
+    """y = max(a, b):   ∂a = g [a > b],   ∂b = g [b > a];   half each where a = b"""
+
+    __slots__ = ()
+    lifts = (0, 1)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        a, b = self.saved
+        return self.share(g, a > b, a == b)
+
+    def share(self, g: Array, to_first: Array, tie: Array) -> tuple[Array, ...]:
+        to_a, to_b = self.edges
+        shape_a, shape_b = self.meta or (g.shape, g.shape)
+        first = np.where(tie, 0.5 * g, np.where(to_first, g, 0))
+        return (
+            unbroadcast(first, shape_a) if to_a else None,
+            unbroadcast(g - first, shape_b) if to_b else None,
+        )
+
+
+class MinimumBackward0(MaximumBackward0):
+    """y = min(a, b):   ∂a = g [a < b],   ∂b = g [b < a];   half each where a = b"""
+
+    __slots__ = ()
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        a, b = self.saved
+        return self.share(g, a < b, a == b)
+
+
+def maximum(input: Any, other: Any) -> Tensor:
+    """The larger of two tensors, element by element.
+
+    >>> import nnlite
+    >>> nnlite.maximum(nnlite.tensor([1.0, 5.0]), nnlite.tensor([3.0, 2.0]))
+    tensor([3., 5.])
+    """
+    a, b, edges, shapes = operands("maximum", input, other)
+    return record(np.maximum(a, b), MaximumBackward0, edges, (a, b), shapes)
+
+
+def minimum(input: Any, other: Any) -> Tensor:
+    """The smaller of two tensors, element by element.
+
+    >>> import nnlite
+    >>> nnlite.minimum(nnlite.tensor([1.0, 5.0]), nnlite.tensor([3.0, 2.0]))
+    tensor([1., 2.])
+    """
+    a, b, edges, shapes = operands("minimum", input, other)
+    return record(np.minimum(a, b), MinimumBackward0, edges, (a, b), shapes)
+
+
+class WhereBackward0(Node):
+    """y = a if c else b:   ∂a = g [c],   ∂b = g [not c]"""
+
+    __slots__ = ()
+    lifts = (None,)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        (condition,) = self.saved
+        to_a, to_b = self.edges
+        shape_a, shape_b = self.meta
+        return (
+            unbroadcast(np.where(condition, g, 0), shape_a) if to_a else None,
+            unbroadcast(np.where(condition, 0, g), shape_b) if to_b else None,
+        )
+
+
+def where(condition: Any, input: Any, other: Any) -> Tensor:
+    """``input`` where ``condition`` holds, ``other`` elsewhere, with broadcasting.
+
+    >>> import nnlite
+    >>> x = nnlite.tensor([1.0, -2.0])
+    >>> nnlite.where(x > 0, x, 0)
+    tensor([1., 0.])
+    """
+    chosen = condition.array if isinstance(condition, Tensor) else condition
+    if getattr(chosen, "dtype", np.float32) != np.bool_:
+        raise TypeError(
+            "where: condition must be a bool tensor, got "
+            f"{getattr(chosen, 'dtype', type(chosen).__name__)}; compare first: x != 0"
+        )
+    if not isinstance(input, Tensor) and not isinstance(other, Tensor):
+        dtype = float if isinstance(input, float) or isinstance(other, float) else None
+        y = np.where(chosen, input, other)
+        return wrap(y.astype(np.float32) if dtype is float else y)
+    a, b, edges, _ = operands("where", input, other)
+    shapes = (getattr(a, "shape", ()), getattr(b, "shape", ()))
+    return record(np.where(chosen, a, b), WhereBackward0, edges, (chosen,), shapes)

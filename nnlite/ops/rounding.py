@@ -1,0 +1,86 @@
+"""Steps: sign and the ways to round. Constant in pieces, so their derivative is 0."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnlite.autograd.node import Node, record
+from nnlite.ops.operands import Array, array_of, no_bools
+from nnlite.tensor import Tensor
+
+
+class SignBackward0(Node):
+    """y = sign x:   ∂x = 0"""
+
+    __slots__ = ()
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        return (np.zeros_like(g),)
+
+
+def sign(input: Tensor) -> Tensor:
+    """-1, 0 or 1; its derivative is 0.
+
+    >>> import nnlite
+    >>> nnlite.sign(nnlite.tensor([3.0, 0.0, -2.0]))
+    tensor([ 1.,  0., -1.])
+    """
+    a = array_of("sign", input)
+    return record(a.copy() if a.dtype == np.bool_ else np.sign(a), SignBackward0, (input._node,))
+
+
+class FloorBackward0(SignBackward0):
+    """y = ⌊x⌋:   ∂x = 0"""
+
+    __slots__ = ()
+
+
+class CeilBackward0(SignBackward0):
+    """y = ⌈x⌉:   ∂x = 0"""
+
+    __slots__ = ()
+
+
+class RoundBackward0(SignBackward0):
+    """y = x, rounded:   ∂x = 0"""
+
+    __slots__ = ()
+
+
+class RoundBackward1(SignBackward0):
+    """y = x, rounded to decimals:   ∂x = 0"""
+
+    __slots__ = ()
+
+
+def floor(input: Tensor) -> Tensor:
+    """The largest whole number not above each element; its derivative is 0.
+
+    >>> import nnlite
+    >>> nnlite.floor(nnlite.tensor([1.5, -1.5]))
+    tensor([ 1., -2.])
+    """
+    return record(np.floor(array_of("floor", input)), FloorBackward0, (input._node,))
+
+
+def ceil(input: Tensor) -> Tensor:
+    """The smallest whole number not below each element; its derivative is 0.
+
+    >>> import nnlite
+    >>> nnlite.ceil(nnlite.tensor([1.5, -1.5]))
+    tensor([ 2., -1.])
+    """
+    return record(np.ceil(array_of("ceil", input)), CeilBackward0, (input._node,))
+
+
+def round(input: Tensor, *, decimals: int = 0) -> Tensor:
+    """Each element rounded, halves to even; its derivative is 0.
+
+    >>> import nnlite
+    >>> nnlite.round(nnlite.tensor([0.5, 1.5, -1.2]))
+    tensor([ 0.,  2., -1.])
+    """
+    a = array_of("round", input)
+    no_bools("round", a)
+    node = RoundBackward1 if decimals else RoundBackward0
+    return record(np.round(a, decimals), node, (input._node,))
