@@ -63,6 +63,10 @@ UNRECORDED: dict[str, Callable[..., Any]] = {
     "no_grad set": lambda x, y: x.__setitem__(0, 0.125),
     "no_grad exp": lambda x, y: x.exp(),
 }
+NEED_A_ROW = {
+    "row", "slice", "pick", "half", "set first", "set last", "set number", "set some", "put row",
+    "no_grad set",
+}  # fmt: skip
 RECORDED = {**FRESH, **VIEWS, **IN_PLACE}
 STEPS = {**RECORDED, **UNRECORDED}
 HIDES = {"detach_", *UNRECORDED}
@@ -74,7 +78,7 @@ class Outcome(NamedTuple):
     """What a program did.
 
     Attributes:
-        error: what it raised, and at which step (its length: in backward).
+        error: what it raised, and at which step, from 1 (one more than there are: in backward).
         values: of all tensors in the pool.
         needs: which of them require gradients.
         gradients: of the leaves; None where there is none.
@@ -96,8 +100,7 @@ def compatible(name: str, x: Any, y: Any) -> bool:
     """Whether the shapes allow the step; decided here, so that both libraries do the same."""
     sx, sy = tuple(x.shape), tuple(y.shape)
     target = sx
-    if name in ("row", "slice", "pick", "half", "set first", "set last", "set number", "no_grad set",
-                "set some", "put row"):  # fmt: skip
+    if name in NEED_A_ROW:
         if not sx or 0 in sx:
             return False
         target = {"set last": sx[:-1], "set some": (1, *sx[1:])}.get(name, sx[1:])
@@ -129,7 +132,8 @@ def run(
     step = 0
     loss = float("nan")
     try:
-        for step, (name, i, j) in enumerate(program):
+        for name, i, j in program:
+            step += 1
             x, y = pool[i % len(pool)], pool[j % len(pool)]
             if not compatible(name, x, y):
                 continue
@@ -140,7 +144,7 @@ def run(
                 result = STEPS[name](x, y)
             if name in FRESH or name in VIEWS or name in ("detach", "no_grad exp"):
                 pool.append(result)
-        step = len(program)
+        step += 1
         total = library.tensor(np.zeros(()))
         for number, tensor in enumerate(pool):
             total = total + (tensor * (1 + 0.1 * number)).sum()

@@ -130,7 +130,7 @@ def test_leaf_that_requires_grad():
 
 def test_view_inside_a_graph():
     y = leaf() * 2
-    with pytest.raises(RuntimeError, match="is a view.*clone"):
+    with pytest.raises(RuntimeError, match=r"is a view.*clone"):
         y[:2].mul_(3)
     with pytest.raises(RuntimeError, match="is a view"):
         y.reshape(3, 1).zero_()
@@ -169,7 +169,7 @@ def test_view_of_data_that_joined_a_graph():
 
 def test_memory_that_repeats_elements():
     for x in (zeros(1).expand(3), nnlite.broadcast_to(zeros(()), (2,))):
-        with pytest.raises(RuntimeError, match="several places.*clone"):
+        with pytest.raises(RuntimeError, match=r"several places.*clone"):
             x.add_(1)
         with pytest.raises(RuntimeError, match="several places"):
             x[0] = 1.0
@@ -182,7 +182,7 @@ def test_results_that_do_not_fit():
         zeros(2).add_(zeros(3, 2))
     with pytest.raises(RuntimeError, match=r"mul_: .*int64.*out-of-place"):
         tensor([1, 2]).mul_(0.5)
-    with pytest.raises(RuntimeError, match="div_: .*int64"):
+    with pytest.raises(RuntimeError, match=r"div_: .*int64"):
         tensor([1, 2]).div_(2)
     with pytest.raises(RuntimeError, match="cannot hold"):
         (leaf() * 2).add_(zeros(2, 3))
