@@ -100,8 +100,9 @@ def _matched(
     for pattern in patterns:
         if not isinstance(pattern, str):
             raise TypeError(
-                f"{function}: patterns are strings over dotted names, got {pattern!r}; "
-                f"to {function} a module itself call its own {function}()"
+                f"{function}: patterns are strings over dotted names, got "
+                f"{type(pattern).__name__}; of several patterns each is an argument, and to "
+                f"{function} a module itself call its own {function}()"
             )
         matched = False
         for name in (*below, *parameters, *buffers):
