@@ -128,6 +128,33 @@ def test_a_state_can_be_resumed_without_a_file():
         assert same(summary(trainer), summary(expected))
 
 
+def test_a_state_can_be_resumed_more_than_once():
+    class Average(Callback):
+        """Writes into what it was given."""
+
+        def on_fit_start(self, trainer):
+            self.values = np.zeros(2)
+
+        def on_step_end(self, trainer):
+            self.values += trainer.batch_loss
+
+        def state_dict(self):
+            return {"values": self.values.copy()}
+
+        def load_state_dict(self, state):
+            self.values = state["values"]
+
+    trainer, train, valid = make(0, Average())
+    trainer.fit(train, valid, epochs=2)
+    tree = trainer.state_dict()
+    ends = []
+    for _ in range(2):
+        trainer, train, valid = make(3, Average())
+        trainer.fit(train, valid, epochs=3, resume=tree)
+        ends.append(trainer.callbacks[0].values.tolist())
+    assert ends[0] == ends[1]
+
+
 def test_a_state_can_be_loaded_to_use_the_model(never_stopped):
     _, file = never_stopped
     trainer, _, valid = make(7, Checkpoint("unused"), Stop())

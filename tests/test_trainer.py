@@ -363,6 +363,16 @@ def test_modes_are_restored_after_an_error():
     assert nnlite.is_grad_enabled()
 
 
+def test_validation_does_not_change_the_training():
+    trained = []
+    for valid in (None, tensors(slice(0, 20))):
+        nnlite.manual_seed(6)
+        model = nn.Sequential(nn.Dropout(0.3), network(), nn.BatchNorm1d(1))
+        trainer_of(model).fit(tensors(), valid, epochs=3)
+        trained.append(values(model))
+    assert same(*trained)
+
+
 def test_metrics_are_of_the_whole_validation_set():
     """ROC AUC is no mean over batches."""
     trainer = trainer_of(metrics={"auc": "roc_auc", "f1": metrics.f1})
@@ -892,6 +902,42 @@ def test_ctrl_c_goes_back_to_the_last_finished_epoch(action, place):
     assert same(values(trainer.model), values(finished.model))
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert trainer.model.training
+    assert all(p.grad is None for p in trainer.model.parameters())
+
+
+@pytest.mark.parametrize("hook", ["on_epoch_end", "on_checkpoint"])
+def test_ctrl_c_at_the_end_of_an_epoch_keeps_history_and_weights_together(hook):
+    def stop(self, trainer):
+        if trainer.epoch == 2:
+            press_twice(trainer)
+
+    trainer = trainer_of(callbacks=[type("Late", (Callback,), {hook: stop})()])
+    start = values(trainer.model)
+    history = trainer.fit(tensors(), epochs=4)
+    assert len(history) == (1 if hook == "on_epoch_end" else 2)
+    after = values(trainer.model)
+    trainer = trainer_of()
+    trainer.model.load_state_dict(start)
+    nnlite.manual_seed(0)
+    trainer_of()
+    trainer.fit(tensors(), epochs=len(history))
+    assert same(values(trainer.model), after)
+
+
+@pytest.mark.parametrize("epoch", [2, 3])
+def test_ctrl_c_brings_back_what_was_frozen(epoch):
+    class Thaw(Callback):
+        def on_epoch_start(self, trainer):
+            if trainer.epoch == 2:
+                trainer.model.unfreeze()
+
+    model = network()
+    model.freeze("0")
+    before = values(model)
+    trainer = trainer_of(model, callbacks=[Thaw(), At(epoch, 2, press_twice)])
+    trainer.fit(tensors(), epochs=5)
+    assert model.frozen == (["0.weight", "0.bias"] if epoch == 2 else [])
+    assert (values(model)["0.bias"].tobytes() == before["0.bias"].tobytes()) is (epoch == 2)
 
 
 def test_a_run_that_was_interrupted_can_be_taken_up():
