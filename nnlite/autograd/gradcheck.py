@@ -24,7 +24,7 @@ def gradcheck(
     *,
     eps: float = 1e-6,
     atol: float = 1e-5,
-    rtol: float = 1e-3,
+    rtol: float = 1e-4,
     raise_exception: bool = True,
 ) -> bool:
     """Compare the derivatives of ``func`` with central differences (f(x + ε) - f(x - ε)) / 2ε.
@@ -36,12 +36,14 @@ def gradcheck(
         func: takes the inputs, returns a tensor or several.
         inputs: float64 tensors that require gradients are checked; other arguments are passed on.
         eps: the step ε.
-        atol, rtol: allowed is ``|analytical - numerical| <= atol + rtol * |numerical|``.
+        atol, rtol: allowed is ``|analytical - numerical| <= atol + rtol * |numerical|``. torch
+            allows ten times as much by default, which lets a factor of 1.0005 pass.
         raise_exception: raise instead of returning False.
 
     Raises:
         GradcheckError: naming the input, the element and both values.
-        ValueError: when there is nothing to check, or an input is not float64.
+        ValueError: when there is nothing to check (no input that requires a gradient, no floating
+            point output), or an input is not float64.
 
     >>> import nnlite
     >>> x = nnlite.tensor([0.5, 2.0], dtype=nnlite.float64, requires_grad=True)
@@ -57,8 +59,11 @@ def gradcheck(
             raise ValueError(
                 f"gradcheck: inputs must be float64 for differences to be exact, got {x.dtype}"
             )
+    outputs = _outputs(func, arguments)
+    if not outputs:
+        raise ValueError("gradcheck: the function returns no floating point tensor to differentiate")
     try:
-        for number, output in enumerate(_outputs(func, arguments)):
+        for number, output in enumerate(outputs):
             _check_output(func, arguments, checked, number, output, eps, atol, rtol)
     except GradcheckError:
         if raise_exception:
@@ -147,7 +152,7 @@ def gradgradcheck(
     *,
     eps: float = 1e-6,
     atol: float = 1e-5,
-    rtol: float = 1e-3,
+    rtol: float = 1e-4,
     raise_exception: bool = True,
 ) -> bool:
     """``gradcheck`` of the first derivatives: are the second ones right?
