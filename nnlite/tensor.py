@@ -86,7 +86,7 @@ class AccumulateGrad:
     The gradient lives here, so that the graph need not hold the tensor, nor the tensor the graph.
     """
 
-    __slots__ = ("__weakref__", "frozen", "grad", "tensor")
+    __slots__ = ("__weakref__", "extras", "frozen", "grad", "tensor")
 
     edges: tuple[()] = ()
     saved: tuple[()] = ()
@@ -96,6 +96,7 @@ class AccumulateGrad:
     grad: Tensor | None
     tensor: weakref.ref[Tensor]
     frozen: bool
+    extras: Any  # its hooks, once it has any (autograd.hooks)
 
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = weakref.ref(tensor)

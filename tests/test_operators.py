@@ -301,7 +301,9 @@ HELPERS = {
 TESTED_ELSEWHERE = {
     "compare": {"allclose", "equal"},  # test_tensor
     "random": {"bernoulli", "normal_", "uniform_"},  # test_random
-    "engine": {"register_hook", "retain_grad", "backward_method"},  # test_engine
+    "engine": {  # test_engine, test_hooks
+        "register_hook", "register_post_accumulate_grad_hook", "retain_grad", "backward_method",
+    },
 }
 FAMILIES = (
     activation, arithmetic, choose, compare, exponential, index, inplace, linalg, loss, norm, power,

@@ -1,6 +1,7 @@
 """Automatic differentiation: the graph, the engine, the grad modes, and the gradient checker."""
 
 from nnlite.autograd.engine import backward, grad
+from nnlite.autograd.function import Function
 from nnlite.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from nnlite.autograd.modes import (
     enable_grad,
@@ -13,6 +14,7 @@ from nnlite.autograd.modes import (
 from nnlite.autograd.node import Node
 
 __all__ = [
+    "Function",
     "GradcheckError",
     "Node",
     "backward",

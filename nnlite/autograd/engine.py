@@ -13,14 +13,20 @@ from __future__ import annotations
 
 import copy
 import math
-import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from operator import attrgetter
 from typing import Any, cast
 
 import numpy as np
 
+from nnlite.autograd import hooks
+from nnlite.autograd.hooks import Extras, extras_of, marked
+from nnlite.autograd.hooks import RemovableHandle as RemovableHandle
+from nnlite.autograd.hooks import register_hook as register_hook
+from nnlite.autograd.hooks import (
+    register_post_accumulate_grad_hook as register_post_accumulate_grad_hook,
+)
 from nnlite.autograd.modes import GradMode
 from nnlite.autograd.mutation import DataView, log, note_write
 from nnlite.autograd.node import Edge, Node
@@ -28,10 +34,8 @@ from nnlite.tensor import AccumulateGrad, NoGraph, Tensor, ndarray, wrap
 
 __all__ = ["backward", "grad"]
 
-# Functions to call with a node's gradient before the node runs, and with a leaf's tensor after its
-# gradient has been accumulated. Kept outside of the nodes, so that nodes without hooks pay nothing.
-before_node: weakref.WeakKeyDictionary[Edge, dict[int, Callable[[Any], Any]]]
-before_node = weakref.WeakKeyDictionary()
+# In place of the gradient of a leaf that has been accumulated before the end of the pass.
+DONE = object()
 
 
 def backward(
@@ -77,7 +81,7 @@ def backward(
         if g is not None:
             if tensor._leaf is None:
                 tensor._leaf = AccumulateGrad(tensor)
-            _accumulate(tensor._leaf, g)
+            _deliver(tensor._leaf, g, create_graph)
 
 
 def grad(
@@ -140,10 +144,10 @@ def _run(
 
     Without targets the gradients of the leaves are accumulated into ``leaf.grad``.
     """
-    if targets is None and not create_graph and not len(before_node):
+    if targets is None and not create_graph and not marked:
         _propagate(roots, retain_graph, None)
         return {}
-    watch = Watch(roots, targets, create_graph)
+    watch = Watch(roots, targets, retain_graph, create_graph)
     with GradMode(create_graph):
         _propagate(roots, retain_graph, watch)
     return watch.found
@@ -169,16 +173,17 @@ def _propagate(pending: dict[Edge, Any], retain_graph: bool, watch: Watch | None
     while queue:
         node = heappop(queue)[1]
         g = take(node)
-        step = node
-        if watch is not None:
+        saved = node.saved
+        if watch is None:
+            step = node
+            if saved is None:
+                raise _freed(node)
+            if node.seq < last_write:
+                _check_writes(node, saved, node.seq)
+        else:
             g, step = watch.visit(node, g)
             if step is None:
                 continue
-        saved = node.saved
-        if saved is None:
-            raise _freed(node)
-        if node.seq < last_write:
-            _check_writes(node, saved)
         gradients = step.backward(g)
         if saved and not retain_graph:
             node.saved = None
@@ -204,58 +209,123 @@ def _propagate(pending: dict[Edge, Any], retain_graph: bool, watch: Watch | None
                     summed.add(edge)
     for leaf in leaves:
         g = take(leaf)
-        step = leaf
         if watch is not None:
-            g, step = watch.visit(leaf, g)
-        if step is None or leaf.frozen:
+            watch.visit(leaf, g)
+        elif leaf.frozen:
             continue
-        known = watch is not None or leaf in shared or getattr(g, "base", g) is not None
-        if known or leaf.grad is not None:
+        elif leaf.grad is not None or leaf in shared or getattr(g, "base", g) is not None:
             _accumulate(leaf, g)
         else:
             leaf.grad = wrap(g)  # nobody else knows this array
 
 
 class Watch:
-    """What a pass does at a node beyond propagating: hooks, targets, checks, its own recording."""
+    """What a pass does beyond propagating: hooks, targets, its own recording, anomalies."""
 
     def __init__(
-        self, roots: Iterable[Edge], targets: Sequence[Edge] | None, create_graph: bool
+        self,
+        pending: dict[Edge, Any],
+        targets: Sequence[Edge] | None,
+        retain_graph: bool,
+        create_graph: bool,
     ) -> None:
+        self.pending = pending
         self.targets = set(targets or ())
-        self.leads = None if targets is None else _leading_to(roots, targets)
+        self.leads = None if targets is None else _leading_to(pending, targets)
+        self.retain_graph = retain_graph
         self.create_graph = create_graph
         self.found: dict[Edge, Any] = {}
+        # Leaves with hooks and the last node that adds to each, in reverse order.
+        self.early = _last_uses(pending) if targets is None and marked else []
+        # What utils.checkpoint has computed again for this pass.
+        self.replayed: dict[Any, dict[Node, Node]] = {}
 
     def visit(self, node: Edge, g: Any) -> tuple[Any, Any]:
         """The gradient that goes on from ``node``, and the node to run (None: nothing to run)."""
-        if node in before_node:
-            g = _call_hooks(before_node[node], g, self.create_graph)
+        if g is DONE or (self.leads is not None and node not in self.leads):
+            return g, None
+        while self.early and self.early[-1][0] > node.seq:
+            leaf = self.early.pop()[1]
+            if leaf in self.pending:
+                self.visit(leaf, self.pending[leaf])
+                self.pending[leaf] = DONE
+        extras = extras_of(node) if marked else None
+        if extras is not None:
+            g = hooks.call_on_gradient(extras, g, self.create_graph)
         if node in self.targets:
             # Once found it belongs to the caller: nothing here may change it.
             self.found[node] = g if self.create_graph else g.copy()
         if type(node) is AccumulateGrad:
-            return g, node if self.leads is None else None
-        if self.leads is None and not self.create_graph:
-            return g, node
-        if node.saved is None:
+            if self.leads is None and not node.frozen:
+                _deliver(node, g, self.create_graph)
+            return g, None
+        saved, seq = self._saved(node, extras)
+        if seq < log.last or len(log.rebased):
+            _check_writes(node, saved, seq)
+        step: Any = node
+        if saved is not node.saved or self.leads is not None or self.create_graph:
+            step = _for_one_pass(node, saved, self.leads, self.create_graph)
+            if not any(step.edges):
+                return g, None
+        if extras is not None:
+            g = hooks.call_before(extras, g, self.create_graph)
+        if hooks.inspector is not None or (extras is not None and extras.after):
+            step = Inspected(step, node, extras, self.create_graph)
+        return g, step
+
+    def _saved(self, node: Node, extras: Extras | None) -> tuple[tuple[Any, ...], int]:
+        """What the derivative reads, computed again where a checkpoint has dropped it, and since
+        when it must not have been written to."""
+        if node.saved is not None:
+            return node.saved, node.seq
+        if extras is None or extras.replay is None:
             raise _freed(node)
-        step = _for_one_pass(node, self.leads, self.create_graph)
-        return g, step if any(step.edges) else None
+        replay = extras.replay
+        if replay not in self.replayed:
+            self.replayed[replay] = replay.run()
+        again = self.replayed[replay].pop(node)
+        if not self.retain_graph:
+            extras.replay = None
+        # What is computed again may itself have been dropped, by a checkpoint inside.
+        return self._saved(again, extras_of(again))
 
 
-def _check_writes(node: Node, saved: tuple[Any, ...]) -> None:
+class Inspected:
+    """A step whose result is looked at: by anomaly detection, and by the node's hooks."""
+
+    __slots__ = ("create_graph", "extras", "node", "step")
+
+    def __init__(self, step: Node, node: Node, extras: Extras | None, create_graph: bool) -> None:
+        self.step = step
+        self.node = node
+        self.extras = extras
+        self.create_graph = create_graph
+
+    def backward(self, g: Any) -> tuple[Any, ...]:
+        """The gradients of the inputs, as ``Node.backward`` gives them."""
+        if hooks.inspector is None:
+            gradients = self.step.backward(g)
+        else:
+            gradients = hooks.inspector.backward(self.node, self.step, g)
+        if self.extras is not None and self.extras.after:
+            gradients = hooks.call_after(
+                self.extras, self.step.edges, g, gradients, self.create_graph
+            )
+        return gradients
+
+
+def _check_writes(node: Node, saved: tuple[Any, ...], seq: int) -> None:
     """Refuse when what ``node`` reads, or the base of a view that it used, was written to since."""
-    _check_saved(node, saved)
+    _check_saved(node, saved, seq)
     for edge in node.edges:
         if edge and edge.is_view:
-            _check_view(edge, node.seq)
+            _check_view(edge, seq)
         elif type(edge) is DataView:
-            edge.check(node.seq)
+            edge.check(seq)
 
 
-def _leading_to(roots: Iterable[Edge], targets: Sequence[Edge]) -> set[Edge]:
-    """The targets and the nodes below ``roots`` from which a gradient can reach one."""
+def _reachable(roots: Iterable[Edge]) -> list[Edge]:
+    """``roots`` and all nodes and leaves below them, in the order of their making."""
     seen = set(roots)
     stack = list(seen)
     while stack:
@@ -263,33 +333,53 @@ def _leading_to(roots: Iterable[Edge], targets: Sequence[Edge]) -> set[Edge]:
             if edge and edge not in seen:
                 seen.add(edge)
                 stack.append(edge)
+    return sorted(seen, key=attrgetter("seq"))
+
+
+def _last_uses(roots: Iterable[Edge]) -> list[tuple[int, AccumulateGrad]]:
+    """The leaves that have hooks, each with the number of the first node that uses it.
+
+    After that node has run, the leaf's gradient is complete. In the order of these numbers.
+    """
+    uses: dict[AccumulateGrad, int] = {}
+    for node in _reachable(roots):
+        for edge in reversed(node.edges):
+            if type(edge) is AccumulateGrad and id(edge) in marked:
+                uses.setdefault(edge, node.seq)
+    return [(seq, leaf) for leaf, seq in uses.items()]
+
+
+def _leading_to(roots: Iterable[Edge], targets: Sequence[Edge]) -> set[Edge]:
+    """The targets and the nodes below ``roots`` from which a gradient can reach one."""
     leads = set(targets)
-    for node in sorted(seen, key=attrgetter("seq")):
+    for node in _reachable(roots):
         if any(edge in leads for edge in node.edges if edge):
             leads.add(node)
     return leads
 
 
-def _for_one_pass(node: Node, leads: set[Edge] | None, create_graph: bool) -> Node:
+def _for_one_pass(
+    node: Node, saved: tuple[Any, ...], leads: set[Edge] | None, create_graph: bool
+) -> Node:
     """A copy of ``node`` with the edges that lead to no target switched off, and for
     ``create_graph`` with its saved values as tensors again, at their places in the graph."""
     step = copy.copy(node)
-    if create_graph and node.saved:
-        step.saved = tuple(map(_lift, node.saved, node.lifts, [node] * len(node.saved)))
+    step.saved = node.lifted(saved) if create_graph else saved
     if leads is not None:
         step.edges = tuple(edge if edge and edge in leads else None for edge in node.edges)
     return step
 
 
-def _lift(value: Any, lift: int | str | None, node: Node) -> Any:
-    """A saved array as the tensor that it was the value of."""
-    if lift == "cache":
-        return None
-    if lift is None or value is None or not hasattr(value, "dtype"):
-        return value
-    tensor = wrap(value)
-    tensor._node = node if lift == "y" else (node.edges[cast(int, lift)] or None)
-    return tensor
+def _deliver(leaf: AccumulateGrad, g: Any, create_graph: bool) -> None:
+    """Add ``g`` to the leaf's gradient, with the leaf's hooks."""
+    extras = extras_of(leaf)
+    if extras is None:
+        _accumulate(leaf, g)
+        return
+    g = hooks.call_before(extras, g, create_graph)
+    _accumulate(leaf, g)
+    hooks.call_on_accumulated(extras, leaf)
+    hooks.call_after(extras, (), g, (), create_graph)
 
 
 def _accumulate(leaf: AccumulateGrad, g: Any) -> None:
@@ -314,9 +404,9 @@ def _roots(
 ) -> dict[Edge, Any]:
     """The nodes where the pass starts, each with the gradient that it starts with."""
     if vectors is None and isinstance(tensors, Tensor) and not create_graph:
-        node, array = tensors._node, tensors.array
-        if isinstance(node, Node) and not node.is_view and type(array) is ndarray and not array.ndim:
-            return {node: array.dtype.type(1)}  # the usual case, a scalar loss, without the checks
+        root, loss = tensors._node, tensors.array
+        if isinstance(root, Node) and not root.is_view and type(loss) is ndarray and not loss.ndim:
+            return {root: loss.dtype.type(1)}  # the usual case, a scalar loss, without the checks
     outputs = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     if vectors is None or isinstance(vectors, Tensor):
         starts: list[Tensor | None] = [vectors] if len(outputs) == 1 else [None] * len(outputs)
@@ -392,12 +482,12 @@ def _freed(node: Node) -> RuntimeError:
     )
 
 
-def _check_saved(node: Node, saved: tuple[Any, ...]) -> None:
+def _check_saved(node: Node, saved: tuple[Any, ...], seq: int) -> None:
     """Refuse when a value that the derivative reads has been overwritten since it was saved."""
     for position, value in enumerate(saved):
         if not hasattr(value, "dtype"):
             continue
-        write = log.after(node.seq, value)
+        write = log.after(seq, value)
         if write is None:
             continue
         lift = node.lifts[position]
@@ -424,67 +514,6 @@ def _check_view(view: Node, used_at: int) -> None:
         view = edge
 
 
-def _call_hooks(hooks: dict[int, Callable[[Any], Any]], g: Any, create_graph: bool) -> Any:
-    """Let each hook see the gradient as a tensor, and replace it where the hook returns one."""
-    with GradMode(create_graph):
-        for hook in list(hooks.values()):
-            seen = g if isinstance(g, Tensor) else wrap(g)
-            result = hook(seen)
-            if result is None:
-                continue
-            if not isinstance(result, Tensor):
-                raise TypeError(f"hook: expected a Tensor or None, got {type(result).__name__}")
-            if result.array.shape != seen.array.shape:
-                raise RuntimeError(
-                    f"hook: returned a gradient of shape {list(result.array.shape)} for one of "
-                    f"shape {list(seen.array.shape)}"
-                )
-            g = result if create_graph else result.array
-    return g
-
-
-class RemovableHandle:
-    """Takes a hook back: ``handle.remove()``, or use it in a ``with`` statement."""
-
-    def __init__(self, hooks: dict[int, Any]) -> None:
-        self.id = max(hooks, default=-1) + 1
-        self._hooks = hooks
-
-    def remove(self) -> None:
-        """Take the hook back; again is allowed."""
-        self._hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.remove()
-
-
-def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
-    """Call ``hook(gradient)`` when this tensor's gradient has been computed; it may return another.
-
-    Returns:
-        A handle with ``remove()``.
-
-    Raises:
-        RuntimeError: when the tensor requires no gradient.
-
-    >>> import nnlite
-    >>> x = nnlite.ones(2, requires_grad=True)
-    >>> handle = x.register_hook(lambda g: g * 10)
-    >>> x.sum().backward()
-    >>> x.grad
-    tensor([10., 10.])
-    """
-    if not self._node:
-        raise RuntimeError("register_hook: the tensor does not require a gradient")
-    hooks = before_node.setdefault(self._node, {})
-    handle = RemovableHandle(hooks)
-    hooks[handle.id] = hook
-    return handle
-
-
 def retain_grad(self: Tensor) -> None:
     """Keep the gradient of a non-leaf in its ``.grad`` too; without effect on a leaf.
 
@@ -505,7 +534,7 @@ def retain_grad(self: Tensor) -> None:
     def keep(g: Tensor) -> None:
         _accumulate(kept, g if g._node else g.array)
 
-    self.register_hook(keep)
+    hooks.add(self._node, "keep", keep)
 
 
 def backward_method(

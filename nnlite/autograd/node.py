@@ -7,11 +7,11 @@ made before it, so descending numbers are an order in which gradients can be pro
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from nnlite.autograd.modes import grad_enabled
 from nnlite.autograd.mutation import DataView, next_seq
-from nnlite.tensor import NO_GRAD, AccumulateGrad, NoGraph, Tensor, as_array, ndarray
+from nnlite.tensor import NO_GRAD, AccumulateGrad, NoGraph, Tensor, as_array, ndarray, wrap
 
 __all__ = ["Node", "next_seq", "record"]
 
@@ -54,6 +54,19 @@ class Node:
     def backward(self, g: Any) -> tuple[Any, ...]:
         """The gradients of the inputs, given the gradient ``g`` of the output."""
         raise NotImplementedError(f"{type(self).__name__} has no backward")
+
+    def lifted(self, saved: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The saved arrays as tensors at their places in the graph, as ``lifts`` says."""
+        return tuple(self._lift(value, lift) for value, lift in zip(saved, self.lifts))
+
+    def _lift(self, value: Any, lift: int | str | None) -> Any:
+        if lift == "cache":
+            return None
+        if lift is None or value is None or not hasattr(value, "dtype"):
+            return value
+        tensor = wrap(value)
+        tensor._node = self if lift == "y" else (self.edges[cast(int, lift)] or None)
+        return tensor
 
     def function(self) -> Node:
         """The node of the operation itself (an output of several has a proxy before it)."""
@@ -132,14 +145,17 @@ def _cause(edges: tuple[Edge, ...]) -> NoGraph | None:
 class Output(Node):
     """One output of an operation with several: hands its gradient to the operation's node."""
 
-    __slots__ = ("index", "node")
+    __slots__ = ("count", "index", "node")
     is_view = True  # it is what the operation is: the search for an outdated base goes on there
 
     node: Node
     index: int
+    count: int  # of all outputs
 
     def backward(self, g: Any) -> tuple[Any, ...]:
-        return (Cotangents({self.index: g}),)
+        arrived = Cotangents({self.index: g})
+        arrived.count = self.count
+        return (arrived,)
 
     def function(self) -> Node:
         return self.node
@@ -149,9 +165,11 @@ class Cotangents(dict[int, Any]):
     """The gradients that have arrived at a node with several outputs, by output index."""
 
     base = None
+    count: int  # of all outputs
 
     def __add__(self, other: dict[int, Any]) -> Cotangents:
         total = Cotangents(self)
+        total.count = self.count
         for index, g in other.items():
             total[index] = total[index] + g if index in total else g
         return total
@@ -184,6 +202,7 @@ def record_outputs(
             proxy.seq = next_seq()
             proxy.node = whole._node
             proxy.index = index
+            proxy.count = len(arrays)
             out._node = proxy
         outs.append(out)
     return tuple(outs)

@@ -156,6 +156,7 @@ class Methods:
 
     # graph
     register_hook = engine.register_hook
+    register_post_accumulate_grad_hook = engine.register_post_accumulate_grad_hook
     retain_grad = engine.retain_grad
     backward = engine.backward_method
 
