@@ -144,15 +144,21 @@ class set_grad_enabled(GradMode):
 
     def __init__(self, mode: bool) -> None:
         super().__init__(mode)
-        self._before.append(grad_enabled.get())
-        grad_enabled.set(self.mode)
+        super().__enter__()
+        self._has_switched = True
 
     def __enter__(self) -> None:
-        grad_enabled.set(self.mode)
+        if self._has_switched:  # by the constructor, which knows what to go back to
+            self._has_switched = False
+            grad_enabled.set(self.mode)
+        else:
+            super().__enter__()
 
     def __call__(self, function: F) -> F:
-        # Calling the constructor switched the mode; as a decorator only the calls should.
-        grad_enabled.set(self._before.pop())
+        # The constructor switched the mode; as a decorator only the calls should.
+        if self._has_switched:
+            self._has_switched = False
+            self.__exit__(None, None, None)
         return super().__call__(function)
 
 
@@ -225,15 +231,26 @@ def _decorate(function: F, mode: Callable[[], GradMode]) -> F:
     if flags & _ASYNC_GENERATOR:
 
         @functools.wraps(function)
-        async def async_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        async def async_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
             source = function(*args, **kwargs)
-            while True:
+            try:
                 with mode():
+                    item = await source.__anext__()
+                while True:
                     try:
-                        item = await source.__anext__()
-                    except StopAsyncIteration:
-                        return
-                yield item
+                        sent = yield item
+                    except GeneratorExit:
+                        with mode():
+                            await source.aclose()
+                        raise
+                    except BaseException as error:
+                        with mode():
+                            item = await source.athrow(error)
+                    else:
+                        with mode():
+                            item = await source.asend(sent)
+            except StopAsyncIteration:
+                return
 
         return async_generator  # type: ignore[return-value]
 
