@@ -104,7 +104,7 @@ def _finetune(options: argparse.Namespace) -> int:
 
     given = _given(options, Settings._fields)
     folder = options.base if os.path.isdir(options.base) else os.path.dirname(options.base)
-    out = options.out or os.path.relpath(os.path.abspath(folder) + "_finetuned")
+    out = options.out or _beside(folder)
     if os.path.realpath(out) == os.path.realpath(folder):
         raise InputError(
             f"--out {out} is the folder of the model to start from: choose another one, so that it "
@@ -162,14 +162,22 @@ def _fit(run: Run, out: str, saved: Any, options: argparse.Namespace) -> int:
     return 0
 
 
+def _beside(folder: str) -> str:
+    """Where the fine-tuned model goes if nothing else is said: next to the one it starts from."""
+    name = os.path.normpath(folder)
+    if os.path.basename(name) in ("", os.curdir, os.pardir):
+        name = os.path.abspath(name)
+    return name + "_finetuned"
+
+
 def _make_folders(path: str) -> list[str]:
     """Make a folder and those above it; returns those that were not there, innermost first."""
     made = []
     above = os.path.abspath(path)
-    while not os.path.exists(above):
+    while not os.path.exists(above) and above != os.path.dirname(above):
         made.append(above)
         above = os.path.dirname(above)
-    if not os.path.isdir(above):
+    if os.path.exists(above) and not os.path.isdir(above):
         raise InputError(f"--out {path}: {above} is a file, not a folder: choose another name")
     os.makedirs(path, exist_ok=True)
     if not os.access(path, os.W_OK | os.X_OK):

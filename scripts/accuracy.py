@@ -46,11 +46,7 @@ def main() -> int:
     has_sklearn = scikit_learn_is_there()
     print("seed  nnlite  scikit-learn" if has_sklearn else "seed  nnlite")
     for seed in range(options.seeds):
-        table = builtin_table()
-        train, test = (
-            table.take(rows)
-            for rows in table.split(0.2, target=TARGET, generator=Generator().manual_seed(seed))
-        )
+        train, test = split(seed)
         columns["nnlite"].append(with_nnlite(train, test, seed))
         line = f"{seed:4}  {columns['nnlite'][-1]:.4f}"
         if has_sklearn:
@@ -70,6 +66,14 @@ def main() -> int:
     if missed:
         print("Missed: " + " and ".join(missed))
     return int(options.check and bool(missed))
+
+
+def split(seed: int) -> tuple[Table, Table]:
+    """The rows to learn from, and the test rows, a fifth of all."""
+    table = builtin_table()
+    generator = Generator().manual_seed(seed)
+    train, test = table.split(0.2, target=TARGET, generator=generator)
+    return table.take(train), table.take(test)
 
 
 def with_nnlite(train: Table, test: Table, seed: int) -> float:

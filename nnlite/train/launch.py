@@ -88,6 +88,7 @@ def start_finetuning(settings: Settings, saved: Saved | None = None) -> Run:
             f"{listed(name for name, _ in model.named_parameters())} is frozen: "
             "leave the last layer out"
         )
+    settings = settings._replace(target=preprocessor.target, hidden=classifier.layers[1:-1])
     rows = _split(table, preprocessor.target, settings)
     manual_seed(settings.seed)
     return Run(settings, table, classifier, rows, fingerprint)

@@ -114,7 +114,7 @@ def _program() -> list[str]:
     import shutil
 
     path = sys.argv[0]
-    module = os.path.basename(path) == "__main__.py"
+    module = path.replace(os.sep, "/").endswith("nnlite/__main__.py")
     if module:
         path = sys.executable
     name = os.path.basename(path)
