@@ -1,5 +1,6 @@
 """Automatic differentiation: the graph, the engine, the grad modes, and the gradient checker."""
 
+from nnlite.autograd import functional
 from nnlite.autograd.engine import backward, grad
 from nnlite.autograd.function import Function
 from nnlite.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
@@ -19,6 +20,7 @@ __all__ = [
     "Node",
     "backward",
     "enable_grad",
+    "functional",
     "grad",
     "gradcheck",
     "gradgradcheck",
