@@ -113,7 +113,7 @@ def _finetune(options: argparse.Namespace) -> int:
     for pattern in options.freeze or ():
         if pattern.lower().endswith(".csv") or os.path.isfile(pattern):
             raise InputError(
-                f"--freeze {pattern} is a file: the data come first, DIR DATA.csv --freeze PATTERN, "
+                f"--freeze {pattern} is a file: data come first, DIR DATA.csv --freeze PATTERN, "
                 "and a pattern with * needs quotes"
             )
     saved = None
