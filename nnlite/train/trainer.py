@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from nnlite.ops.exponential import sigmoid
-from nnlite.ops.reduce import softmax
+from nnlite.nn.functional import sigmoid, softmax
 from nnlite.tensor import Tensor, wrap
 from nnlite.train import checks, modes, state
 from nnlite.train.callbacks import HOOKS, Callback, CallbackError, ProgressBar
