@@ -410,6 +410,8 @@ def _roots(
     outputs = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     if vectors is None or isinstance(vectors, Tensor):
         starts: list[Tensor | None] = [vectors] if len(outputs) == 1 else [None] * len(outputs)
+    elif not isinstance(vectors, (list, tuple)):
+        raise TypeError(f"{function}: gradient must be a Tensor, got {type(vectors).__name__}")
     else:
         starts = list(vectors)
     if len(starts) != len(outputs) or (isinstance(vectors, Tensor) and len(outputs) != 1):
