@@ -243,7 +243,8 @@ class Tensor(Methods):
     def detach(self) -> Tensor:
         """The same values (shared memory) as a tensor outside of the graph."""
         out = wrap(self.array)
-        out._node = DETACHED if self._node else getattr(self._node, "origin", None)
+        cause = DETACHED if self._node else getattr(self._node, "origin", None)
+        out._node = DETACHED if cause is NO_GRAD else cause
         return out
 
     # ---- shape, dtype, conversion ---------------------------------------------------------------
