@@ -269,6 +269,8 @@ class Watch:
                 return g, None
         if extras is not None:
             g = hooks.call_before(extras, g, self.create_graph)
+            if g is None:
+                return g, None
         if hooks.inspector is not None or (extras is not None and extras.after):
             step = Inspected(step, node, extras, self.create_graph)
         return g, step
@@ -377,6 +379,8 @@ def _deliver(leaf: AccumulateGrad, g: Any, create_graph: bool) -> None:
         _accumulate(leaf, g)
         return
     g = hooks.call_before(extras, g, create_graph)
+    if g is None:
+        return
     _accumulate(leaf, g)
     hooks.call_on_accumulated(extras, leaf)
     hooks.call_after(extras, (), g, (), create_graph)

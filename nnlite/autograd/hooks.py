@@ -137,7 +137,11 @@ def call_on_gradient(extras: Extras, g: Any, create_graph: bool) -> Any:
 
 
 def call_before(extras: Extras, g: Any, create_graph: bool) -> Any:
-    """Let each prehook of the node see the gradients of its outputs, and replace them."""
+    """Let each prehook of the node see the gradients of its outputs, and replace them.
+
+    Returns:
+        What goes on; None when hooks have taken all gradients away.
+    """
     with GradMode(create_graph):
         for hook in list(extras.before.values()):
             seen = _of_outputs(g)
@@ -152,10 +156,10 @@ def call_before(extras: Extras, g: Any, create_graph: bool) -> Any:
             if isinstance(g, Cotangents):
                 g = Cotangents((i, r) for i, r in enumerate(new) if r is not None)
                 g.count = len(seen)
-            elif new[0] is not None:
-                g = new[0]
             else:
-                g = g * 0
+                g = new[0]
+            if g is None or (isinstance(g, Cotangents) and not g):
+                return None
     return g
 
 
@@ -176,7 +180,7 @@ def call_after(
             _check_tuple("hook", hook, result, len(current))
             for position, new in enumerate(result):
                 seen = current[position]
-                if new is not None and seen is not None:
+                if new is not None:
                     _replacement("hook", hook, new, seen, create_graph)
                 current[position] = new
     return tuple(r if r is None or create_graph else r.array[...] for r in current)
@@ -226,7 +230,9 @@ def _replacement(
         raise TypeError(
             f"{kind} {_name(hook)}: expected a Tensor or None, got {type(result).__name__}"
         )
-    if seen is not None and result.array.shape != seen.array.shape:
+    if seen is None:
+        raise RuntimeError(f"{kind} {_name(hook)}: returned a gradient where there is none (None)")
+    if result.array.shape != seen.array.shape:
         raise RuntimeError(
             f"{kind} {_name(hook)}: returned a gradient of shape {list(result.array.shape)} for "
             f"one of shape {list(seen.array.shape)}"
