@@ -237,6 +237,14 @@ def test_names_that_no_console_can_print(here, command):
 # ---- resume and Ctrl-C -------------------------------------------------------------------------
 
 
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_heard():
+    """A shell that starts the tests in the background has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def interrupt_at(monkeypatch, step):
     """Press Ctrl-C in the middle of the optimizer's step of this number."""
     plain = nnlite.optim.SGD.step
