@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -30,8 +31,8 @@ def tensor(
 
     Args:
         data: a number, nested lists or tuples of numbers, a NumPy array, or a tensor.
-        dtype: default: float32 for Python floats, int64 for ints, bool for bools; an array keeps
-            its own.
+        dtype: default: float32 for Python floats, int64 for ints, bool for bools; an array, a
+            NumPy scalar and a tensor keep their own, in a list too.
         requires_grad: whether ``backward`` shall compute a gradient for it.
         device: None or ``"cpu"``.
 
@@ -54,10 +55,9 @@ def tensor(
             array = np.array(_plain(data), dtype=dtype)
         except ValueError as error:
             raise ValueError(f"tensor: the nested lists have unequal lengths ({error})") from None
-        if dtype is None and array.dtype == np.float64:
-            array = array.astype(operands.default_float)
-        elif dtype is None and array.dtype.kind == "i":
-            array = array.astype(np.int64, copy=False)
+        if dtype is None and array.dtype.kind in "biuf":
+            with np.errstate(over="ignore"):
+                array = array.astype(_dtype_of(data), copy=False)
     _numeric("tensor", array)
     return _finish(array, requires_grad)
 
@@ -65,12 +65,25 @@ def tensor(
 def _plain(data: Any) -> Any:
     """``data`` with numbers in place of tensors, at any depth."""
     if isinstance(data, (list, tuple)):
-        return [_plain(item) for item in data] if _has_tensor(data) else data
+        nested = any(isinstance(item, (Tensor, list, tuple)) for item in data)
+        return [_plain(item) for item in data] if nested else data
     return data.tolist() if isinstance(data, Tensor) else data
 
 
-def _has_tensor(data: Any) -> bool:
-    return any(isinstance(item, (Tensor, list, tuple)) for item in data)
+def _dtype_of(data: Any) -> Any:
+    """The dtype for a number or nested lists of numbers: that of all of them, promoted."""
+    of_python = {bool: np.dtype(bool), int: np.dtype(np.int64), float: operands.default_float}
+    if hasattr(data, "dtype"):
+        return data.dtype
+    if not isinstance(data, (list, tuple, range)):
+        return next((of_python[kind] for kind in of_python if isinstance(data, kind)), None)
+    kinds = set(map(type, data))
+    found = {of_python[kind] for kind in kinds if kind in of_python}
+    if not kinds <= of_python.keys():
+        found |= {_dtype_of(item) for item in data if type(item) not in of_python}
+    if not found:
+        return operands.default_float
+    return reduce(lambda a, b: operands.result_type(np.empty(1, a), np.empty(1, b)), found)
 
 
 def _numeric(function: str, array: Any) -> None:

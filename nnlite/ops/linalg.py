@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from nnlite.autograd.node import Node, record
-from nnlite.ops.operands import Array, array_of, operands, unbroadcast
+from nnlite.ops.operands import Array, array_of, constant, operands, unbroadcast
 from nnlite.ops.shape import reshape
 from nnlite.tensor import Tensor
 
@@ -112,6 +112,8 @@ def matmul(input: Any, other: Any) -> Tensor:
     >>> nnlite.ones(2, 3) @ nnlite.ones(3)
     tensor([3., 3.])
     """
+    if not (isinstance(input, Tensor) and isinstance(other, Tensor)):
+        input, other = _as_tensor(input), _as_tensor(other)
     if input.array.dtype != other.array.dtype:
         raise RuntimeError(
             f"matmul: both must have the same dtype, got {input.array.dtype} and "
@@ -135,6 +137,13 @@ def matmul(input: Any, other: Any) -> Tensor:
     if b.ndim == 1:
         return reshape(matmul(input, reshape(other, -1, 1)), y.shape)
     return record(y, BatchedMatmulBackward0, edges, saved, (a.shape, b.shape))
+
+
+def _as_tensor(value: Any) -> Tensor:
+    """A tensor as it is, an array as one; TypeError for anything else."""
+    found = value if isinstance(value, Tensor) else constant("matmul", value)
+    array_of("matmul", found)
+    return cast(Tensor, found)
 
 
 def _of_dims(function: str, input: Tensor, dims: int, other: Tensor, other_dims: int) -> None:
