@@ -7,6 +7,7 @@ runs on both; samples are the shapes and options that it is tried with.
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from types import ModuleType
@@ -15,7 +16,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import nnlite
-from nnlite.ops import activation, linalg, loss, norm, reduce, trigonometric
+from nnlite.ops import (
+    activation,
+    conv,
+    exponential,
+    linalg,
+    loss,
+    norm,
+    pool,
+    reduce,
+    trigonometric,
+)
 from nnlite.ops import random as random_ops
 
 
@@ -34,7 +45,10 @@ class _Functional:
     """``nn.functional`` as far as the operators carry it."""
 
     def __getattr__(self, name: str) -> Any:
-        for family in (activation, trigonometric, linalg, loss, norm, reduce, random_ops):
+        for family in (
+            activation, exponential, trigonometric, conv, linalg, loss, norm, reduce, random_ops,
+            pool,
+        ):  # fmt: skip
             if hasattr(family, name):
                 return getattr(family, name)
         raise AttributeError(name)
@@ -86,8 +100,9 @@ class Row:
         domain: what the values of the arguments are drawn from.
         elementwise: it works on any shape, so also on empty and 0-d tensors.
         broadcasts: it takes two tensors and broadcasts them.
-        once: why it is not twice differentiable where the first derivative is (else empty).
+        once: why torch has no second derivative where it has the first (else empty).
         integers: integer and bool tensors are for it, too.
+        slack: how much more than the rounding of float64 torch's own derivative is off.
         reads: it looks at values (a comparison for a check), so it cannot run without them.
         differs: dtypes that only one of nnlite and torch takes, or gives results of another dtype
             for, each with the reason.
@@ -100,6 +115,7 @@ class Row:
     elementwise: bool = False
     broadcasts: bool = False
     once: str = ""
+    slack: int = 1
     integers: bool = True
     reads: bool = False
     differs: dict[str, str] = field(default_factory=dict)
@@ -137,6 +153,14 @@ def row(
 
 A, B = (2, 3), (3,)
 MORE = "torch refuses; the result is the natural one"
+
+
+ONCE = {"hardsigmoid": "torch has no derivative of hardsigmoid's derivative"}
+SLACK = {"hardsigmoid": 1000}  # its slope 1/6 is a float32 constant there
+IN_PLACE_NODES = {
+    "celu": "CeluBackward1", "elu": "EluBackward1", "relu6": "HardtanhBackward0",
+    "selu": "EluBackward1", "threshold": "ThresholdBackward1",
+}  # fmt: skip
 
 
 def unary(
@@ -230,6 +254,24 @@ ARITHMETIC = [
     ),
     row("arithmetic.remainder", "RemainderBackward0", lambda lib, x: x % 2, on((5,))),
     binary("arithmetic.remainder", "RemainderBackward1"),
+    row("arithmetic.fmod", "FmodBackward0", lambda lib, x: lib.fmod(x, 0.75), on(A), on(())),
+    binary("arithmetic.fmod", "FmodBackward1"),
+    row(
+        "arithmetic.addcmul", "AddcmulBackward0", lambda lib, *t, **o: lib.addcmul(*t, **o),
+        on(A, A, A), on(A, B, (), value=3), on((3,), (2, 1), (1, 3)), on((), (), ()),
+        on((0, 3), B, (), value=2),
+    ),
+    row("arithmetic.addcmul", "AddcmulBackward0", lambda lib, *t: t[0].addcmul(*t[1:], value=0.5),
+        on(A, A, A)),
+    row(
+        "arithmetic.addcdiv", "AddcdivBackward0", lambda lib, *t, **o: lib.addcdiv(*t, **o),
+        on(A, A, A), on(A, B, (), value=3), on((3,), (2, 1), (1, 3)), on((), (), ()),
+        on((0, 3), B, (), value=0.5),
+    ),
+    row("arithmetic.lerp", "LerpBackward0", lambda lib, x, y: lib.lerp(x, y, 0.3), on(A, A),
+        on(B, A), on((), ()), on((0, 3), B)),
+    row("arithmetic.lerp", "LerpBackward1", lambda lib, *t: lib.lerp(*t), on(A, A, A),
+        on(B, A, ()), on((), (), (2,)), on((0, 3), B, ())),
 ]  # fmt: skip
 
 POWERS = [
@@ -255,6 +297,7 @@ POWERS = [
     unary("power.sqrt", "SqrtBackward0", domain="positive"),
     unary("power.rsqrt", "RsqrtBackward0", domain="positive"),
     unary("power.reciprocal", "ReciprocalBackward0"),
+    binary("power.hypot", "HypotBackward0", None, at_kinks((9,), (9,)), domain="positive"),
 ]  # fmt: skip
 
 TRANSCENDENTAL = [
@@ -262,7 +305,26 @@ TRANSCENDENTAL = [
     unary("exponential.expm1", "Expm1Backward0"),
     unary("exponential.log", "LogBackward0", domain="positive"),
     unary("exponential.log1p", "Log1PBackward0", domain="positive"),
-    unary("activation.sigmoid", "SigmoidBackward0", None, on(Arg((6,), "wide"))),
+    unary("exponential.exp2", "Exp2Backward0"),
+    unary("exponential.log2", "Log2Backward0", domain="positive"),
+    unary("exponential.log10", "Log10Backward0", domain="positive"),
+    binary("exponential.logaddexp", "LogaddexpBackward0", None,
+           on(Arg((9,), "wide"), Arg((9,), "wide")), on(Arg((9,), "ties"), Arg((9,), "ties"))),
+    binary("exponential.xlogy", "XlogyBackward0", None,
+           on(Arg((9,), "ties"), (9,), smooth=False), domain="positive"),
+    row("exponential.xlogy", "XlogyBackward1", lambda lib, x: lib.xlogy(2.0, x), on(A),
+        domain="positive"),
+    row("exponential.xlogy", "XlogyBackward2", lambda lib, x: x.xlogy(2.5), on(A),
+        domain="positive"),
+    unary("exponential.erf", "ErfBackward0", None, on(Arg((9,), "wide"))),
+    *(unary(f"trigonometric.{name}", f"{name.capitalize()}Backward0", None,
+            on(Arg((9,), "halves")))
+      for name in ("sin", "cos", "tan", "atan", "sinh", "cosh", "asinh")),
+    *(unary(f"trigonometric.{name}", f"{name.capitalize()}Backward0", domain="unit")
+      for name in ("asin", "acos", "atanh")),
+    unary("trigonometric.acosh", "AcoshBackward0", domain="above two"),
+    binary("trigonometric.atan2", "Atan2Backward0", None, on((9,), Arg((9,), "ties"))),
+    unary("exponential.sigmoid", "SigmoidBackward0", None, on(Arg((6,), "wide"))),
     unary("trigonometric.tanh", "TanhBackward0", None, on(Arg((6,), "wide"))),
 ]
 
@@ -286,6 +348,40 @@ ACTIVATIONS = [
     unary(
         "activation.softplus", "SoftplusBackward0", lambda lib, x: lib.F.softplus(x, 2, 1),
         integers=False,
+    ),
+    *(
+        unary(f"activation.{name}", f"{node or name.capitalize()}Backward0",
+              lambda lib, x, f=name, o=options: getattr(lib.F, f)(x, **o), at_kinks((5,)),
+              on(Arg((8,), "wide")), on(Arg((9,), "halves"), smooth=False), integers=False,
+              once=ONCE.get(name, ""), slack=SLACK.get(name, 1))
+        for name, node, options in [
+            ("elu", "", {}), ("elu", "", {"alpha": 0.5}), ("celu", "", {}),
+            ("celu", "", {"alpha": 2.0}), ("selu", "Elu", {}), ("silu", "", {}), ("mish", "", {}),
+            ("logsigmoid", "LogSigmoid", {}), ("hardtanh", "", {}),
+            ("hardtanh", "", {"min_val": -0.5, "max_val": 2.0}), ("relu6", "Hardtanh", {}),
+            ("hardsigmoid", "", {}), ("hardswish", "", {}), ("softshrink", "", {}),
+            ("softshrink", "", {"lambd": 1.0}), ("hardshrink", "", {}),
+            ("hardshrink", "", {"lambd": 1.0}), ("threshold", "", {"threshold": 0, "value": 7}),
+            ("softsign", "Div", {}), ("tanhshrink", "Sub", {}),
+        ]
+    ),
+    row("activation.glu", "GluBackward0", lambda lib, x, **o: lib.F.glu(x, **o), on((2, 4)),
+        on((2, 3), dim=0), on((2, 4, 3), dim=1), on((0, 2)), integers=False),
+    row("activation.prelu", "PreluKernelBackward0", lambda lib, x, w: lib.F.prelu(x, w),
+        on(A, (1,)), on(A, (3,)), on((2, 3, 2), (3,)), on((), (1,)), on((0, 3), (3,)),
+        on((4,), ()), integers=False),
+    row("activation.prelu", "PreluKernelBackward0", lambda lib, x, w: lib.F.prelu(x, w),
+        at_kinks((3, 3), (3,)), integers=False,
+        once="at 0 torch differentiates the other piece than in the first derivative"),
+    *(
+        row(f"activation.{name}", IN_PLACE_NODES.get(name, f"{name.capitalize()}Backward0"),
+            lambda lib, x, f=name, o=options: getattr(lib.F, f)(x * 2, inplace=True, **o), on(A),
+            integers=False, once=ONCE.get(name, ""), slack=SLACK.get(name, 1))
+        for name, options in [
+            ("elu", {}), ("celu", {}), ("selu", {}), ("silu", {}), ("mish", {}), ("hardtanh", {}),
+            ("relu6", {}), ("hardsigmoid", {}), ("hardswish", {}),
+            ("threshold", {"threshold": 0, "value": 7}),
+        ]
     ),
 ]  # fmt: skip
 
@@ -314,6 +410,27 @@ CHOOSING = [
     ),
 ]  # fmt: skip
 
+CHOOSING += [
+    *(
+        binary(f"choose.{name}", f"{name.capitalize()}Backward0", None, at_kinks((9,), (9,)),
+               on(Arg((9,), "special"), (9,), smooth=False),
+               on((9,), Arg((9,), "special"), smooth=False))
+        for name in ("fmax", "fmin")
+    ),
+    row("choose.masked_fill", "MaskedFillBackward0", lambda lib, x, m: x.masked_fill(m, 2),
+        on(A, Arg(A, "mask")), on(A, Arg(B, "mask")), on(B, Arg(A, "mask")),
+        on((), Arg((), "mask")), on((0, 3), Arg(B, "mask"))),
+    row("choose.masked_fill", "MaskedFillBackward1",
+        lambda lib, x, m, v: lib.masked_fill(x, m, v), on(A, Arg(A, "mask"), ()),
+        on(A, Arg(B, "mask"), ()), on((0, 3), Arg(B, "mask"), ())),
+    unary("choose.nan_to_num", "NanToNumBackward0"),
+    row("choose.nan_to_num", "MulBackward0", lambda lib, x: lib.nan_to_num(x) * 0.5,
+        on(Arg((9,), "special"), smooth=False)),
+    row("choose.nan_to_num", "NanToNumBackward0",
+        lambda lib, x: lib.nan_to_num(x, nan=1.0, posinf=2.0, neginf=-2.0),
+        on(Arg((9,), "special"), smooth=False)),
+]  # fmt: skip
+
 NOT_DIFFERENTIABLE = [
     unary("rounding.sign", "SignBackward0", None, at_kinks((5,))),
     *(
@@ -321,7 +438,10 @@ NOT_DIFFERENTIABLE = [
         for name in ("eq", "ne", "lt", "le", "gt", "ge")
     ),
     *(binary(f"compare.logical_{name}", None, None, at_kinks((9,), (9,))) for name in ("and",
-        "or")),
+        "or", "xor")),
+    row("compare.isclose", None, lambda lib, x, y, **o: lib.isclose(x, y, **o),
+        on(A, B, rtol=0.5), at_kinks((9,), (9,)), on(Arg((9,), "special"), Arg((9,), "special")),
+        on(Arg((9,), "special"), Arg((9,), "special"), equal_nan=True)),
     unary("compare.logical_not", None, None, at_kinks((5,))),
     *(
         row(
@@ -342,7 +462,7 @@ NOT_DIFFERENTIABLE = [
         unary(f"rounding.{name}", f"{name.capitalize()}Backward0", None,
             on(Arg((9,), "halves"), smooth=False),
               differs={} if name == "round" else {"bool": MORE})
-        for name in ("floor", "ceil", "round")
+        for name in ("floor", "ceil", "round", "trunc")
     ),
     row(
         "arithmetic.floor_divide", "DivBackward2", lambda lib, x, y: x // y,
@@ -351,6 +471,7 @@ NOT_DIFFERENTIABLE = [
     ),
     row("arithmetic.div", "DivBackward2", lambda lib, x, y: lib.div(x, y, rounding_mode="trunc"),
         on(A, B)),
+    unary("rounding.frac", "FracBackward0"),
     row("rounding.round", "RoundBackward1", lambda lib, x: lib.round(x, decimals=1), on((9,)),
         integers=False),
 ]  # fmt: skip
@@ -777,10 +898,158 @@ NORMS = [
         integers=False),
 ]  # fmt: skip
 
+def convolution(lib: Library, *t: Any, f: str, **options: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch mentions that it copies for an even kernel
+        return getattr(lib.F, f)(*t, **options)
+
+
+CONVOLUTIONS = [
+    row(
+        "conv.conv2d", "ConvolutionBackward0", convolution,
+        *(on(*shapes, f="conv2d", **options) for shapes, options in [
+            (((2, 2, 4, 5), (3, 2, 3, 2), (3,)), {}),
+            (((2, 2, 4, 5), (3, 2, 3, 2)), {"stride": 2}),
+            (((2, 1, 5, 5), (2, 1, 3, 3), (2,)), {"stride": (1, 3), "padding": (2, 1)}),
+            (((1, 2, 6, 5), (1, 2, 2, 3), (1,)), {"padding": 1, "dilation": (3, 2)}),
+            (((2, 4, 3, 3), (6, 2, 2, 2), (6,)), {"groups": 2, "padding": 1}),
+            (((1, 3, 4, 4), (6, 1, 3, 3)), {"groups": 3, "stride": 2, "padding": 1}),
+            (((2, 2, 4, 5), (1, 2, 3, 3), (1,)), {"padding": "same"}),
+            (((1, 1, 4, 5), (2, 1, 2, 4), (2,)), {"padding": "same", "dilation": (1, 2)}),
+            (((1, 2, 3, 3), (2, 2, 2, 2)), {"padding": "valid"}),
+            (((2, 3, 3, 2), (4, 3, 1, 1), (4,)), {}),
+            (((2, 2, 5, 5), (2, 2, 1, 1)), {"stride": 2}),
+            (((1, 1, 1, 1), (1, 1, 3, 3), (1,)), {"padding": 3, "stride": 2}),
+            (((0, 2, 3, 3), (2, 2, 2, 2), (2,)), {}),
+        ]),
+        on((2, 4, 5), (3, 2, 3, 3), (3,), f="conv2d", grad_fn="SqueezeBackward1"),
+        integers=False,
+    ),
+    row(
+        "conv.conv1d", "ConvolutionBackward0", convolution,
+        on((2, 3, 6), (4, 3, 3), (4,), f="conv1d"),
+        on((2, 4, 6), (2, 2, 2), f="conv1d", stride=2, padding=1, groups=2),
+        on((1, 1, 6), (2, 1, 4), (2,), f="conv1d", padding="same", dilation=1),
+        on((2, 6), (3, 2, 3), (3,), f="conv1d", dilation=2, grad_fn="SqueezeBackward1"),
+        integers=False,
+    ),
+    row(
+        "conv.conv_transpose2d", "ConvolutionBackward0", convolution,
+        *(on(*shapes, f="conv_transpose2d", **options) for shapes, options in [
+            (((2, 2, 3, 4), (2, 3, 3, 2), (3,)), {}),
+            (((1, 2, 3, 3), (2, 1, 2, 2)), {"stride": 2}),
+            (((1, 2, 3, 2), (2, 2, 3, 3), (2,)),
+                {"stride": (3, 2), "padding": 1, "output_padding": (2, 1)}),
+            (((2, 4, 2, 3), (4, 3, 2, 2), (6,)), {"groups": 2, "dilation": 2}),
+            (((1, 1, 2, 2), (1, 2, 1, 2)), {"stride": 3, "output_padding": 1}),
+        ]),
+        on((2, 2, 3), (2, 3, 2, 2), (3,), f="conv_transpose2d", grad_fn="SqueezeBackward1"),
+        integers=False,
+    ),
+    row(
+        "conv.conv_transpose1d", "ConvolutionBackward0", convolution,
+        on((2, 2, 4), (2, 3, 3), (3,), f="conv_transpose1d"),
+        on((1, 4, 3), (4, 1, 3), f="conv_transpose1d", stride=2, padding=1, output_padding=1,
+            groups=2),
+        on((2, 3), (2, 3, 2), f="conv_transpose1d", grad_fn="SqueezeBackward1"),
+        integers=False,
+    ),
+    row(
+        "conv.unfold", "Im2ColBackward0", lambda lib, x, **o: lib.F.unfold(x, **o),
+        on((2, 2, 3, 4), kernel_size=2), on((2, 3, 4), kernel_size=(2, 3)),
+        on((1, 2, 4, 5), kernel_size=(2, 3), padding=(1, 2), stride=2, dilation=(2, 1)),
+        integers=False,
+    ),
+    row(
+        "conv.fold", "Col2ImBackward0", lambda lib, x, **o: lib.F.fold(x, **o),
+        on((2, 8, 6), output_size=(3, 4), kernel_size=2),
+        on((4, 9), output_size=4, kernel_size=2),
+        on((1, 6, 9), output_size=(4, 5), kernel_size=(2, 3), padding=1, stride=2, dilation=(1, 1)),
+        integers=False,
+    ),
+]  # fmt: skip
+
+def pooled(lib: Library, x: Any, f: str, **options: Any) -> Any:
+    return getattr(lib.F, f)(x, **options)
+
+
+POOLS = [
+    row(
+        "pool.max_pool2d", "MaxPool2DWithIndicesBackward0", pooled,
+        *(on(Arg(shape, domain), f="max_pool2d", smooth=domain == "real", **options)
+          for domain in ("real", "ties") for shape, options in [
+            ((2, 2, 4, 6), {"kernel_size": 2}),
+            ((2, 5, 4), {"kernel_size": (3, 2), "return_indices": True}),
+            ((1, 2, 5, 5), {"kernel_size": 3, "stride": (1, 2), "padding": 1}),
+            ((1, 1, 6, 5), {"kernel_size": 2, "stride": 1, "dilation": (3, 2)}),
+            ((1, 2, 5, 6), {"kernel_size": 2, "ceil_mode": True, "return_indices": True}),
+            ((1, 1, 4, 5), {"kernel_size": (3, 4), "stride": (2, 4), "padding": (1, 2),
+                            "ceil_mode": True, "dilation": (2, 1)}),
+            ((0, 2, 4, 4), {"kernel_size": 2}),
+        ]),
+        on(Arg((1, 2, 4, 4), "special"), f="max_pool2d", kernel_size=2, padding=1,
+            return_indices=True, smooth=False),
+        integers=False,
+    ),
+    row(
+        "pool.max_pool1d", "SqueezeBackward1", pooled,
+        on((2, 2, 6), f="max_pool1d", kernel_size=2),
+        on((2, 6), f="max_pool1d", kernel_size=3, stride=1, padding=1, return_indices=True),
+        on((1, 1, 7), f="max_pool1d", kernel_size=2, stride=3, dilation=2, ceil_mode=True),
+        integers=False,
+    ),
+    row(
+        "pool.avg_pool2d", "AvgPool2DBackward0", pooled,
+        on((2, 2, 4, 6), f="avg_pool2d", kernel_size=2),
+        on((2, 5, 4), f="avg_pool2d", kernel_size=(3, 2), stride=(1, 2)),
+        *(on((1, 2, 5, 5), f="avg_pool2d", kernel_size=3, stride=2, padding=1, ceil_mode=c,
+            count_include_pad=i) for c in (False, True) for i in (False, True)),
+        on((1, 1, 4, 5), f="avg_pool2d", kernel_size=2, ceil_mode=True),
+        on((1, 1, 4, 5), f="avg_pool2d", kernel_size=2, stride=3, divisor_override=3),
+        on((0, 1, 4, 5), f="avg_pool2d", kernel_size=2),
+        integers=False,
+    ),
+    row(
+        "pool.avg_pool1d", "SqueezeBackward1", pooled,
+        on((2, 2, 6), f="avg_pool1d", kernel_size=2),
+        on((2, 7), f="avg_pool1d", kernel_size=3, stride=2, padding=1, ceil_mode=True,
+            count_include_pad=False),
+        integers=False,
+    ),
+    row(
+        "pool.adaptive_avg_pool2d", "AdaptiveAvgPool2DBackward0", pooled,
+        *(on((2, 2, 4, 5), f="adaptive_avg_pool2d", output_size=n)
+          for n in (2, (3, 5), (None, 2), (6, 1))),
+        on((2, 4, 6), f="adaptive_avg_pool2d", output_size=(2, 3)),
+        on((2, 2, 4, 5), f="adaptive_avg_pool2d", output_size=1, grad_fn="MeanBackward1"),
+        integers=False,
+    ),
+    row(
+        "pool.adaptive_avg_pool1d", "SqueezeBackward1", pooled,
+        on((2, 2, 5), f="adaptive_avg_pool1d", output_size=3),
+        on((2, 5), f="adaptive_avg_pool1d", output_size=1), integers=False,
+    ),
+    row(
+        "pool.adaptive_max_pool2d", "AdaptiveMaxPool2DBackward0", pooled,
+        *(on((2, 2, 4, 5), f="adaptive_max_pool2d", output_size=n)
+          for n in (1, 2, (3, 5), (None, 2), (6, 1))),
+        on(Arg((2, 4, 6), "ties"), f="adaptive_max_pool2d", output_size=(2, 3),
+            return_indices=True, smooth=False),
+        on(Arg((1, 1, 5, 5), "ties"), f="adaptive_max_pool2d", output_size=(2, 3), smooth=False),
+        integers=False,
+    ),
+    row(
+        "pool.adaptive_max_pool1d", "SqueezeBackward1", pooled,
+        on((2, 2, 5), f="adaptive_max_pool1d", output_size=3),
+        on((2, 5), f="adaptive_max_pool1d", output_size=1, return_indices=True), integers=False,
+    ),
+]  # fmt: skip
+
 ROWS = [
     *ARITHMETIC, *POWERS, *TRANSCENDENTAL, *ACTIVATIONS, *CHOOSING, *NOT_DIFFERENTIABLE,
     *REDUCTIONS,
-    *SOFTMAX, *PRODUCTS, *SHAPES, *INDEXING, *IN_PLACE, *LOSSES, *NORMS,
+    *SOFTMAX, *PRODUCTS, *SHAPES, *INDEXING, *IN_PLACE, *LOSSES, *NORMS, *CONVOLUTIONS,
+    *POOLS,
 ]  # fmt: skip
 
 
@@ -887,7 +1156,7 @@ def results(library: Any, case: Case, make: Callable[[Any], Any], dtype: str = "
     ends = [y for y in ys if y.requires_grad]
     firsts, seconds = [], []
     if ends and case.sample.differentiable:
-        firsts, seconds = differentiate(library, ends, wanted, make)
+        firsts, seconds = differentiate(library, ends, wanted, make, twice=not case.row.once)
     node = ys[0].grad_fn
     name = None if node is None else node.name().removeprefix("torch::autograd::")
     y = [t.detach().numpy() for t in ys]
@@ -895,12 +1164,14 @@ def results(library: Any, case: Case, make: Callable[[Any], Any], dtype: str = "
 
 
 def differentiate(
-    library: Any, ends: list[Any], wanted: list[Any], make: Callable[[Any], Any]
+    library: Any, ends: list[Any], wanted: list[Any], make: Callable[[Any], Any], twice: bool
 ) -> list[list[Any]]:
     """First derivatives in given directions v, and those of v and the inputs in turn."""
     vs = [make(v).requires_grad_() for v in cotangents([y.detach().numpy() for y in ends], "v")]
     options = {"materialize_grads": True, "allow_unused": True}
     firsts = library.autograd.grad(ends, wanted, vs, create_graph=True, **options)
+    if not twice:
+        return [[g.detach().numpy(force=True) for g in firsts], []]
     us = cotangents([g.detach().numpy(force=True) for g in firsts], "u")
     ends = [g for g in firsts if g.requires_grad]
     us = [make(u) for u, g in zip(us, firsts) if g.requires_grad]

@@ -16,12 +16,14 @@ from nnlite.ops import (
     arithmetic,
     choose,
     compare,
+    conv,
     exponential,
     index,
     inplace,
     linalg,
     loss,
     norm,
+    pool,
     power,
     random,
     reduce,
@@ -69,9 +71,9 @@ def assert_same(ours, theirs, what, slack=1):
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance, err_msg=what)
 
 
-def assert_all_same(ours, theirs):
+def assert_all_same(ours, theirs, slack=1):
     assert_same(ours["y"], theirs["y"], "y")
-    assert_same(ours["first"], theirs["first"], "first derivatives")
+    assert_same(ours["first"], theirs["first"], "first derivatives", slack)
     # torch has 0 · ∞ in the second derivatives of some powers of 0, and constants of 1e-12 in
     # that of binary_cross_entropy.
     known = [np.where(np.isnan(b), a, b) for a, b in zip(ours["second"], theirs["second"])]
@@ -89,8 +91,6 @@ def test_first_derivatives(case):
 @cases(differentiable=True, smooth=True)
 def test_second_derivatives(case):
     inputs = tensors(arrays_of(case))
-    if case.row.once:
-        pytest.skip(case.row.once)
     assert gradgradcheck(lambda *x: call(case, x), inputs)
 
 
@@ -107,7 +107,7 @@ def test_name_of_the_node(case):
 def test_agrees_with_torch(case, torch):
     theirs = results(Library(torch, torch.nn.functional), case, torch.tensor)
     ours = results(NNLITE, case, nnlite.tensor)
-    assert_all_same(ours, theirs)
+    assert_all_same(ours, theirs, case.row.slack)
     assert theirs["grad_fn"] == case.sample.torch_grad_fn
 
 
@@ -119,7 +119,7 @@ def test_agrees_with_what_torch_gave(case):
         what: [np.array(values, dtype).reshape(shape) for dtype, shape, values in arrays]
         for what, arrays in recorded.items()
     }
-    assert_all_same(results(NNLITE, case, nnlite.tensor), theirs)
+    assert_all_same(results(NNLITE, case, nnlite.tensor), theirs, case.row.slack)
 
 
 def test_reference_is_up_to_date():
@@ -292,8 +292,8 @@ def test_gradients_are_nobody_elses(case):
 # ---- the table is complete ----------------------------------------------------------------------
 
 HELPERS = {
-    "activation": {"sigmoid_of", "softplus_of"},
-    "exponential": {"normal_cdf", "normal_density"},
+    "activation": {"softplus_of"},
+    "exponential": {"normal_cdf", "normal_density", "sigmoid_of"},
     "index": {"add_at"},  # reached as the derivative of the derivative of indexing
     "inplace": {"claim", "change"},
     "reduce": {"restore", "max_of"},
@@ -306,8 +306,8 @@ TESTED_ELSEWHERE = {
     },
 }
 FAMILIES = (
-    activation, arithmetic, choose, compare, exponential, index, inplace, linalg, loss, norm, power,
-    reduce, rounding, shape, trigonometric,
+    activation, arithmetic, choose, compare, conv, exponential, index, inplace, linalg, loss, norm,
+    pool, power, reduce, rounding, shape, trigonometric,
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.node import Node, record
-from nnlite.ops.operands import Array, array_of, no_bools, operands, unbroadcast
+from nnlite.ops.operands import Array, array_of, no_bools, operands, same_dtype, unbroadcast
 from nnlite.tensor import Tensor
 
 
@@ -218,6 +218,37 @@ def remainder(input: Any, other: Any) -> Tensor:
     return record(y, RemainderBackward1, edges, (quotient,), shapes)
 
 
+class FmodBackward0(Node):
+    """y = a mod c:   ∂a = g"""
+
+    __slots__ = ()
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        return (g,)
+
+
+class FmodBackward1(RemainderBackward1):
+    """y = a mod b = a - b trunc(a/b):   ∂a = g,   ∂b = -g trunc(a/b)"""
+
+    __slots__ = ()
+
+
+def fmod(input: Any, other: Any) -> Tensor:
+    """The remainder with the sign of the dividend, as C's.
+
+    >>> import nnlite
+    >>> nnlite.fmod(nnlite.tensor([5.0, -5.0]), 3)
+    tensor([ 2., -2.])
+    """
+    a, b, edges, shapes = operands("fmod", input, other)
+    no_bools("fmod", a, b)
+    y = np.fmod(a, b)
+    if not hasattr(b, "dtype"):
+        return record(y, FmodBackward0, edges[:1])
+    quotient = np.trunc(a / b) if edges[1] else None
+    return record(y, FmodBackward1, edges, (quotient,), shapes)
+
+
 class NegBackward0(Node):
     """y = -x:   ∂x = -g"""
 
@@ -257,3 +288,126 @@ def abs(input: Tensor) -> Tensor:
     """
     a = array_of("abs", input)
     return record(np.absolute(a), AbsBackward0, (input._node,), (a,))
+
+
+# ---- several at once ----------------------------------------------------------------------------
+
+
+class AddcmulBackward0(Node):
+    """y = a + v b c:   ∂a = g,   ∂b = g v c,   ∂c = g v b"""
+
+    __slots__ = ()
+    lifts = (1, 2)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        b, c = self.saved
+        to_a, to_b, to_c = self.edges
+        value, shape_a, shape_b, shape_c = self.meta
+        scaled = g * value
+        return (
+            unbroadcast(g, shape_a) if to_a else None,
+            unbroadcast(scaled * c, shape_b) if to_b else None,
+            unbroadcast(scaled * b, shape_c) if to_c else None,
+        )
+
+
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    """``input + value * tensor1 * tensor2``, with broadcasting.
+
+    >>> import nnlite
+    >>> nnlite.addcmul(nnlite.ones(2), nnlite.tensor([1.0, 2.0]), nnlite.tensor([3.0, 4.0]))
+    tensor([4., 9.])
+    """
+    (a, b, c), edges = same_dtype("addcmul", input, tensor1, tensor2)
+    no_bools("addcmul", a)
+    if a.dtype.kind != "f":
+        value = int(value)  # as torch does
+    meta = (value, a.shape, b.shape, c.shape)
+    return record(a + value * (b * c), AddcmulBackward0, edges, (b, c), meta)
+
+
+class AddcdivBackward0(Node):
+    """y = a + v b / c:   ∂a = g,   ∂b = g v / c,   ∂c = -g v b / c²"""
+
+    __slots__ = ()
+    lifts = (1, 2)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        b, c = self.saved
+        to_a, to_b, to_c = self.edges
+        value, shape_a, shape_b, shape_c = self.meta
+        scaled = g * value / c
+        return (
+            unbroadcast(g, shape_a) if to_a else None,
+            unbroadcast(scaled, shape_b) if to_b else None,
+            unbroadcast(-scaled * (b / c), shape_c) if to_c else None,
+        )
+
+
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    """``input + value * tensor1 / tensor2``, with broadcasting, of floating point tensors.
+
+    >>> import nnlite
+    >>> nnlite.addcdiv(nnlite.ones(2), nnlite.tensor([1.0, 2.0]), nnlite.tensor([2.0, 4.0]))
+    tensor([1.5000, 1.5000])
+    """
+    (a, b, c), edges = same_dtype("addcdiv", input, tensor1, tensor2)
+    if a.dtype.kind != "f":
+        raise RuntimeError(f"addcdiv: needs floats, got {a.dtype}; convert first: tensor.float()")
+    meta = (value, a.shape, b.shape, c.shape)
+    return record(a + value * (b / c), AddcdivBackward0, edges, (b, c), meta)
+
+
+class LerpBackward0(Node):
+    """y = a + w (b - a):   ∂a = g (1 - w),   ∂b = g w"""
+
+    __slots__ = ()
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        to_a, to_b = self.edges
+        weight, shape_a, shape_b = self.meta
+        return (
+            unbroadcast(g * (1 - weight), shape_a) if to_a else None,
+            unbroadcast(g * weight, shape_b) if to_b else None,
+        )
+
+
+class LerpBackward1(Node):
+    """y = a + w (b - a):   ∂a = g (1 - w),   ∂b = g w,   ∂w = g (b - a)"""
+
+    __slots__ = ()
+    lifts = (0, 1, 2)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        a, b, w = self.saved
+        to_a, to_b, to_w = self.edges
+        shape_a, shape_b, shape_w = self.meta
+        return (
+            unbroadcast(g * (1 - w), shape_a) if to_a else None,
+            unbroadcast(g * w, shape_b) if to_b else None,
+            unbroadcast(g * (b - a), shape_w) if to_w else None,
+        )
+
+
+def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
+    """``input + weight * (end - input)``: the way from one to the other, with broadcasting.
+
+    Args:
+        weight: a number or a tensor; 0 gives ``input``, 1 gives ``end``.
+
+    >>> import nnlite
+    >>> nnlite.lerp(nnlite.tensor([0.0, 0.0]), nnlite.tensor([1.0, 10.0]), 0.5)
+    tensor([0.5000, 5.0000])
+    """
+    tensors = (input, end, weight) if isinstance(weight, Tensor) else (input, end)
+    arrays = [array_of("lerp", tensor) for tensor in tensors]
+    dtypes = {array.dtype for array in arrays}
+    if len(dtypes) > 1 or arrays[0].dtype.kind != "f":
+        found = ", ".join(str(array.dtype) for array in arrays)
+        raise RuntimeError(f"lerp: needs tensors of one floating point dtype, got {found}")
+    edges = tuple(tensor._node for tensor in tensors)
+    shapes = tuple(array.shape for array in arrays)
+    a, b = arrays[:2]
+    if len(arrays) == 2:
+        return record(a + weight * (b - a), LerpBackward0, edges, (), (weight, *shapes))
+    return record(a + arrays[2] * (b - a), LerpBackward1, edges, tuple(arrays), shapes)

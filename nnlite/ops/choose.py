@@ -143,3 +143,130 @@ def where(condition: Any, input: Any, other: Any) -> Tensor:
     a, b, edges, _ = operands("where", input, other)
     shapes = (getattr(a, "shape", ()), getattr(b, "shape", ()))
     return record(np.where(chosen, a, b), WhereBackward0, edges, (chosen,), shapes)
+
+
+class FmaxBackward0(Node):
+    """y = max(a, b), NaN passed over:   ∂a = g [a ≥ b or b is NaN],   ∂b = g elsewhere"""
+
+    __slots__ = ()
+    lifts = (None,)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        (first,) = self.saved
+        to_a, to_b = self.edges
+        shape_a, shape_b = self.meta or (g.shape, g.shape)
+        return (
+            unbroadcast(np.where(first, g, 0), shape_a) if to_a else None,
+            unbroadcast(np.where(first, 0, g), shape_b) if to_b else None,
+        )
+
+
+class FminBackward0(FmaxBackward0):
+    """y = min(a, b), NaN passed over:   ∂a = g [a ≤ b or b is NaN],   ∂b = g elsewhere"""
+
+    __slots__ = ()
+
+
+def fmax(input: Tensor, other: Tensor) -> Tensor:
+    """``maximum`` that takes the other element where one is NaN.
+
+    >>> import nnlite
+    >>> nnlite.fmax(nnlite.tensor([1.0, float("nan")]), nnlite.tensor([3.0, 2.0]))
+    tensor([3., 2.])
+    """
+    a, b, edges, shapes = operands("fmax", input, other)
+    return record(np.fmax(a, b), FmaxBackward0, edges, ((a >= b) | np.isnan(b),), shapes)
+
+
+def fmin(input: Tensor, other: Tensor) -> Tensor:
+    """``minimum`` that takes the other element where one is NaN.
+
+    >>> import nnlite
+    >>> nnlite.fmin(nnlite.tensor([1.0, float("nan")]), nnlite.tensor([3.0, 2.0]))
+    tensor([1., 2.])
+    """
+    a, b, edges, shapes = operands("fmin", input, other)
+    return record(np.fmin(a, b), FminBackward0, edges, ((a <= b) | np.isnan(b),), shapes)
+
+
+class MaskedFillBackward0(Node):
+    """y = c where the mask holds, else x:   ∂x = g outside of the mask"""
+
+    __slots__ = ()
+    lifts = (None,)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        (mask,) = self.saved
+        return (unbroadcast(np.where(mask, 0, g), self.meta),)
+
+
+class MaskedFillBackward1(Node):
+    """y = v where the mask holds, else x:   ∂x = g outside of the mask,   ∂v = Σ g within"""
+
+    __slots__ = ()
+    lifts = (None,)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        (mask,) = self.saved
+        return unbroadcast(np.where(mask, 0, g), self.meta), np.where(mask, g, 0).sum()
+
+
+def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
+    """``value`` where ``mask`` holds, ``input`` elsewhere, with broadcasting; in its dtype.
+
+    Args:
+        mask: a bool tensor.
+        value: a number or a 0-d tensor.
+
+    >>> import nnlite
+    >>> x = nnlite.tensor([1.0, -2.0])
+    >>> x.masked_fill(x < 0, 0)
+    tensor([1., 0.])
+    """
+    a, chosen = array_of("masked_fill", input), array_of("masked_fill", mask)
+    if chosen.dtype != np.bool_:
+        raise RuntimeError(f"masked_fill: mask must be bool, got {chosen.dtype}; use mask.bool()")
+    if not isinstance(value, Tensor):
+        if a.dtype.kind != "f" and value != int(value):
+            raise RuntimeError(f"masked_fill: {value} cannot be written into {a.dtype}")
+        y = np.where(chosen, np.asarray(value, dtype=a.dtype, like=a), a)
+        return record(y, MaskedFillBackward0, (input._node,), (chosen,), a.shape)
+    if value.array.ndim:
+        raise RuntimeError(
+            "masked_fill: value must be a number or a 0-d tensor, got the shape "
+            f"{list(value.array.shape)}; where() takes any"
+        )
+    value = value.to(a.dtype)
+    y = np.where(chosen, value.array, a)
+    return record(y, MaskedFillBackward1, (input._node, value._node), (chosen,), a.shape)
+
+
+class NanToNumBackward0(Node):
+    """y = x, with numbers for NaN and ±∞:   ∂x = g where x is finite"""
+
+    __slots__ = ()
+    lifts = (None,)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        (finite,) = self.saved
+        return (np.where(finite, g, 0),)
+
+
+def nan_to_num(
+    input: Tensor,
+    nan: float | None = None,
+    posinf: float | None = None,
+    neginf: float | None = None,
+) -> Tensor:
+    """``input`` with ``nan`` (default 0) for NaN, and other numbers for infinities.
+
+    Args:
+        posinf, neginf: default: the largest and the smallest number that the dtype holds.
+
+    >>> import nnlite
+    >>> nnlite.nan_to_num(nnlite.tensor([float("nan"), 1.0]))
+    tensor([0., 1.])
+    """
+    a = array_of("nan_to_num", input)
+    y = np.nan_to_num(a, nan=0.0 if nan is None else nan, posinf=posinf, neginf=neginf)
+    return record(y, NanToNumBackward0, (input._node,), (np.isfinite(a),))

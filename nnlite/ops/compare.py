@@ -63,6 +63,12 @@ def logical_or(input: Any, other: Any) -> Tensor:
     return wrap(np.logical_or(a, b))
 
 
+def logical_xor(input: Any, other: Any) -> Tensor:
+    """Whether exactly one element is true (not zero)."""
+    a, b, _, _ = operands("logical_xor", input, other)
+    return wrap(np.logical_xor(a, b))
+
+
 def bitwise_and(input: Any, other: Any) -> Tensor:
     """``input & other`` of bools or integers."""
     a, b, _, _ = operands("bitwise_and", input, other)
@@ -99,6 +105,21 @@ def isinf(input: Tensor) -> Tensor:
 def isfinite(input: Tensor) -> Tensor:
     """Whether each element is neither infinite nor NaN."""
     return wrap(np.isfinite(array_of("isfinite", input)))
+
+
+def isclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Tensor:
+    """Whether ``|input - other| <= atol + rtol * |other|``, element by element.
+
+    >>> import nnlite
+    >>> nnlite.isclose(nnlite.tensor([1.0, 2.0]), nnlite.tensor([1.000001, 2.1]))
+    tensor([ True, False])
+    """
+    a, b = array_of("isclose", input), array_of("isclose", other)
+    if a.dtype != b.dtype:
+        raise RuntimeError(f"isclose: both must have the same dtype, got {a.dtype} and {b.dtype}")
+    return wrap(np.isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan))
 
 
 def allclose(

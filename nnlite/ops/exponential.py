@@ -1,4 +1,4 @@
-"""Exponentials and logarithms, element by element; the distribution of the normal."""
+"""Exponentials and logarithms, the logistic and the error function, element by element."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.node import Node, record
-from nnlite.ops.operands import Array, float_array
+from nnlite.ops.operands import Array, float_array, floats, operands, unbroadcast
 from nnlite.tensor import Tensor
+
+_LN_2 = math.log(2)
+_LN_10 = math.log(10)
 
 
 class ExpBackward0(Node):
@@ -56,6 +59,28 @@ def expm1(input: Tensor) -> Tensor:
     return record(y, Expm1Backward0, (input._node,), (y,))
 
 
+class Exp2Backward0(Node):
+    """y = 2ˣ:   ∂x = g y ln 2"""
+
+    __slots__ = ()
+    lifts = ("y",)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        (y,) = self.saved
+        return (g * (y * _LN_2),)
+
+
+def exp2(input: Tensor) -> Tensor:
+    """2 to the power of ``input``.
+
+    >>> import nnlite
+    >>> nnlite.exp2(nnlite.tensor([0.0, 3.0]))
+    tensor([1., 8.])
+    """
+    y = np.exp2(float_array("exp2", input))
+    return record(y, Exp2Backward0, (input._node,), (y,))
+
+
 class LogBackward0(Node):
     """y = ln x:   ∂x = g / x"""
 
@@ -100,7 +125,163 @@ def log1p(input: Tensor) -> Tensor:
     return record(np.log1p(a), Log1PBackward0, (input._node,), (a,))
 
 
+class Log2Backward0(Node):
+    """y = log₂ x:   ∂x = g / (x ln 2)"""
+
+    __slots__ = ()
+    lifts = (0,)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        (x,) = self.saved
+        return (g / (x * _LN_2),)
+
+
+def log2(input: Tensor) -> Tensor:
+    """The logarithm to base 2; -inf at 0, NaN below.
+
+    >>> import nnlite
+    >>> nnlite.log2(nnlite.tensor([1.0, 8.0]))
+    tensor([0., 3.])
+    """
+    a = float_array("log2", input)
+    return record(np.log2(a), Log2Backward0, (input._node,), (a,))
+
+
+class Log10Backward0(Node):
+    """y = log₁₀ x:   ∂x = g / (x ln 10)"""
+
+    __slots__ = ()
+    lifts = (0,)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        (x,) = self.saved
+        return (g / (x * _LN_10),)
+
+
+def log10(input: Tensor) -> Tensor:
+    """The logarithm to base 10; -inf at 0, NaN below.
+
+    >>> import nnlite
+    >>> nnlite.log10(nnlite.tensor([1.0, 50.0]))
+    tensor([0.0000, 1.6990])
+    """
+    a = float_array("log10", input)
+    return record(np.log10(a), Log10Backward0, (input._node,), (a,))
+
+
+class LogaddexpBackward0(Node):
+    """y = ln(eᵃ + eᵇ):   ∂a = g σ(a - b),   ∂b = g σ(b - a)"""
+
+    __slots__ = ()
+    lifts = (0, 1)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        a, b = self.saved
+        to_a, to_b = self.edges
+        shape_a, shape_b = self.meta or (g.shape, g.shape)
+        return (
+            unbroadcast(g * sigmoid_of(a - b), shape_a) if to_a else None,
+            unbroadcast(g * sigmoid_of(b - a), shape_b) if to_b else None,
+        )
+
+
+def logaddexp(input: Tensor, other: Tensor) -> Tensor:
+    """``log(exp(input) + exp(other))`` without overflow, with broadcasting.
+
+    >>> import nnlite
+    >>> nnlite.logaddexp(nnlite.tensor([1000.0]), nnlite.tensor([1000.0]))
+    tensor([1000.6932])
+    """
+    a, b, edges, shapes = operands("logaddexp", input, other)
+    if a.dtype.kind != "f":
+        raise RuntimeError(f"logaddexp: needs floats, got {a.dtype}; convert first: tensor.float()")
+    return record(np.logaddexp(a, b), LogaddexpBackward0, edges, (a, b), shapes)
+
+
+class XlogyBackward0(Node):
+    """z = x ln y, 0 where x = 0:   ∂x = g ln y,   ∂y = g x / y   (∂x = 0 where x = 0 and y ≤ 0)"""
+
+    __slots__ = ()
+    lifts = (0, 1)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        x, y = self.saved
+        to_x, to_y = self.edges
+        shape_x, shape_y = self.meta or (g.shape, g.shape)
+        grad_x = None
+        if to_x:
+            flat = ((x == 0) | (g == 0)) & (y <= 0)
+            grad_x = unbroadcast(np.where(flat, 0, g * np.log(np.where(flat, 1, y))), shape_x)
+        return grad_x, unbroadcast(g * (x / y), shape_y) if to_y else None
+
+
+class XlogyBackward1(XlogyBackward0):
+    """z = c ln y:   ∂y = g c / y"""
+
+    __slots__ = ()
+
+
+class XlogyBackward2(XlogyBackward0):
+    """z = x ln c:   ∂x = g ln c"""
+
+    __slots__ = ()
+
+
+def xlogy(input: Any, other: Any) -> Tensor:
+    """``input * log(other)``, 0 where ``input`` is 0; one of them may be a number.
+
+    >>> import nnlite
+    >>> nnlite.xlogy(nnlite.tensor([0.0, 2.0]), nnlite.tensor([0.0, 1.0]))
+    tensor([0., 0.])
+    """
+    a, b, edges, shapes = operands("xlogy", *floats("xlogy", input, other))
+    node: type[Node] = XlogyBackward0
+    if not hasattr(a, "dtype"):
+        node, a = XlogyBackward1, np.full_like(b, a)
+    elif not hasattr(b, "dtype"):
+        node, b = XlogyBackward2, np.full_like(a, b)
+    y = a * np.log(np.where((a == 0) & ~np.isnan(b), 1, b))
+    return record(y, node, edges, (a, b), shapes)
+
+
+class SigmoidBackward0(Node):
+    """y = σ(x) = 1 / (1 + e⁻ˣ):   ∂x = g y (1 - y)"""
+
+    __slots__ = ()
+    lifts = ("y",)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        (y,) = self.saved
+        return (g * (y * (1 - y)),)
+
+
+def sigmoid_of(x: Any, e: Array | None = None) -> Any:
+    """σ(x) of an array, or of a tensor (when a derivative that reads it is differentiated again).
+
+    Without overflow: e = e^-|x| lies in (0, 1]; σ(x) is 1 / (1 + e) for x ≥ 0, else e / (1 + e).
+    """
+    if isinstance(x, Tensor):
+        return sigmoid(x)
+    if e is None:
+        e = np.exp(-np.absolute(x))
+    return np.exp(np.minimum(x, 0)) / (1 + e)
+
+
+def sigmoid(input: Tensor) -> Tensor:
+    """The logistic function 1 / (1 + e⁻ˣ).
+
+    >>> import nnlite
+    >>> nnlite.sigmoid(nnlite.tensor([0.0, 2.0]))
+    tensor([0.5000, 0.8808])
+    """
+    y = sigmoid_of(float_array("sigmoid", input))
+    return record(y, SigmoidBackward0, (input._node,), (y,))
+
+
 _DENSITY_0 = 1 / math.sqrt(2 * math.pi)
+_ROOT_2 = math.sqrt(2)
+_ERF_SLOPE = 2 / math.sqrt(math.pi)
+_ERF_SERIES = [_ERF_SLOPE * (-1) ** n / (math.factorial(n) * (2 * n + 1)) for n in range(13)]
 
 # k and the coefficients of ``normal_cdf``, for float32 (and smaller) and for float64.
 _CDF_SINGLE = (0.3, (
@@ -155,3 +336,35 @@ def normal_cdf(x: Any) -> Any:
     tail += coefficients[0]
     tail = tail * t * np.exp(-0.5 * (a * a))
     return np.where(x < 0, tail, 1 - tail)
+
+
+class ErfBackward0(Node):
+    """y = 2/√π ∫₀ˣ e^(-t²) dt:   ∂x = g 2/√π e^(-x²)"""
+
+    __slots__ = ()
+    lifts = (0,)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        (x,) = self.saved
+        return (g * (_ERF_SLOPE * np.exp(-(x * x))),)
+
+
+def erf(input: Tensor) -> Tensor:
+    """The error function 2/√π ∫₀ˣ e^(-t²) dt.
+
+    Near 0 by its power series, elsewhere as 2 Φ(x √2) - 1.
+
+    >>> import nnlite
+    >>> nnlite.erf(nnlite.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.8427])
+    """
+    a = float_array("erf", input)
+    near = np.clip(a, -0.5, 0.5)
+    square = near * near
+    series = _ERF_SERIES[-1] * square
+    for coefficient in _ERF_SERIES[-2:0:-1]:
+        series = (series + coefficient) * square
+    y = np.where(
+        np.absolute(a) < 0.5, near * (series + _ERF_SERIES[0]), 2 * normal_cdf(a * _ROOT_2) - 1
+    )
+    return record(y, ErfBackward0, (input._node,), (a,))

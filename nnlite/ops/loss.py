@@ -9,7 +9,8 @@ import numpy as np
 
 from nnlite.autograd.node import Node, record
 from nnlite.ops import arithmetic, reduce
-from nnlite.ops.activation import sigmoid_of, softplus_of
+from nnlite.ops.activation import softplus_of
+from nnlite.ops.exponential import sigmoid_of
 from nnlite.ops.operands import Array, array_of
 from nnlite.tensor import Tensor, wrap
 

@@ -8,7 +8,15 @@ import numpy as np
 
 from nnlite.tensor import Tensor, ndarray, wrap
 
-__all__ = ["float_array", "no_bools", "operands", "result_type", "unbroadcast"]
+__all__ = [
+    "float_array",
+    "floats",
+    "no_bools",
+    "operands",
+    "result_type",
+    "same_dtype",
+    "unbroadcast",
+]
 
 Array = Any  # a NumPy array or one that dispatches like it
 Shapes = tuple[tuple[int, ...], tuple[int, ...]]
@@ -51,6 +59,28 @@ def float_array(function: str, value: Any) -> Array:
     """The array of a tensor for a function whose results are floats: integers become floats."""
     array = array_of(function, value)
     return array if array.dtype.kind == "f" else array.astype(default_float)
+
+
+def same_dtype(function: str, *tensors: Any) -> tuple[list[Any], tuple[Any, ...]]:
+    """Tensors of several dtypes in the one that they promote to: their arrays and edges."""
+    arrays = [array_of(function, tensor) for tensor in tensors]
+    dtype = arrays[0].dtype
+    if any(array.dtype != dtype for array in arrays):
+        first = arrays[0]
+        for array in arrays[1:]:
+            dtype = result_type(first, array)
+            # The dimensions count, too: 0-d is weak. Beside a stronger one it says no more.
+            first = np.empty((1,) * max(first.ndim, array.ndim), dtype)
+        tensors = tuple(_as_dtype(tensor, dtype) for tensor in tensors)
+    return [tensor.array for tensor in tensors], tuple(tensor._node for tensor in tensors)
+
+
+def floats(function: str, x: Any, y: Any) -> tuple[Any, Any]:
+    """Two operands for a function whose results are floats: tensors of integers become floats."""
+    both = x, y
+    if all(not isinstance(v, Tensor) or v.array.dtype.kind != "f" for v in both):
+        x, y = (_as_dtype(v, default_float) if isinstance(v, Tensor) else v for v in both)
+    return x, y
 
 
 def operands(function: str, x: Any, y: Any) -> tuple[Array, Array, tuple[Any, Any], Shapes | None]:

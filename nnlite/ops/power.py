@@ -177,3 +177,33 @@ def rdiv(input: Tensor, other: Any) -> Tensor:
     if isinstance(other, Tensor) or hasattr(other, "__array_ufunc__"):
         return div(other, input)
     return mul(reciprocal(input), other)
+
+
+class HypotBackward0(Node):
+    """y = √(a² + b²):   ∂a = g a / y,   ∂b = g b / y"""
+
+    __slots__ = ()
+    lifts = (0, 1, "y")
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        a, b, y = self.saved
+        to_a, to_b = self.edges
+        shape_a, shape_b = self.meta or (g.shape, g.shape)
+        return (
+            unbroadcast(g * (a / y), shape_a) if to_a else None,
+            unbroadcast(g * (b / y), shape_b) if to_b else None,
+        )
+
+
+def hypot(input: Tensor, other: Tensor) -> Tensor:
+    """``sqrt(input² + other²)`` without overflow, with broadcasting.
+
+    >>> import nnlite
+    >>> nnlite.hypot(nnlite.tensor([3.0]), nnlite.tensor([4.0]))
+    tensor([5.])
+    """
+    a, b, edges, shapes = operands("hypot", input, other)
+    if a.dtype.kind != "f":
+        raise RuntimeError(f"hypot: needs floats, got {a.dtype}; convert first: tensor.float()")
+    y = np.hypot(a, b)
+    return record(y, HypotBackward0, edges, (a, b, y), shapes)

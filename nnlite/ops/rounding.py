@@ -1,6 +1,8 @@
-"""Steps: sign and the ways to round. Constant in pieces, so their derivative is 0."""
+"""Steps: sign and the ways to round. Constant in pieces, so that their derivative is 0."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +43,12 @@ class CeilBackward0(SignBackward0):
     __slots__ = ()
 
 
+class TruncBackward0(SignBackward0):
+    """y = x without its fraction:   ∂x = 0"""
+
+    __slots__ = ()
+
+
 class RoundBackward0(SignBackward0):
     """y = x, rounded:   ∂x = 0"""
 
@@ -53,6 +61,11 @@ class RoundBackward1(SignBackward0):
     __slots__ = ()
 
 
+def _whole(rounding: Any, a: Array) -> Array:
+    """``a`` rounded; integers stay as they are (before 2.1 NumPy makes floats of them)."""
+    return rounding(a) if a.dtype.kind == "f" else a.copy()
+
+
 def floor(input: Tensor) -> Tensor:
     """The largest whole number not above each element; its derivative is 0.
 
@@ -60,7 +73,7 @@ def floor(input: Tensor) -> Tensor:
     >>> nnlite.floor(nnlite.tensor([1.5, -1.5]))
     tensor([ 1., -2.])
     """
-    return record(np.floor(array_of("floor", input)), FloorBackward0, (input._node,))
+    return record(_whole(np.floor, array_of("floor", input)), FloorBackward0, (input._node,))
 
 
 def ceil(input: Tensor) -> Tensor:
@@ -70,7 +83,7 @@ def ceil(input: Tensor) -> Tensor:
     >>> nnlite.ceil(nnlite.tensor([1.5, -1.5]))
     tensor([ 2., -1.])
     """
-    return record(np.ceil(array_of("ceil", input)), CeilBackward0, (input._node,))
+    return record(_whole(np.ceil, array_of("ceil", input)), CeilBackward0, (input._node,))
 
 
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
@@ -84,3 +97,35 @@ def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     no_bools("round", a)
     node = RoundBackward1 if decimals else RoundBackward0
     return record(np.round(a, decimals), node, (input._node,))
+
+
+def trunc(input: Tensor) -> Tensor:
+    """Each element without its fraction, rounded towards 0; its derivative is 0.
+
+    >>> import nnlite
+    >>> nnlite.trunc(nnlite.tensor([1.5, -1.5]))
+    tensor([ 1., -1.])
+    """
+    return record(_whole(np.trunc, array_of("trunc", input)), TruncBackward0, (input._node,))
+
+
+class FracBackward0(Node):
+    """y = x - trunc x:   ∂x = g"""
+
+    __slots__ = ()
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        return (g,)
+
+
+def frac(input: Tensor) -> Tensor:
+    """The fraction of each element, with its sign.
+
+    >>> import nnlite
+    >>> nnlite.frac(nnlite.tensor([1.5, -1.25]))
+    tensor([ 0.5000, -0.2500])
+    """
+    a = array_of("frac", input)
+    if a.dtype.kind != "f":
+        raise RuntimeError(f"frac: needs floats, got {a.dtype}, which has no fractions")
+    return record(a - np.trunc(a), FracBackward0, (input._node,))

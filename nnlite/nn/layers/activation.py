@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from nnlite.nn.checks import one_of
 from nnlite.nn.module import Module
-from nnlite.ops.activation import gelu, leaky_relu, relu, sigmoid, softplus
+from nnlite.ops.activation import gelu, leaky_relu, relu, softplus
+from nnlite.ops.exponential import sigmoid
 from nnlite.ops.reduce import log_softmax, softmax
 from nnlite.ops.trigonometric import tanh
 from nnlite.tensor import Tensor
