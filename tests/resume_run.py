@@ -14,7 +14,7 @@ from nnlite.io import atomic, save_checkpoint
 from nnlite.train import Checkpoint, EarlyStopping, Trainer
 from nnlite.utils.data import DataLoader, TensorDataset
 
-EPOCHS = 60
+EPOCHS = 30
 
 
 def make(seed, *callbacks, patience=3, samples=60):

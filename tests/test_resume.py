@@ -303,7 +303,7 @@ def test_killed_at_random_moments(never_killed, tmp_path):
     for _ in range(3):
         with start(tmp_path) as process:
             said = process.stdout.readline()
-            time.sleep(drawn.uniform(0.005, 0.12))
+            time.sleep(drawn.uniform(0.005, 0.1))
             process.kill()
         assert said == "ready\n"
     assert same(finish(tmp_path), never_killed)
