@@ -1,0 +1,472 @@
+"""Pooling: the maximum or the mean of each window.
+
+Pooling of sequences is that of images of height 1.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnlite.autograd.node import Node, record
+from nnlite.ops import reduce
+from nnlite.ops.operands import Array, array_of
+from nnlite.ops.shape import squeeze, unsqueeze
+from nnlite.ops.windows import Sizes, Windows, per_dim
+from nnlite.tensor import Tensor, wrap
+
+__all__ = [
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d",
+    "avg_pool1d", "avg_pool2d", "max_pool1d", "max_pool2d",
+]  # fmt: skip
+
+
+def _image(function: str, input: Tensor, dims: int = 2) -> Array:
+    """The array of (N, C, H, W) or (C, H, W), for sequences of (N, C, L) or (C, L)."""
+    x = array_of(function, input)
+    if x.ndim not in (dims + 1, dims + 2):
+        shapes = "(N, C, L) or (C, L)" if dims == 1 else "(N, C, H, W) or (C, H, W)"
+        raise RuntimeError(f"{function}: expected the shape {shapes}, got {list(x.shape)}")
+    return x
+
+
+def _wide(function: str, label: str, value: Any, other: int) -> tuple[int, int]:
+    """An option of a sequence as that of an image of height 1."""
+    return (other, per_dim(function, label, value, 1)[0])
+
+
+def _windows(
+    function: str,
+    size: Sizes,
+    kernel: Sizes,
+    stride: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
+    ceil_mode: bool,
+) -> tuple[Windows, Sizes]:
+    """Where the windows stand, and how many there are."""
+    windows = Windows(stride, padding, dilation)
+    if min(*kernel, *stride, *dilation) < 1 or min(padding) < 0:
+        raise ValueError(
+            f"{function}: kernel_size, stride and dilation must be at least 1, padding at least "
+            f"0, got {list(kernel)}, {list(stride)}, {list(dilation)} and {list(padding)}"
+        )
+    if any(2 * p > k for p, k in zip(padding, kernel)):
+        raise RuntimeError(
+            f"{function}: padding must be at most half of kernel_size, got {list(padding)} with "
+            f"{list(kernel)}; F.pad pads further"
+        )
+    places = windows.places(size, kernel)
+    if ceil_mode:
+        more = tuple(p + s - 1 for p, s in zip(padding, stride))
+        # A last window that would start in the padding at the high end is left out.
+        places = tuple(
+            o - ((o - 1) * s >= n + p)
+            for o, s, n, p in zip(windows.places(size, kernel, more), stride, size, padding)
+        )
+    if min(places) < 1:
+        raise RuntimeError(
+            f"{function}: a window of {list(kernel)} does not fit into an input of {list(size)} "
+            f"with padding {list(padding)}"
+        )
+    return windows, places
+
+
+# ---- maximum ------------------------------------------------------------------------------------
+
+
+class MaxPool2DWithIndicesBackward0(Node):
+    """y = x[i], i the place of the maximum of each window:   ∂x = zeros with g added at i"""
+
+    __slots__ = ()
+    lifts = (None,)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        (index,) = self.saved
+        shape, overlap = self.meta
+        planes, size = math.prod(shape[:-2]), shape[-2] * shape[-1]
+        starts = size * np.arange(planes, like=index).reshape(-1, 1, 1)
+        flat = (index.reshape(planes, *index.shape[-2:]) + starts).reshape(-1)
+        grad = np.zeros_like(g, shape=(planes * size,))
+        if overlap:
+            np.add.at(grad, flat, g.reshape(-1))
+        else:
+            grad[flat] = g.reshape(-1)
+        return (grad.reshape(shape),)
+
+
+class AdaptiveMaxPool2DBackward0(MaxPool2DWithIndicesBackward0):
+    """y = x[i], i the place of the maximum of each part:   ∂x = zeros with g added at i"""
+
+    __slots__ = ()
+
+
+def _higher(best: Array, index: Array, x: Array, places: Array) -> tuple[Array, Array]:
+    """The maxima so far and their places; the first of equal values stays, NaN wins."""
+    take = (x > best) | (x != x)
+    return np.where(take, x, best), np.where(take, places, index)
+
+
+def max_pool2d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The maximum of each window.
+
+    Args:
+        input: shape (N, C, H, W) or (C, H, W).
+        kernel_size: height and width of the windows, one integer or two; the same for the others.
+        stride: from window to window; default: ``kernel_size``.
+        padding: added on every side as minus infinity.
+        dilation: the distance between elements of a window.
+        ceil_mode: windows may reach over the end, so that no element is left out.
+        return_indices: return the places of the maxima, too, as index into H x W.
+
+    Raises:
+        RuntimeError: for another number of dimensions, or where no window fits.
+
+    >>> import nnlite
+    >>> nnlite.nn.functional.max_pool2d(nnlite.arange(16.0).reshape(1, 4, 4), 2)
+    tensor([[[ 5.,  7.],
+             [13., 15.]]])
+    """
+    name = "max_pool2d"
+    x = _image(name, input)
+    kernel = per_dim(name, "kernel_size", kernel_size, 2)
+    steps = per_dim(name, "stride", stride or kernel, 2)
+    low = per_dim(name, "padding", padding, 2)
+    dilations = per_dim(name, "dilation", dilation, 2)
+    size = x.shape[-2:]
+    windows, places = _windows(name, size, kernel, steps, low, dilations, ceil_mode)
+    lowest = -math.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    padded = windows.pad(x, kernel, places, lowest)
+    first = [
+        [s * o - p if s * o >= p else (s * o - p) % d for o in range(n)]
+        for s, p, d, n in zip(steps, low, dilations, places)
+    ]
+    start = _flat(first, size, x)
+    best = np.full_like(x, lowest, shape=(*x.shape[:-2], *places))
+    index = np.broadcast_to(start, best.shape)
+    for position, window in windows.positions(kernel, places):
+        corner = [
+            [s * o + d * k - p for o in range(n)]
+            for s, p, d, k, n in zip(steps, low, dilations, position, places)
+        ]
+        best, index = _higher(best, index, padded[(..., *window)], _flat(corner, size, x))
+    overlap = any(d * (k - 1) + 1 > s for d, k, s in zip(dilations, kernel, steps))
+    y = record(best, MaxPool2DWithIndicesBackward0, (input._node,), (index,), (x.shape, overlap))
+    return (y, wrap(index)) if return_indices else y
+
+
+def _flat(places: list[list[int]], size: Sizes, like: Array) -> Array:
+    """Index into H x W of each combination of a row and a column."""
+    rows, columns = (np.asarray(p, dtype=np.int64, like=like) for p in places)
+    return rows.reshape(-1, 1) * size[1] + columns
+
+
+def max_pool1d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The maximum of each window of sequences, shape (N, C, L) or (C, L); see ``max_pool2d``.
+
+    >>> import nnlite
+    >>> x = nnlite.tensor([[1.0, 3.0, 2.0, 0.0]])
+    >>> nnlite.nn.functional.max_pool1d(x, 2, return_indices=True)
+    (tensor([[3., 2.]]), tensor([[1, 2]]))
+    """
+    name = "max_pool1d"
+    _image(name, input, 1)
+    y, index = max_pool2d(
+        unsqueeze(input, -2),
+        _wide(name, "kernel_size", kernel_size, 1),
+        None if stride is None else _wide(name, "stride", stride, 1),
+        _wide(name, "padding", padding, 0),
+        _wide(name, "dilation", dilation, 1),
+        ceil_mode,
+        True,
+    )
+    y = squeeze(y, -2)
+    return (y, squeeze(index, -2)) if return_indices else y
+
+
+# ---- mean ---------------------------------------------------------------------------------------
+
+
+class _Means(NamedTuple):
+    """Windows, and what their sums are divided by."""
+
+    windows: Windows
+    size: Sizes
+    kernel: Sizes
+    places: Sizes
+    divisor: Any
+
+    def pool(self, x: Any) -> Any:
+        """The mean of each window."""
+        if isinstance(x, Tensor):
+            return record(self.pool(x.array), AvgPool2DBackward0, (x._node,), (), self)
+        padded = self.windows.pad(x, self.kernel, self.places)
+        total: Array = np.zeros_like(x, shape=(*x.shape[:-2], *self.places))
+        for _, window in self.windows.positions(self.kernel, self.places):
+            total += padded[(..., *window)]
+        total /= self.divisor
+        return total
+
+    def spread(self, g: Any) -> Any:
+        """Each value shared out evenly among the elements of its window."""
+        if isinstance(g, Tensor):
+            return record(self.spread(g.array), SpreadBackward0, (g._node,), (), self)
+        g = g / self.divisor
+        extent = self.windows.extent(self.kernel, self.places)
+        if self.windows.fits(self.size, extent):
+            extent = self.size
+        total: Array = np.zeros_like(g, shape=(*g.shape[:-2], *extent))
+        for _, window in self.windows.positions(self.kernel, self.places):
+            total[(..., *window)] += g
+        return self.windows.crop(total, self.size)
+
+
+class AvgPool2DBackward0(Node):
+    """y = Σ x / n over each window:   ∂x = Σ g / n over the windows that it is in"""
+
+    __slots__ = ()
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        return (self.meta.spread(g),)
+
+
+class SpreadBackward0(Node):
+    """y = Σ x / n over the windows that it is in:   ∂x = Σ g / n over each window"""
+
+    __slots__ = ()
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        return (self.meta.pool(g),)
+
+    def name(self) -> str:
+        return "AvgPool2DBackwardBackward0"
+
+
+def avg_pool2d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """The mean of each window.
+
+    Args:
+        input: shape (N, C, H, W) or (C, H, W).
+        kernel_size, stride, padding, ceil_mode: as in ``max_pool2d``, but padded with zeros.
+        count_include_pad: whether the padding counts as elements.
+        divisor_override: what the sums are divided by instead of the number of elements.
+
+    Raises:
+        RuntimeError: for another number of dimensions, or where no window fits.
+
+    >>> import nnlite
+    >>> nnlite.nn.functional.avg_pool2d(nnlite.arange(16.0).reshape(1, 4, 4), 2)
+    tensor([[[ 2.5000,  4.5000],
+             [10.5000, 12.5000]]])
+    """
+    name = "avg_pool2d"
+    x = _image(name, input)
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"{name}: expected floating point values, got {x.dtype}; use float()")
+    kernel = per_dim(name, "kernel_size", kernel_size, 2)
+    steps = per_dim(name, "stride", stride or kernel, 2)
+    low = per_dim(name, "padding", padding, 2)
+    size = x.shape[-2:]
+    windows, places = _windows(name, size, kernel, steps, low, (1, 1), ceil_mode)
+    if divisor_override == 0:
+        raise RuntimeError(f"{name}: divisor_override must not be 0")
+    divisor: Any = divisor_override
+    if divisor is None:
+        rows, columns = (
+            np.asarray(
+                [
+                    min(s * o - p + k, n + p * count_include_pad)
+                    - max(s * o - p, -p * count_include_pad)
+                    for o in range(count)
+                ],
+                dtype=x.dtype,
+                like=x,
+            )
+            for s, p, k, n, count in zip(steps, low, kernel, size, places)
+        )
+        divisor = rows.reshape(-1, 1) * columns
+    how = _Means(windows, size, kernel, places, divisor)
+    return record(how.pool(x), AvgPool2DBackward0, (input._node,), (), how)
+
+
+def avg_pool1d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """The mean of each window of sequences, shape (N, C, L) or (C, L); see ``avg_pool2d``.
+
+    >>> import nnlite
+    >>> nnlite.nn.functional.avg_pool1d(nnlite.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
+    tensor([[2., 1.]])
+    """
+    name = "avg_pool1d"
+    _image(name, input, 1)
+    y = avg_pool2d(
+        unsqueeze(input, -2),
+        _wide(name, "kernel_size", kernel_size, 1),
+        None if stride is None else _wide(name, "stride", stride, 1),
+        _wide(name, "padding", padding, 0),
+        ceil_mode,
+        count_include_pad,
+    )
+    return squeeze(y, -2)
+
+
+# ---- as many windows as wanted ------------------------------------------------------------------
+
+
+def _parts(size: int, count: int) -> list[tuple[int, int]]:
+    """Start and end of ``count`` parts of nearly equal length that cover ``size`` elements."""
+    return [(i * size // count, -((i + 1) * size // -count)) for i in range(count)]
+
+
+def _output_size(name: str, output_size: Any, size: Sizes) -> Sizes:
+    wanted = (output_size,) * 2 if output_size is None else output_size
+    if isinstance(wanted, (tuple, list)):
+        wanted = [n if w is None else w for w, n in zip(wanted, size)]
+    sizes = per_dim(name, "output_size", wanted, 2)
+    if min(sizes) < 1 or min(size) < 1:
+        raise RuntimeError(
+            f"{name}: output_size and input must not be empty, got {list(sizes)} and {list(size)}"
+        )
+    return sizes
+
+
+class AdaptiveAvgPool2DBackward0(Node):
+    """y = A x Bᵀ, the rows of A and B being means over parts:   ∂x = Aᵀ g B"""
+
+    __slots__ = ()
+    lifts = (None, None)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        rows, columns = self.saved
+        return (np.matmul(np.matmul(rows.T, g), columns),)
+
+
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    """The means of as many parts as wanted, of nearly equal size.
+
+    Part i of n covers the elements from floor(i H / n) up to ceil((i + 1) H / n).
+
+    Args:
+        input: shape (N, C, H, W) or (C, H, W).
+        output_size: height and width of the output, one integer or two; None: that of the input.
+
+    Raises:
+        RuntimeError: for another number of dimensions, or an empty output.
+
+    >>> import nnlite
+    >>> nnlite.nn.functional.adaptive_avg_pool2d(nnlite.arange(6.0).reshape(1, 2, 3), (1, 2))
+    tensor([[[2., 3.]]])
+    """
+    name = "adaptive_avg_pool2d"
+    x = _image(name, input)
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"{name}: expected floating point values, got {x.dtype}; use float()")
+    sizes = _output_size(name, output_size, x.shape[-2:])
+    if sizes == (1, 1):
+        return reduce.mean(input, (-2, -1), keepdim=True)
+    rows, columns = (
+        np.asarray(
+            [
+                [(start <= i < end) / (end - start) for i in range(size)]
+                for start, end in _parts(size, count)
+            ],
+            dtype=x.dtype,
+            like=x,
+        )
+        for size, count in zip(x.shape[-2:], sizes)
+    )
+    y = np.matmul(np.matmul(rows, x), columns.T)
+    return record(y, AdaptiveAvgPool2DBackward0, (input._node,), (rows, columns))
+
+
+def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
+    """The means of ``output_size`` parts of sequences, shape (N, C, L) or (C, L).
+
+    >>> import nnlite
+    >>> nnlite.nn.functional.adaptive_avg_pool1d(nnlite.tensor([[1.0, 3.0, 2.0]]), 2)
+    tensor([[2.0000, 2.5000]])
+    """
+    _image("adaptive_avg_pool1d", input, 1)
+    sizes = _wide("adaptive_avg_pool1d", "output_size", output_size, 1)
+    return squeeze(adaptive_avg_pool2d(unsqueeze(input, -2), sizes), -2)
+
+
+def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """The maxima of as many parts as wanted; see ``adaptive_avg_pool2d``.
+
+    Args:
+        input: shape (N, C, H, W) or (C, H, W).
+        output_size: height and width of the output, one integer or two; None: that of the input.
+        return_indices: return the places of the maxima, too, as index into H x W.
+
+    >>> import nnlite
+    >>> nnlite.nn.functional.adaptive_max_pool2d(nnlite.arange(6.0).reshape(1, 2, 3), (1, 2))
+    tensor([[[4., 5.]]])
+    """
+    name = "adaptive_max_pool2d"
+    x = _image(name, input)
+    size = x.shape[-2:]
+    parts = [_parts(n, k) for n, k in zip(size, _output_size(name, output_size, size))]
+    height, width = (max(end - start for start, end in p) for p in parts)
+    best = index = None
+    for i in range(height):
+        for j in range(width):
+            # A part that is shorter than the longest sees its last element again.
+            rows, columns = (
+                [min(start + k, end - 1) for start, end in p] for k, p in zip((i, j), parts)
+            )
+            at = _flat([rows, columns], size, x)
+            seen = x.reshape(*x.shape[:-2], -1)[..., at]
+            if best is None:
+                best, index = seen, np.broadcast_to(at, seen.shape)
+            else:
+                best, index = _higher(best, index, seen, at)
+    overlap = any(n % len(p) for n, p in zip(size, parts))
+    y = record(best, AdaptiveMaxPool2DBackward0, (input._node,), (index,), (x.shape, overlap))
+    return (y, wrap(index)) if return_indices else y
+
+
+def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """The maxima of ``output_size`` parts of sequences, shape (N, C, L) or (C, L).
+
+    >>> import nnlite
+    >>> nnlite.nn.functional.adaptive_max_pool1d(nnlite.tensor([[1.0, 3.0, 2.0]]), 2)
+    tensor([[3., 3.]])
+    """
+    _image("adaptive_max_pool1d", input, 1)
+    sizes = _wide("adaptive_max_pool1d", "output_size", output_size, 1)
+    y, index = adaptive_max_pool2d(unsqueeze(input, -2), sizes, True)
+    y = squeeze(y, -2)
+    return (y, squeeze(index, -2)) if return_indices else y
