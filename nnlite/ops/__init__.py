@@ -94,6 +94,8 @@ _NUMPY: dict[Any, Callable[..., Any]] = {
     np.trunc: rounding.trunc,
     np.amax: reduce.amax,
     np.amin: reduce.amin,
+    np.max: reduce.amax,
+    np.min: reduce.amin,
     np.broadcast_to: shape.broadcast_to,
     np.clip: choose.clamp,
     np.concatenate: lambda arrays, axis=0: shape.cat(arrays, axis),

@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.node import Node, record
-from nnlite.ops.operands import Array, array_of, no_bools, operands, same_dtype, unbroadcast
+from nnlite.ops.operands import (
+    Array,
+    array_of,
+    get_default_dtype,
+    no_bools,
+    operands,
+    same_dtype,
+    unbroadcast,
+)
 from nnlite.tensor import Tensor
 
 
@@ -157,7 +165,8 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         y = np.floor_divide(a, b) if rounding_mode == "floor" else _trunc_divide(a, b)
         return record(y, DivBackward2, edges, (), shapes)
     if getattr(a, "dtype", getattr(b, "dtype", None)).kind != "f":  # type: ignore[union-attr]
-        a, b = (v.astype(np.float32) if hasattr(v, "dtype") else v for v in (a, b))
+        dtype = get_default_dtype()
+        a, b = (v.astype(dtype) if hasattr(v, "dtype") else v for v in (a, b))
     saved = (a if edges[1] else None, b if edges[1] or edges[0] else None)
     return record(a / b, DivBackward0, edges, saved, shapes)
 
@@ -175,6 +184,11 @@ def floor_divide(input: Any, other: Any) -> Tensor:
     tensor([ 3, -4])
     """
     return div(input, other, rounding_mode="floor")
+
+
+def rfloor_divide(input: Tensor, other: Any) -> Tensor:
+    """``other // input``."""
+    return floor_divide(other, input)
 
 
 class RemainderBackward0(Node):
@@ -247,6 +261,11 @@ def fmod(input: Any, other: Any) -> Tensor:
         return record(y, FmodBackward0, edges[:1])
     quotient = np.trunc(a / b) if edges[1] else None
     return record(y, FmodBackward1, edges, (quotient,), shapes)
+
+
+def rremainder(input: Tensor, other: Any) -> Tensor:
+    """``other % input``."""
+    return remainder(other, input)
 
 
 class NegBackward0(Node):

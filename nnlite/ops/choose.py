@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.node import Node, record
-from nnlite.ops.operands import Array, array_of, constant, float_array, operands, unbroadcast
+from nnlite.ops.operands import (
+    Array,
+    array_of,
+    constant,
+    float_array,
+    get_default_dtype,
+    operands,
+    unbroadcast,
+)
 from nnlite.tensor import Tensor, wrap
 
 
@@ -139,7 +147,7 @@ def where(condition: Any, input: Any, other: Any) -> Tensor:
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
         dtype = float if isinstance(input, float) or isinstance(other, float) else None
         y = np.where(chosen, input, other)
-        return wrap(y.astype(np.float32) if dtype is float else y)
+        return wrap(y.astype(get_default_dtype()) if dtype is float else y)
     a, b, edges, _ = operands("where", input, other)
     shapes = (getattr(a, "shape", ()), getattr(b, "shape", ()))
     return record(np.where(chosen, a, b), WhereBackward0, edges, (chosen,), shapes)

@@ -16,7 +16,7 @@ import numpy as np
 from nnlite.autograd.modes import grad_enabled
 from nnlite.autograd.mutation import DataView, log, memory_owner, note_write
 from nnlite.autograd.node import Node, record
-from nnlite.ops import arithmetic, choose
+from nnlite.ops import arithmetic, choose, compare, power
 from nnlite.tensor import Tensor
 
 
@@ -74,10 +74,19 @@ def change(input: Tensor, function: str, result: Tensor | None = None) -> Tensor
     return input
 
 
+_UFUNCS: dict[str, Any] = {
+    "add_": np.add,
+    "sub_": np.subtract,
+    "mul_": np.multiply,
+    "div_": np.true_divide,
+    "pow_": np.power,
+    "floor_divide_": np.floor_divide,
+    "remainder_": np.remainder,
+}
+
+
 def _arithmetic(function: str, operator: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    ufunc = {"add_": np.add, "sub_": np.subtract, "mul_": np.multiply, "div_": np.true_divide}[
-        function
-    ]
+    ufunc = _UFUNCS[function]
 
     def in_place(input: Tensor, other: Any, **options: Any) -> Tensor:
         records = claim(function, input, other)
@@ -112,6 +121,19 @@ def _arithmetic(function: str, operator: Callable[..., Tensor]) -> Callable[...,
     return in_place
 
 
+def _bitwise(function: str, operator: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def in_place(input: Tensor, other: Any) -> Tensor:
+        claim(function, input)
+        result = operator(input, other)
+        if result.array.shape != input.array.shape or result.array.dtype != input.array.dtype:
+            raise RuntimeError(_cannot_hold(function, input.array, result.array))
+        return _take_over(input, function, result, False)
+
+    in_place.__name__ = function
+    in_place.__doc__ = f"""``{function[:-1]}`` in place, of integers or bools; returns the tensor."""
+    return in_place
+
+
 def _take_over(input: Tensor, function: str, result: Tensor, records: bool) -> Tensor:
     """Write ``result`` into ``input``, which goes on as ``result`` if the write is recorded."""
     node = result._node
@@ -139,6 +161,12 @@ add_ = _arithmetic("add_", arithmetic.add)
 sub_ = _arithmetic("sub_", arithmetic.sub)
 mul_ = _arithmetic("mul_", arithmetic.mul)
 div_ = _arithmetic("div_", arithmetic.div)
+pow_ = _arithmetic("pow_", power.pow)
+floor_divide_ = _arithmetic("floor_divide_", arithmetic.floor_divide)
+remainder_ = _arithmetic("remainder_", arithmetic.remainder)
+bitwise_and_ = _bitwise("bitwise_and_", compare.bitwise_and)
+bitwise_or_ = _bitwise("bitwise_or_", compare.bitwise_or)
+bitwise_xor_ = _bitwise("bitwise_xor_", compare.bitwise_xor)
 
 
 class CopyBackwards(Node):

@@ -181,6 +181,12 @@ class Methods:
     mul_ = inplace.mul_
     sub_ = inplace.sub_
     zero_ = inplace.zero_
+    pow_ = inplace.pow_
+    floor_divide_ = inplace.floor_divide_
+    remainder_ = inplace.remainder_
+    bitwise_and_ = inplace.bitwise_and_
+    bitwise_or_ = inplace.bitwise_or_
+    bitwise_xor_ = inplace.bitwise_xor_
 
     # random
     bernoulli = random.bernoulli
@@ -211,6 +217,14 @@ class Methods:
     __mod__ = arithmetic.remainder
     __pow__ = power.pow
     __rpow__ = power.rpow
+    __ipow__ = inplace.pow_
+    __rfloordiv__ = arithmetic.rfloor_divide
+    __ifloordiv__ = inplace.floor_divide_
+    __rmod__ = arithmetic.rremainder
+    __imod__ = inplace.remainder_
+    __iand__ = inplace.bitwise_and_
+    __ior__ = inplace.bitwise_or_
+    __ixor__ = inplace.bitwise_xor_
     __neg__ = arithmetic.neg
     __matmul__ = linalg.matmul
     __eq__ = compare.eq  # type: ignore[assignment]
