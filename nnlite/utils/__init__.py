@@ -1,5 +1,5 @@
 """utils: what training needs beside the model."""
 
-from nnlite.utils import data
+from nnlite.utils import checkpoint, data
 
-__all__ = ["data"]
+__all__ = ["checkpoint", "data"]
