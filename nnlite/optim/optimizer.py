@@ -175,7 +175,6 @@ class Optimizer:
         self.state = state
         for group, loaded in zip(self.param_groups, groups):
             group.update(loaded)
-        self._plans.clear()
 
     def _plan(self, number: int, names: tuple[str, ...]) -> Plan:
         """How to walk through those of group ``number`` that have a gradient and are not frozen.
