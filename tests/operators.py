@@ -6,6 +6,7 @@ runs on both; samples are the shapes and options that it is tried with.
 
 from __future__ import annotations
 
+import inspect
 import random
 import warnings
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 
 import nnlite
 from nnlite.ops import (
@@ -254,6 +256,10 @@ ARITHMETIC = [
     ),
     row("arithmetic.remainder", "RemainderBackward0", lambda lib, x: x % 2, on((5,))),
     binary("arithmetic.remainder", "RemainderBackward1"),
+    row("arithmetic.rremainder", "RemainderBackward1", lambda lib, x: 7 % x,
+        on(A, torch_grad_fn="NotImplemented"), differs={"bool": "division by False"}),
+    row("arithmetic.rfloor_divide", "DivBackward2", lambda lib, x: 7 // x,
+        on(A, torch_grad_fn="NotImplemented"), differs={"bool": "division by False"}),
     row("arithmetic.fmod", "FmodBackward0", lambda lib, x: lib.fmod(x, 0.75), on(A), on(())),
     binary("arithmetic.fmod", "FmodBackward1"),
     row(
@@ -308,20 +314,41 @@ TRANSCENDENTAL = [
     unary("exponential.exp2", "Exp2Backward0"),
     unary("exponential.log2", "Log2Backward0", domain="positive"),
     unary("exponential.log10", "Log10Backward0", domain="positive"),
-    binary("exponential.logaddexp", "LogaddexpBackward0", None,
-           on(Arg((9,), "wide"), Arg((9,), "wide")), on(Arg((9,), "ties"), Arg((9,), "ties"))),
-    binary("exponential.xlogy", "XlogyBackward0", None,
-           on(Arg((9,), "ties"), (9,), smooth=False), domain="positive"),
-    row("exponential.xlogy", "XlogyBackward1", lambda lib, x: lib.xlogy(2.0, x), on(A),
-        domain="positive"),
-    row("exponential.xlogy", "XlogyBackward2", lambda lib, x: x.xlogy(2.5), on(A),
-        domain="positive"),
+    binary(
+        "exponential.logaddexp",
+        "LogaddexpBackward0",
+        None,
+        on(Arg((9,), "wide"), Arg((9,), "wide")),
+        on(Arg((9,), "ties"), Arg((9,), "ties")),
+    ),
+    binary(
+        "exponential.xlogy",
+        "XlogyBackward0",
+        None,
+        on(Arg((9,), "ties"), (9,), smooth=False),
+        domain="positive",
+    ),
+    row(
+        "exponential.xlogy",
+        "XlogyBackward1",
+        lambda lib, x: lib.xlogy(2.0, x),
+        on(A),
+        domain="positive",
+    ),
+    row(
+        "exponential.xlogy", "XlogyBackward2", lambda lib, x: x.xlogy(2.5), on(A), domain="positive"
+    ),
     unary("exponential.erf", "ErfBackward0", None, on(Arg((9,), "wide"))),
-    *(unary(f"trigonometric.{name}", f"{name.capitalize()}Backward0", None,
-            on(Arg((9,), "halves")))
-      for name in ("sin", "cos", "tan", "atan", "sinh", "cosh", "asinh")),
-    *(unary(f"trigonometric.{name}", f"{name.capitalize()}Backward0", domain="unit")
-      for name in ("asin", "acos", "atanh")),
+    *(
+        unary(
+            f"trigonometric.{name}", f"{name.capitalize()}Backward0", None, on(Arg((9,), "halves"))
+        )
+        for name in ("sin", "cos", "tan", "atan", "sinh", "cosh", "asinh")
+    ),
+    *(
+        unary(f"trigonometric.{name}", f"{name.capitalize()}Backward0", domain="unit")
+        for name in ("asin", "acos", "atanh")
+    ),
     unary("trigonometric.acosh", "AcoshBackward0", domain="above two"),
     binary("trigonometric.atan2", "Atan2Backward0", None, on((9,), Arg((9,), "ties"))),
     unary("exponential.sigmoid", "SigmoidBackward0", None, on(Arg((6,), "wide"))),
@@ -768,6 +795,20 @@ IN_PLACE = [
     row("inplace.clamp_", "ClampBackward1",
         lambda lib, x: changed(x, lambda t: t.clamp_(-0.5, 0.5)), on(A),
         integers=False),
+    row("inplace.pow_", "PowBackward0", lambda lib, x: changed(x, lambda t: t.pow_(2)), on(A)),
+    row("inplace.floor_divide_", "DivBackward2",
+        lambda lib, x: changed(x, lambda t: t.floor_divide_(2)),
+        on(A, torch_grad_fn="NotImplemented")),
+    row("inplace.remainder_", "RemainderBackward0",
+        lambda lib, x: changed(x, lambda t: t.remainder_(2)), on(A)),
+    *(
+        row(
+            f"inplace.{name}", None, lambda lib, x, y, f: changed(x, lambda t: getattr(t, f)(y)),
+            on(Arg(A, 9), Arg(A, 9), f=name), on(Arg(A, "mask"), Arg(B, "mask"), f=name),
+            integers=False,
+        )
+        for name in ("bitwise_and_", "bitwise_or_", "bitwise_xor_")
+    ),
     row("inplace.detach_", "MulBackward0", lambda lib, x: x * (x * 2).detach_(),
         on(A, smooth=False)),
 ]  # fmt: skip
@@ -898,6 +939,7 @@ NORMS = [
         integers=False),
 ]  # fmt: skip
 
+
 def convolution(lib: Library, *t: Any, f: str, **options: Any) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch mentions that it copies for an even kernel
@@ -968,6 +1010,7 @@ CONVOLUTIONS = [
         integers=False,
     ),
 ]  # fmt: skip
+
 
 def pooled(lib: Library, x: Any, f: str, **options: Any) -> Any:
     return getattr(lib.F, f)(x, **options)
@@ -1077,6 +1120,35 @@ def cases() -> Iterator[Case]:
 
 
 CASES = list(cases())
+
+
+def each_case(*, differentiable: bool = False, smooth: bool = False) -> Callable[..., Any]:
+    """Make a test of one case a test of all: one for each row, whose failure names the case."""
+    groups: dict[int, list[Case]] = {}
+    for case in CASES:
+        fits = case.sample.differentiable or not differentiable
+        if fits and (case.sample.smooth or not smooth):
+            groups.setdefault(id(case.row), []).append(case)
+    rows = pytest.mark.parametrize("group", groups.values(), ids=lambda group: group[0].row.name)
+
+    def decorate(check: Callable[..., None]) -> Callable[..., None]:
+        def run(group: list[Case], **fixtures: Any) -> None:
+            for case in group:
+                try:
+                    check(case, **fixtures)
+                except Exception as error:
+                    raise AssertionError(f"{case.label}: {error}") from error
+
+        def test(group: list[Case]) -> None:
+            run(group)
+
+        def test_with_torch(group: list[Case], torch: Any) -> None:
+            run(group, torch=torch)
+
+        wants_torch = "torch" in inspect.signature(check).parameters
+        return rows(test_with_torch if wants_torch else test)
+
+    return decorate
 
 
 # ---- values -------------------------------------------------------------------------------------

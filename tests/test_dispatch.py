@@ -7,7 +7,7 @@ turned into an ndarray, and gives the same numbers as on NumPy's arrays.
 import numpy as np
 import pytest
 from duck import Duck, bare
-from operators import CASES, NNLITE, arrays_of, cotangents, outputs
+from operators import CASES, NNLITE, arrays_of, cotangents, each_case, outputs
 
 import nnlite
 from nnlite.autograd import grad
@@ -39,7 +39,7 @@ def run(case, kind):
     return ys, plain, grad(bases, wanted, us, allow_unused=True)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
+@each_case()
 def test_runs_on_a_duck_array(case):
     Duck.looks = 0
     on_ducks = run(case, Duck)
