@@ -15,7 +15,7 @@ from typing import Any as _Any
 
 import numpy as _np
 
-from nnlite import autograd, nn, optim, utils
+from nnlite import autograd, linalg, nn, optim, utils
 from nnlite import ops as _ops  # noqa: F401  binds the operators to Tensor
 from nnlite.autograd.modes import (
     enable_grad,
@@ -111,6 +111,15 @@ from nnlite.ops.exponential import (
 )
 from nnlite.ops.linalg import bmm, dot, matmul, mm, mv, outer
 from nnlite.ops.operands import get_default_dtype, set_default_dtype
+from nnlite.ops.order import (
+    argsort,
+    count_nonzero,
+    median,
+    nonzero,
+    sort,
+    topk,
+    unique,
+)
 from nnlite.ops.power import (
     hypot,
     pow,
@@ -150,8 +159,10 @@ from nnlite.ops.reduce import (
     min,
     softmax,
     std,
+    std_mean,
     sum,
     var,
+    var_mean,
 )
 from nnlite.ops.rounding import (
     ceil,
@@ -160,6 +171,11 @@ from nnlite.ops.rounding import (
     round,
     sign,
     trunc,
+)
+from nnlite.ops.scan import (
+    cumprod,
+    cumsum,
+    prod,
 )
 from nnlite.ops.shape import (
     broadcast_to,
@@ -190,6 +206,9 @@ from nnlite.ops.trigonometric import (
     sinh,
     tan,
     tanh,
+)
+from nnlite.ops.vector_norm import (
+    norm,
 )
 from nnlite.printing import set_printoptions
 from nnlite.tensor import Size, Tensor
@@ -264,6 +283,7 @@ __all__ = [
     "arange",
     "argmax",
     "argmin",
+    "argsort",
     "as_tensor",
     "asin",
     "asinh",
@@ -287,6 +307,9 @@ __all__ = [
     "clone",
     "cos",
     "cosh",
+    "count_nonzero",
+    "cumprod",
+    "cumsum",
     "datasets",
     "default_generator",
     "div",
@@ -340,6 +363,7 @@ __all__ = [
     "isnan",
     "le",
     "lerp",
+    "linalg",
     "linspace",
     "load",
     "log",
@@ -361,6 +385,7 @@ __all__ = [
     "max",
     "maximum",
     "mean",
+    "median",
     "min",
     "minimum",
     "mm",
@@ -371,6 +396,8 @@ __all__ = [
     "neg",
     "nn",
     "no_grad",
+    "nonzero",
+    "norm",
     "normal",
     "ones",
     "ones_like",
@@ -379,6 +406,7 @@ __all__ = [
     "permute",
     "pow",
     "prelu",
+    "prod",
     "rand",
     "rand_like",
     "randint",
@@ -405,12 +433,14 @@ __all__ = [
     "sin",
     "sinh",
     "softmax",
+    "sort",
     "split",
     "sqrt",
     "square",
     "squeeze",
     "stack",
     "std",
+    "std_mean",
     "sub",
     "sum",
     "t",
@@ -418,13 +448,16 @@ __all__ = [
     "tanh",
     "tensor",
     "threshold",
+    "topk",
     "train",
     "transpose",
     "trunc",
     "uint8",
+    "unique",
     "unsqueeze",
     "utils",
     "var",
+    "var_mean",
     "where",
     "xlogy",
     "zeros",

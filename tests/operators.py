@@ -154,6 +154,7 @@ def row(
 # ---- shorthand for the kinds of rows that come in numbers ---------------------------------------
 
 A, B = (2, 3), (3,)
+INF = float("inf")
 MORE = "torch refuses; the result is the natural one"
 
 
@@ -579,6 +580,74 @@ REDUCTIONS = [
         )
         for name in ("any", "all")
     ),
+]  # fmt: skip
+
+REDUCTIONS += [
+    *(
+        row(f"reduce.{name}", grad_fn, lambda lib, x, f=name, **o: getattr(lib, f)(x, **o),
+            on(A), on((2, 3, 2), dim=1), on((2, 3, 2), dim=(0, 2), keepdim=True),
+            on(A, dim=0, unbiased=False), on(A, dim=-1, correction=0), integers=False)
+        for name, grad_fn in [("var_mean", "VarMeanBackward0"), ("std_mean", "StdMeanBackward0")]
+    ),
+    row("reduce.var_mean", "MulBackward0", lambda lib, x: lib.var_mean(x, 0)[1] * 2, on(A),
+        integers=False),
+    *(
+        row(f"scan.{name}", f"{name.capitalize()}Backward0",
+            lambda lib, x, f=name, **o: getattr(lib, f)(x, **o),
+            on((4,), dim=0), on((2, 3, 2), dim=1), on(A, dim=-1), on((), dim=0), on((0, 3), dim=0),
+            on((0, 3), dim=1), on(Arg((4, 3), "zero and one"), dim=0), on((1, 2), dim=0))
+        for name in ("cumsum", "cumprod")
+    ),
+    row("scan.prod", "ProdBackward0", lambda lib, x: lib.prod(x), on(A), on(()), on((0, 3)),
+        on(Arg((2, 2), "zero and one"))),
+    row("scan.prod", "ProdBackward1", lambda lib, x, **o: x.prod(**o), on(A, dim=0),
+        on((2, 3, 2), dim=1, keepdim=True), on((2, 0), dim=0), on((2, 0), dim=1), on((), dim=0),
+        on(Arg((3, 4), "zero and one"), dim=-1)),
+    row("vector_norm.vector_norm", "LinalgVectorNormBackward0",
+        lambda lib, x, **o: lib.linalg.vector_norm(x, **o), on(A),
+        *(on(A, ord=p, dim=1) for p in (0, 0.5, 1, 1.5, 2, 3, INF, -INF)),
+        on((2, 3, 2), ord=3, dim=(0, 2), keepdim=True), on((0, 3)), on((), ord=2),
+        *(at_kinks((3, 3), ord=p, dim=1) for p in (1, 1.5, 2, 3)), integers=False),
+    row("vector_norm.vector_norm", "LinalgVectorNormBackward0",
+        lambda lib, x: lib.linalg.vector_norm(x, INF, dim=1), at_kinks((3, 3)), integers=False,
+        slack=1000),  # torch shares among ties in float32
+    row("vector_norm.norm", "LinalgVectorNormBackward0", lambda lib, x, **o: lib.norm(x, **o),
+        on(A), on(A, dim=1), on(A, p=1), on(A, p=3, dim=0, keepdim=True), on(A, dim=(0, 1)),
+        integers=False),
+    row("vector_norm.linalg_norm", "LinalgVectorNormBackward0",
+        lambda lib, x, **o: lib.linalg.norm(x, **o), on(A), on(A, ord=2, dim=1), on((3,), ord=1),
+        on(A, ord="fro"), on(A, ord=1, grad_fn="SqueezeBackward2", torch_grad_fn="AmaxBackward0"),
+        on((2, 3, 2), dim=(0, 2)), integers=False),
+    row("vector_norm.matrix_norm", "LinalgVectorNormBackward0",
+        lambda lib, x, **o: lib.linalg.matrix_norm(x, **o), on(A), on((2, 3, 2)),
+        *(on((2, 3, 2), ord=p, grad_fn="SqueezeBackward2", torch_grad_fn=f)
+          for p, f in [(1, "AmaxBackward0"), (-1, "AminBackward0"), (INF, "AmaxBackward0")]),
+        on(A, ord=-INF, keepdim=True, grad_fn="AminBackward0"), integers=False),
+    row("order.sort", "SortBackward0", lambda lib, x, **o: lib.sort(x, **o), on((5,)),
+        on((2, 3, 2), dim=1), on(A, dim=0, descending=True), on(()), on((0, 3), dim=1),
+        at_kinks((9,), stable=True, grad_fn="SortBackward1"),
+        at_kinks((9,), stable=True, grad_fn="SortBackward1", descending=True),
+        on(Arg((6,), "special"), stable=True, grad_fn="SortBackward1", smooth=False),
+        on(Arg((6,), "special"), stable=True, grad_fn="SortBackward1", descending=True,
+           smooth=False)),
+    row("order.argsort", None, lambda lib, x, **o: lib.argsort(x, **o), on((5,)), on(A, dim=0),
+        at_kinks((9,), stable=True, descending=True)),
+    row("order.topk", "TopkBackward0", lambda lib, x, k, **o: lib.topk(x, k, **o), on((5,), k=2),
+        on((2, 3, 2), k=2, dim=1), on(A, k=1, dim=0, largest=False), on((), k=1), on(A, k=0),
+        integers=False),
+    row("order.median", "MedianBackward0", lambda lib, x: lib.median(x), on(A), on((5,)), on(()),
+        at_kinks((9,)), on(Arg((6,), "special"), smooth=False)),
+    row("order.median", "MedianBackward1", lambda lib, x, **o: lib.median(x, **o), on(A, dim=1),
+        on((2, 4, 2), dim=1, keepdim=True), on((), dim=0), on(A, dim=0), integers=False),
+    row("order.unique", None, lambda lib, x, **o: lib.unique(x, **o),
+        *(at_kinks((9,), torch_grad_fn="Unique2Backward0", **o) for o in (
+            {}, {"return_inverse": True}, {"return_inverse": True, "return_counts": True})),
+        at_kinks((5, 2), dim=0, torch_grad_fn="UniqueDimBackward0")),
+    row("order.nonzero", None, lambda lib, x: lib.nonzero(x), at_kinks((9,)), at_kinks((3, 3)),
+        on(()), on((0, 3))),
+    row("order.nonzero", None, lambda lib, x: lib.nonzero(x, as_tuple=True), at_kinks((3, 3))),
+    row("order.count_nonzero", None, lambda lib, x, **o: lib.count_nonzero(x, **o),
+        at_kinks((9,)), at_kinks((3, 3), dim=1), at_kinks((3, 3, 2), dim=(0, 2)), on((0, 3))),
 ]  # fmt: skip
 
 SOFTMAX = [
@@ -1088,11 +1157,51 @@ POOLS = [
     ),
 ]  # fmt: skip
 
+
+def instance_norm(lib: Library, x: Any, mean: Any, var: Any, *affine: Any, train: bool) -> Any:
+    """instance_norm with running statistics that it may change; they have no gradients."""
+    statistics = mean.detach().clone(), var.detach().clone()
+    y = lib.F.instance_norm(x, *statistics, *affine, use_input_stats=train)
+    return (y, *statistics)
+
+
+LAYER_NORMS = [
+    row(
+        "norm.layer_norm", "NativeLayerNormBackward0",
+        lambda lib, x, *t, n, **o: lib.F.layer_norm(x, n, *t, **o),
+        on((4, 3), n=(3,)), on((4, 3), (3,), (3,), n=(3,)), on((2, 3, 2), (3, 2), n=(3, 2)),
+        on((3,), (3,), (3,), n=(3,), eps=0.5), on((0, 3), (3,), (3,), n=(3,)), integers=False,
+    ),
+    row(
+        "norm.rms_norm", "MulBackward0",
+        lambda lib, x, *t, n, **o: lib.F.rms_norm(x, n, *t, **o),
+        on((4, 3), n=(3,)), on((4, 3), (3,), n=(3,)), on((2, 3, 2), (3, 2), n=(3, 2), eps=0.5),
+        on((0, 3), (3,), n=(3,)), integers=False,
+    ),
+    row(
+        "norm.group_norm", "NativeGroupNormBackward0",
+        lambda lib, x, *t, n, **o: lib.F.group_norm(x, n, *t, **o),
+        on((2, 4), n=2), on((2, 4, 3), (4,), (4,), n=2), on((2, 4, 2, 2), (4,), n=1),
+        on((2, 3, 2), (3,), (3,), n=3, eps=0.5), integers=False,
+    ),
+    row(
+        "norm.instance_norm", "ViewBackward0", lambda lib, x, **o: lib.F.instance_norm(x, **o),
+        on((2, 3, 4)), on((1, 2, 2, 3), eps=0.5), integers=False,
+    ),
+    row(
+        "norm.instance_norm", "ViewBackward0", instance_norm,
+        *(on((2, 3, 4), (3,), Arg((3,), "positive"), (3,), (3,), train=t, smooth=False)
+          for t in (True, False)),
+        integers=False,
+    ),
+]  # fmt: skip
+
 ROWS = [
     *ARITHMETIC, *POWERS, *TRANSCENDENTAL, *ACTIVATIONS, *CHOOSING, *NOT_DIFFERENTIABLE,
     *REDUCTIONS,
     *SOFTMAX, *PRODUCTS, *SHAPES, *INDEXING, *IN_PLACE, *LOSSES, *NORMS, *CONVOLUTIONS,
     *POOLS,
+    *LAYER_NORMS,
 ]  # fmt: skip
 
 

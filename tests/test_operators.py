@@ -33,13 +33,16 @@ from nnlite.ops import (
     linalg,
     loss,
     norm,
+    order,
     pool,
     power,
     random,
     reduce,
     rounding,
+    scan,
     shape,
     trigonometric,
+    vector_norm,
 )
 from nnlite.ops.methods import Methods
 from nnlite.tensor import AccumulateGrad
@@ -296,7 +299,7 @@ def test_gradients_are_nobody_elses(case):
 HELPERS = {
     "activation": {"softplus_of"},
     "exponential": {"normal_cdf", "normal_density", "sigmoid_of"},
-    "index": {"add_at"},  # reached as the derivative of the derivative of indexing
+    "index": {"add_at", "along"},  # reached as the derivative of the derivative of indexing
     "inplace": {"claim", "change"},
     "reduce": {"restore", "max_of"},
 }
@@ -304,15 +307,12 @@ TESTED_ELSEWHERE = {
     "compare": {"allclose", "equal"},  # test_tensor
     "random": {"bernoulli", "normal_", "uniform_"},  # test_random
     "engine": {  # test_engine, test_hooks
-        "register_hook",
-        "register_post_accumulate_grad_hook",
-        "retain_grad",
-        "backward_method",
+        "register_hook", "register_post_accumulate_grad_hook", "retain_grad", "backward_method",
     },
 }
 FAMILIES = (
     activation, arithmetic, choose, compare, conv, exponential, index, inplace, linalg, loss, norm,
-    pool, power, reduce, rounding, shape, trigonometric,
+    order, pool, power, reduce, rounding, scan, shape, trigonometric, vector_norm,
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from nnlite.ops import (
     power,
     reduce,
     rounding,
+    scan,
     shape,
     trigonometric,
 )
@@ -108,6 +109,9 @@ _NUMPY: dict[Any, Callable[..., Any]] = {
     np.stack: lambda arrays, axis=0: shape.stack(arrays, axis),
     np.sum: reduce.sum,
     np.transpose: lambda a, axes=None: shape.transpose(a, *([axes] if axes else ())),
+    np.cumprod: lambda a, axis=None, dtype=None: scan.cumprod(a, axis),
+    np.cumsum: lambda a, axis=None, dtype=None: scan.cumsum(a, axis),
+    np.prod: scan.prod,
     np.where: choose.where,
     np.zeros_like: lambda a, dtype=None, shape=None: wrap(
         np.zeros_like(a.array, dtype=dtype, shape=shape)

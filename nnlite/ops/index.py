@@ -131,6 +131,20 @@ class AddAtBackward(Node):
         return g, g[self.meta]
 
 
+def along(indices: Array, dim: int) -> tuple[Array, ...]:
+    """``indices`` along ``dim`` as an index of the whole: each at its own place elsewhere."""
+    shape = indices.shape
+    places = []
+    for axis, length in enumerate(shape):
+        if axis == dim:
+            places.append(indices)
+        else:
+            ones = (1,) * axis, (1,) * (len(shape) - axis - 1)
+            steps = np.arange(length, like=indices).reshape((*ones[0], length, *ones[1]))
+            places.append(np.broadcast_to(steps, shape))
+    return tuple(places)
+
+
 def setitem(input: Tensor, index: Any, value: Any) -> None:
     """``input[index] = value``, in place.
 

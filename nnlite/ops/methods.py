@@ -18,12 +18,15 @@ from nnlite.ops import (
     index,
     inplace,
     linalg,
+    order,
     power,
     random,
     reduce,
     rounding,
+    scan,
     shape,
     trigonometric,
+    vector_norm,
 )
 
 
@@ -135,6 +138,18 @@ class Methods:
     std = reduce.std
     sum = reduce.sum
     var = reduce.var
+
+    cumsum = scan.cumsum
+    cumprod = scan.cumprod
+    prod = scan.prod
+    sort = order.sort
+    argsort = order.argsort
+    topk = order.topk
+    median = order.median
+    unique = order.unique
+    nonzero = order.nonzero
+    count_nonzero = order.count_nonzero
+    norm = vector_norm.norm
 
     # shape and dtype
     astype = shape.astype

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite.autograd.node import Node, record
+from nnlite.autograd.node import Node, record, record_outputs
 from nnlite.ops.operands import Array, array_of, float_array
 from nnlite.tensor import Tensor, wrap
 
@@ -240,6 +240,88 @@ def std(
     a, squared, meta = _variance("std", input, _axes(dim, axis), keepdim or keepdims, correction)
     y = np.sqrt(squared)
     return record(y, StdBackward0, (input._node,), (a, y), meta)
+
+
+class VarMeanBackward0(Node):
+    """(v, m) = variance and mean of x:   ∂x = gᵥ 2 (x - m) / (n - c) + gₘ / n"""
+
+    __slots__ = ()
+    lifts = (0,)
+
+    def backward(self, g: Any) -> tuple[Array, ...]:
+        (x,) = self.saved
+        shape, axis, keepdim, _ = self.meta
+        mean = x.mean(axis=axis, keepdims=True)
+        total: Any = 0
+        if 0 in g:
+            total = restore(self.spread(g[0], x, mean), shape, axis, keepdim) * (x - mean)
+        if 1 in g:
+            total = total + restore(g[1] / _count(shape, axis), shape, axis, keepdim)
+        return (total,)
+
+    def spread(self, g: Any, x: Any, mean: Any) -> Any:
+        """What the gradient of the first output is multiplied with x - m."""
+        return g * (2 / self.meta[3])
+
+
+class StdMeanBackward0(VarMeanBackward0):
+    """(s, m) = standard deviation and mean of x:   ∂x = gₛ (x - m) / ((n - c) s) + gₘ / n"""
+
+    __slots__ = ()
+
+    def spread(self, g: Any, x: Any, mean: Any) -> Any:
+        _, axis, keepdim, divisor = self.meta
+        centred = x - mean
+        squared = (centred * centred).sum(axis=axis, keepdims=keepdim) / divisor
+        return g / (np.sqrt(np.where(squared == 0, math.inf, squared)) * divisor)
+
+
+def _spread_and_mean(
+    function: str, input: Tensor, dim: Any, unbiased: bool | None, keepdim: bool, correction: float
+) -> tuple[Array, Array, Array, Any]:
+    if isinstance(dim, bool):
+        unbiased, dim = dim, None
+    if unbiased is not None:
+        correction = 1 if unbiased else 0
+    a, squared, meta = _variance(function, input, _axes(dim, None), keepdim, correction)
+    return a, squared, a.mean(axis=meta[1], keepdims=keepdim), meta
+
+
+def var_mean(
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float = 1,
+) -> tuple[Tensor, ...]:
+    """``var`` and ``mean`` at once.
+
+    >>> import nnlite
+    >>> nnlite.var_mean(nnlite.tensor([1.0, 2.0, 3.0]))
+    (tensor(1.), tensor(2.))
+    """
+    a, squared, mean, meta = _spread_and_mean("var_mean", input, dim, unbiased, keepdim, correction)
+    return record_outputs((squared, mean), VarMeanBackward0, (input._node,), (a,), meta)
+
+
+def std_mean(
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float = 1,
+) -> tuple[Tensor, ...]:
+    """``std`` and ``mean`` at once.
+
+    >>> import nnlite
+    >>> nnlite.std_mean(nnlite.tensor([1.0, 2.0, 3.0]))
+    (tensor(1.), tensor(2.))
+    """
+    a, squared, mean, meta = _spread_and_mean("std_mean", input, dim, unbiased, keepdim, correction)
+    deviation = np.sqrt(squared)
+    return record_outputs((deviation, mean), StdMeanBackward0, (input._node,), (a,), meta)
 
 
 # ---- extremes -----------------------------------------------------------------------------------
