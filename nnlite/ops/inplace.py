@@ -130,7 +130,7 @@ def _bitwise(function: str, operator: Callable[..., Tensor]) -> Callable[..., Te
         return _take_over(input, function, result, False)
 
     in_place.__name__ = function
-    in_place.__doc__ = f"""``{function[:-1]}`` in place, of integers or bools; returns the tensor."""
+    in_place.__doc__ = f"""``{function[:-1]}`` of integers or bools in place; returns it."""
     return in_place
 
 
