@@ -55,7 +55,8 @@ def test_runs_on_a_duck_array(case):
             assert type(array.array) is np.ndarray
             assert duck.dtype == array.dtype
             assert duck.shape == array.shape
-            np.testing.assert_array_equal(bare(duck.array), array.array)
+            # NumPy's own arrays take short cuts: x**0.5 is a root, for other arrays a power.
+            np.testing.assert_allclose(bare(duck.array), array.array, rtol=1e-12)
     assert not looks or case.row.reads, f"looked at {looks} values"
 
 
