@@ -11,7 +11,7 @@ from operators import CASES, NNLITE, arrays_of, cotangents, each_case, outputs
 
 import nnlite
 from nnlite.autograd import grad
-from nnlite.ops import random
+from nnlite.ops import dropout
 from nnlite.tensor import wrap
 
 
@@ -79,7 +79,7 @@ def test_accumulates_gradients_of_ducks():
     np.testing.assert_array_equal(bare(x.grad.array), [4.0, 8.0])
 
 
-@pytest.mark.parametrize("function", [nnlite.bernoulli, random.dropout])
+@pytest.mark.parametrize("function", [nnlite.bernoulli, dropout.dropout])
 def test_random_numbers_meet_ducks(function):
     p = np.full((3, 4), 0.5)
     results = []

@@ -1,4 +1,4 @@
-"""Random numbers, from generators whose state can be saved; and dropout."""
+"""Random numbers, from generators whose state can be saved."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.autograd.node import record
 from nnlite.ops import operands
-from nnlite.ops.arithmetic import MulBackward0
 from nnlite.ops.create import _finish
-from nnlite.ops.operands import array_of, float_array
+from nnlite.ops.operands import array_of
 from nnlite.ops.shape import _sizes
 from nnlite.tensor import Tensor, wrap
 
 __all__ = [
-    "Generator", "bernoulli", "dropout", "get_rng_state", "initial_seed", "manual_seed", "normal",
+    "Generator", "bernoulli", "get_rng_state", "initial_seed", "manual_seed", "normal",
     "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "seed", "set_rng_state",
 ]  # fmt: skip
 
@@ -226,40 +224,3 @@ def normal_(
     return copy_(
         input, normal(mean, std, input.array.shape, generator=generator, dtype=input.array.dtype)
     )
-
-
-def dropout(
-    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False,
-    *, generator: Generator | None = None,
-) -> Tensor:  # fmt: skip
-    """Set each element to 0 with probability ``p`` and scale the rest by 1/(1 - p), in training.
-
-    Source: Srivastava et al. 2014, "Dropout".
-
-    Args:
-        p: the probability, in [0, 1].
-        training: without it the input is returned as it is.
-        generator: where the random numbers come from; default: the default generator.
-
-    >>> import nnlite
-    >>> nnlite.nn.functional.dropout(nnlite.ones(2), p=0.0)
-    tensor([1., 1.])
-    """
-    if not 0 <= p <= 1:
-        raise ValueError(f"dropout: p is a probability in [0, 1], got {p}")
-    if not training or p == 0:
-        return input
-    x = float_array("dropout", input)
-    if p == 1:
-        keep = np.zeros_like(x)
-    else:
-        u = np.asarray(_rng(generator).random(x.shape, dtype=np.float32), like=x)
-        keep = (u >= p).astype(x.dtype)
-        keep *= 1 / (1 - p)
-    out = record(x * keep, MulBackward0, (input._node, None), (None, keep))
-    if inplace:
-        from nnlite.ops.inplace import _take_over, claim
-
-        records = claim("dropout", input)
-        return _take_over(input, "dropout", out, records)
-    return out

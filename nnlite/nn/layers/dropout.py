@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnlite.nn.module import Module
-from nnlite.ops.random import dropout
+from nnlite.ops.dropout import dropout
 from nnlite.tensor import Tensor
 
 __all__ = ["Dropout"]
