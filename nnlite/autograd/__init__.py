@@ -1,6 +1,7 @@
 """Automatic differentiation: the graph, the engine, the grad modes, and the gradient checker."""
 
 from nnlite.autograd import functional
+from nnlite.autograd.anomaly import detect_anomaly, set_detect_anomaly
 from nnlite.autograd.engine import backward, grad
 from nnlite.autograd.function import Function
 from nnlite.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
@@ -19,6 +20,7 @@ __all__ = [
     "GradcheckError",
     "Node",
     "backward",
+    "detect_anomaly",
     "enable_grad",
     "functional",
     "grad",
@@ -28,5 +30,6 @@ __all__ = [
     "is_grad_enabled",
     "is_inference_mode_enabled",
     "no_grad",
+    "set_detect_anomaly",
     "set_grad_enabled",
 ]

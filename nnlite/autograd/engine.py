@@ -149,7 +149,12 @@ def _run(
         return {}
     watch = Watch(roots, targets, retain_graph, create_graph)
     with GradMode(create_graph):
-        _propagate(roots, retain_graph, watch)
+        try:
+            _propagate(roots, retain_graph, watch)
+        except Exception as error:
+            if hooks.inspector is not None:
+                hooks.inspector.explain(error, watch.visited)
+            raise
     return watch.found
 
 
@@ -235,6 +240,7 @@ class Watch:
         self.retain_graph = retain_graph
         self.create_graph = create_graph
         self.found: dict[Edge, Any] = {}
+        self.visited: Edge = None
         # Leaves with hooks and the last node that adds to each, in reverse order.
         self.early = _last_uses(pending) if targets is None and marked else []
         # What utils.checkpoint has computed again for this pass.
@@ -244,6 +250,7 @@ class Watch:
         """The gradient that goes on from ``node``, and the node to run (None: nothing to run)."""
         if g is DONE or (self.leads is not None and node not in self.leads):
             return g, None
+        self.visited = node
         while self.early and self.early[-1][0] > node.seq:
             leaf = self.early.pop()[1]
             if leaf in self.pending:

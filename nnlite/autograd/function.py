@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
+from nnlite.autograd import hooks
 from nnlite.autograd.modes import GradMode, is_grad_enabled
 from nnlite.autograd.mutation import log, memory_owner, note_write
 from nnlite.autograd.node import Cotangents, Edge, Node, Output, next_seq, record
@@ -480,6 +481,8 @@ def _record(
             tensor = wrap(array)
             tensor._node = own
             made.append(tensor)
+        if hooks.inspector is not None and index in kept[1:]:
+            hooks.inspector.forward(made[-1], type(node), edges)
     return tuple(made)
 
 

@@ -61,7 +61,9 @@ def gradcheck(
             )
     outputs = _outputs(func, arguments)
     if not outputs:
-        raise ValueError("gradcheck: the function returns no floating point tensor to differentiate")
+        raise ValueError(
+            "gradcheck: the function returns no floating point tensor to differentiate"
+        )
     try:
         for number, output in enumerate(outputs):
             _check_output(func, arguments, checked, number, output, eps, atol, rtol)
