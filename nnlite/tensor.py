@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
 
 from nnlite import printing
+from nnlite.device import device
+from nnlite.missing import no_attribute
 
 if TYPE_CHECKING:
     from nnlite.autograd.node import Node
@@ -22,6 +24,7 @@ else:
 __all__ = ["Size", "Tensor", "wrap"]
 
 ndarray = np.ndarray
+CPU = device("cpu")
 
 
 class Size(tuple[int, ...]):
@@ -265,9 +268,9 @@ class Tensor(Methods):
         return self.array.dtype
 
     @property
-    def device(self) -> str:
-        """Always ``"cpu"``, for scripts that ask."""
-        return "cpu"
+    def device(self) -> device:
+        """Always the CPU, for scripts that ask."""
+        return CPU
 
     @property
     def itemsize(self) -> int:
@@ -406,6 +409,9 @@ class Tensor(Methods):
         elif self._node:
             suffixes.append("requires_grad=True")
         return printing.format_array(self.array, suffixes=suffixes)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise no_attribute("Tensor", name, dir(type(self)))
 
     def __format__(self, spec: str) -> str:
         if self.array.ndim == 0:

@@ -68,11 +68,15 @@ def save(obj: Any, path: StrPath, *, metadata: Mapping[str, str] | None = None) 
         write_bytes(path, *_serialise(arrays, metadata or {}))
 
 
-def load(path: StrPath) -> dict[str, Tensor]:
+def load(
+    path: StrPath, map_location: object = None, *, weights_only: bool = True
+) -> dict[str, Tensor]:
     """Read the tensors that `save`, or any other program, wrote to a file.
 
     Args:
         path: a ``.safetensors`` or ``.npz`` file.
+        map_location, weights_only: as torch's scripts give them; tensors are on the CPU here, and
+            never is anything but weights read.
 
     Returns:
         name → Tensor, in the order of the file. bfloat16, which NumPy lacks, comes as float32,

@@ -1,5 +1,8 @@
 """Modules: layers, losses, containers, and what they are made of."""
 
+from typing import NoReturn
+
+from nnlite.missing import no_attribute
 from nnlite.nn import functional, init, utils
 from nnlite.nn.layers.activation import (
     GELU,
@@ -33,3 +36,7 @@ __all__ = [
     "ModuleList", "NLLLoss", "Parameter", "ReLU", "Sequential", "Sigmoid", "Softmax", "Softplus",
     "Tanh", "Unflatten", "functional", "init", "utils",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> NoReturn:
+    raise no_attribute("nnlite.nn", name, __all__)

@@ -15,7 +15,7 @@ raises `UndefinedMetricError`, a ValueError; `evaluate` gives nan for it and goe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from nnlite.tensor import Tensor
 
-    Values = Tensor | ArrayLike
-    Floats = NDArray[np.float64]
-    Integers = NDArray[np.intp]
-    Metric = Callable[..., float]
+    Values: TypeAlias = Tensor | ArrayLike
+    Floats: TypeAlias = NDArray[np.float64]
+    Integers: TypeAlias = NDArray[np.intp]
+    Metric: TypeAlias = Callable[..., float]
 
 __all__ = [
     "UndefinedMetricError",
