@@ -69,10 +69,15 @@ def _run(arguments: list[str]) -> int:
         parser.print_help(sys.stderr)
         return BAD_INPUT
     try:
-        options = parser.parse_args(arguments)
+        options, rest = parser.parse_known_args(arguments)
     except SystemExit:  # after --help and --version
         _say("")
         return 0
+    # argparse sees DIR --option DATA.csv as DIR without DATA.csv, and a file too many.
+    if len(rest) == 1 and not rest[0].startswith("-") and getattr(options, "data", "") is None:
+        options.data = rest.pop()
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     command: Callable[[argparse.Namespace], int] = options.command
     return command(options)
 
@@ -104,6 +109,7 @@ def _finetune(options: argparse.Namespace) -> int:
 
     given = _given(options, Settings._fields)
     folder = options.base if os.path.isdir(options.base) else os.path.dirname(options.base)
+    _check_finished(folder)
     out = options.out or _beside(folder)
     if os.path.realpath(out) == os.path.realpath(folder):
         raise InputError(
@@ -132,9 +138,10 @@ def _fit(run: Run, out: str, saved: Any, options: argparse.Namespace) -> int:
     """Train, write the files, and print what came of it."""
     from nnlite.train import summary
     from nnlite.train.callbacks import CallbackError
+    from nnlite.train.run import UNFINISHED, discard
     from nnlite.train.trainer import NonFiniteLossError
 
-    made = _make_folders(out)
+    made = [os.path.join(out, UNFINISHED), *_make_folders(out)]
     try:
         if not options.quiet:
             _say(summary.opening(run) + "\n")
@@ -142,6 +149,7 @@ def _fit(run: Run, out: str, saved: Any, options: argparse.Namespace) -> int:
         if run.history:
             run.finish(out)
     except NonFiniteLossError as error:
+        discard(out)  # --resume would diverge again
         what = _text_of(error).split(". ")[0].removeprefix("fit: ")
         raise InputError(
             f"the training diverged, {what}: choose a smaller --lr (it is {run.settings.lr:g})"
@@ -207,6 +215,7 @@ def _predict(options: argparse.Namespace) -> int:
     with suppress(OSError):
         if options.out and options.data and os.path.samefile(options.out, options.data):
             raise InputError(f"--out {options.out} is the file of the data: choose another name")
+    _check_finished(options.model)
     with _blame_input():
         classifier = TabularClassifier.load(options.model)
         table, note = _read_rows(classifier, options.data)
@@ -225,6 +234,23 @@ def _predict(options: argparse.Namespace) -> int:
     if not options.quiet:
         print(f"nnlite: {count(len(table), 'row')} predicted{note}", file=sys.stderr)
     return 0
+
+
+def _check_finished(folder: str) -> None:
+    """Refuse a folder in which a run has begun and none has finished."""
+    from nnlite.train import launch, summary
+    from nnlite.train.classifier import FILE_NAME
+    from nnlite.train.run import CHECKPOINT, UNFINISHED
+
+    checkpoint = os.path.join(folder, UNFINISHED, CHECKPOINT)
+    if os.path.exists(os.path.join(folder, FILE_NAME)) or not os.path.exists(checkpoint):
+        return
+    with _blame_input():
+        _, settings = launch.read_checkpoint(folder)
+    raise InputError(
+        f"{folder}: there is no {FILE_NAME} in it, since the training there has not finished: go "
+        f"on with it first: {summary.resuming(settings, folder)}"
+    )
 
 
 def _read_rows(classifier: TabularClassifier, path: str | None) -> tuple[Table, str | None]:
@@ -274,12 +300,15 @@ def _scores(classifier: TabularClassifier, table: Table, logits: Any) -> str:
 def _plot(options: argparse.Namespace) -> int:
     from nnlite.train.history import History
     from nnlite.train.plot import plot_history
-    from nnlite.train.run import HISTORY, PLOT
+    from nnlite.train.run import HISTORY, PLOT, UNFINISHED
 
     histories: dict[str, History] = {}
     with _blame_input():
         for folder in options.runs:
             path = os.path.join(folder, HISTORY)
+            begun = os.path.join(folder, UNFINISHED)
+            if not os.path.exists(path) and os.path.exists(os.path.join(begun, HISTORY)):
+                folder, path = begun, os.path.join(begun, HISTORY)
             if not os.path.isdir(folder):
                 raise ValueError(f"{folder}: there is no such folder")
             if not os.path.exists(path):
@@ -425,7 +454,8 @@ def _add_train(commands: Any) -> None:
         Train a network to tell the two classes of a target column apart by the other columns.
 
         A part of the rows is held out for validation. Training stops when the loss on them gets no
-        better, and the weights of the best epoch are kept. Into the folder --out it writes:
+        better, and the weights of the best epoch are kept. Into the folder --out it writes, at the
+        end (until then into --out/unfinished, and an earlier run in the folder stays as it is):
           loss.png           loss and metrics over the epochs
           history.csv        the same as numbers
           report.json        configuration, versions, seed, final metrics
@@ -589,7 +619,7 @@ def _add_plot(commands: Any) -> None:
         "draw the loss curves of one run, or of several to compare",
         """
         Draw loss and metrics over the epochs, from the history.csv of each run. This works while
-        a run is still going on.
+        a run is still going on; where an earlier one is in DIR, name DIR/unfinished.
         """,
         """
         examples:

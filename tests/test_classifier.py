@@ -73,7 +73,10 @@ def test_a_long_table_is_predicted_in_pieces_with_the_same_result(monkeypatch):
 
 def test_predicting_leaves_the_mode_of_the_model_and_records_nothing():
     own = classifier()
+    modes = []
+    own.model.register_forward_pre_hook(lambda model, inputs: modes.append(model.training))
     own.logits(TABLE)
+    assert modes == [False]
     assert own.model.training
     own.model.eval()
     own.logits(TABLE)
@@ -85,6 +88,7 @@ def test_probabilities_keep_their_precision_at_both_ends():
     chances = probabilities(np.float32([-80.0, 0.0, 80.0]))
     np.testing.assert_allclose(chances[:, 1], [np.exp(-80.0), 0.5, 1.0], rtol=1e-15)
     np.testing.assert_allclose(chances[:, 0], chances[::-1, 1], rtol=1e-15)
+    assert probabilities(np.float32([-1e4, 1e4])).tolist() == [[1.0, 0.0], [0.0, 1.0]]
 
 
 @pytest.mark.parametrize("hidden", [(), (0,), (4, -1), (2.5,), (True,), ("8",)])

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import nnlite
 from nnlite import cli
 from nnlite.io.atomic import write_bytes
 from nnlite.io.table import Table
+from nnlite.train import launch
 from nnlite.train import run as runs
 from nnlite.train.classifier import TabularClassifier
 from nnlite.train.history import History
@@ -151,6 +153,7 @@ def test_the_figures_are_those_of_the_saved_model_on_the_held_out_rows(trained):
     right = classifier.predict(held_out) == held_out["ill"]
     assert report["validation"]["accuracy"] == pytest.approx(right.mean())
     common = report["baseline"]["always"]
+    assert (table["ill"][train] == common).mean() > 0.5
     assert report["baseline"]["accuracy"] == pytest.approx((held_out["ill"] == common).mean())
     assert right.mean() > report["baseline"]["accuracy"]
 
@@ -169,6 +172,15 @@ def test_the_same_command_gives_the_same_bytes(trained, here, command):
     assert ours == (trained / "run/model.safetensors").read_bytes()
     command("train", "data.csv", "--out", "other", "--epochs", 8, "--seed", 1, *QUICK)
     assert (here / "other/model.safetensors").read_bytes() != ours
+
+
+def test_the_seed_decides_the_split_too(here):
+    first, again, other = (
+        launch.start_training(runs.Settings(data="data.csv", seed=seed)).valid.x.numpy()
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
 
 
 def test_early_stopping_keeps_the_best_epoch(here, command):
@@ -263,8 +275,11 @@ def interrupt_at(monkeypatch, step):
 def test_ctrl_c_keeps_the_last_finished_epoch_and_resume_goes_on_to_the_same_bytes(
     here, command, monkeypatch
 ):
-    arguments = ["train", "data.csv", "--epochs", 12, *QUICK]  # 8 steps in an epoch
+    # 8 steps in an epoch
+    arguments = ["train", "data.csv", "--epochs", 12, *QUICK, "--lr", 0.3]
     assert command(*arguments, "--out", "whole")[0] == 0
+    # The best weights go into the model, the last ones into the checkpoint.
+    assert History.from_csv("whole/history.csv")[:5].best_epoch() < 5
     with monkeypatch.context() as patch:
         interrupt_at(patch, step=8 * 5 + 3)
         status, _, errors = command(*arguments, "--out", "cut")
@@ -324,7 +339,7 @@ cli.main({[*arguments, "--out", "cut", "--quiet"]})
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", program], env=environment, timeout=120)
     assert done.returncode == -signal.SIGKILL
-    assert files_in("cut") == ["checkpoint", "history.csv"]
+    assert files_in("cut/unfinished") == ["checkpoint", "history.csv"]
     assert command("train", "--resume", "--out", "cut")[0] == 0
     assert without_seconds("cut") == without_seconds("whole")
     model = (here / "cut/model.safetensors").read_bytes()
@@ -408,6 +423,7 @@ def test_finetune_trains_what_is_not_frozen_and_nothing_else(trained, here, comm
     assert report["model"]["frozen"] == held.split(", ")
     assert report["model"]["frozen_bytes_unchanged"] is True
     assert report["configuration"]["freeze"] == ["0", "2.*"]
+    assert report["configuration"]["hidden"] == [6, 4]
     assert report["validation"]["loss"] < report["validation_before"]["loss"]
 
 
@@ -436,7 +452,7 @@ def test_finetune_starts_from_the_weights_and_may_freeze_nothing(trained, here, 
     np.testing.assert_allclose(new.logits(table), old.logits(table), rtol=1e-4, atol=1e-6)
 
 
-def test_finetune_resumes(trained, here, command, monkeypatch):
+def test_finetune_resumes(trained, here, command, refused, monkeypatch):
     arguments = ["finetune", trained / "run", "data.csv", "--freeze", "0", "--epochs", 9]
     assert command(*arguments, "--out", "whole")[0] == 0
     with monkeypatch.context() as patch:
@@ -444,6 +460,13 @@ def test_finetune_resumes(trained, here, command, monkeypatch):
         status, _, errors = command(*arguments, "--out", "cut")
     assert status == 130
     again = errors.split("go on with: nnlite ")[1].split()
+    assert "is one of nnlite finetune" in refused("train", "--resume", "--out", "cut")
+    patients(160, 1).write_csv("other.csv")
+    assert "column 'age', column 'colour', column 'dose'" in refused(*again, "other.csv")
+    command("train", "data.csv", "--epochs", 1, "--seed", 4, "--out", "base", *QUICK)
+    line = refused("finetune", "base", "--resume", "--out", "cut")
+    assert "(the model to start from changed)" in line
+    assert "is one of nnlite train" in refused("finetune", "cut", "--resume", "--out", "base")
     assert command(*again)[0] == 0
     assert without_seconds("cut") == without_seconds("whole")
     assert contents("cut")["model.safetensors"] == contents("whole")["model.safetensors"]
@@ -503,6 +526,7 @@ def test_predict_writes_a_line_for_each_row_in_order(trained, here, command):
 
     assert command("predict", trained / "run", "new.csv", "--out", "p.csv")[:2] == (0, "")
     assert (here / "p.csv").read_text(encoding="utf-8") == said
+    assert command("predict", trained / "run", "--quiet", "new.csv") == (0, said, "")
 
 
 def test_predict_needs_no_target_and_takes_columns_in_any_order(trained, here, command):
@@ -736,12 +760,12 @@ def test_a_disk_that_gets_full_leaves_earlier_output(here, command, refused, mon
     monkeypatch.setattr(runs, "_PAUSE", 1000.0)
     line = refused("train", "data.csv", "--epochs", 1, "--seed", 5, "--quiet", *QUICK)
     names = ["checkpoint", "history.csv", "model.safetensors", "loss.png"]
-    path = os.path.join("runs", "data", names[number - 1])
+    path = os.path.join("runs", "data", "unfinished", names[number - 1])
     assert line == f"{path}: cannot write: No space left on device"
-    after = contents("runs/data")
-    assert after.keys() == before.keys()  # no temporary file stays
-    for name in names[number - 1 :]:
-        assert after[name] == before[name]
+    left = files_in("runs/data/unfinished") if number > 1 else []
+    assert left == names[: number - 1]  # no temporary file stays
+    shutil.rmtree("runs/data/unfinished", ignore_errors=True)
+    assert contents("runs/data") == before
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         EarlyStopping,
         ProgressBar,
     )
+    from nnlite.train.classifier import TabularClassifier
     from nnlite.train.history import History
     from nnlite.train.plot import plot_history
     from nnlite.train.trainer import NonFiniteLossError, Trainer
@@ -42,6 +43,7 @@ _LAZY = {
     "History": "history",
     "NonFiniteLossError": "trainer",
     "ProgressBar": "callbacks",
+    "TabularClassifier": "classifier",
     "Trainer": "trainer",
     "plot_history": "plot",
 }
@@ -66,6 +68,7 @@ __all__ = [
     "History",
     "NonFiniteLossError",
     "ProgressBar",
+    "TabularClassifier",
     "Trainer",
     "plot_history",
 ]

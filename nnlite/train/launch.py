@@ -16,7 +16,7 @@ from nnlite.io.preprocess import Preprocessor
 from nnlite.io.table import Table, binary_classes, builtin_table, read_csv
 from nnlite.ops.random import Generator, manual_seed
 from nnlite.train.classifier import TabularClassifier
-from nnlite.train.run import CHECKPOINT, FORMAT, Run, Settings
+from nnlite.train.run import CHECKPOINT, FORMAT, UNFINISHED, Run, Settings
 from nnlite.version import __version__
 
 if TYPE_CHECKING:
@@ -97,11 +97,15 @@ def start_finetuning(settings: Settings, saved: Saved | None = None) -> Run:
 def read_checkpoint(out: str) -> tuple[Saved, Settings]:
     """Read the checkpoint that a run left in its folder, and the settings in it.
 
+    That of a run that has not finished comes before that of one that has.
+
     Raises:
         ValueError: no run was there, or its checkpoint is damaged or of another version.
         OSError: it cannot be read.
     """
-    path = os.path.join(out, CHECKPOINT)
+    path = os.path.join(out, UNFINISHED, CHECKPOINT)
+    if not os.path.exists(path):
+        path = os.path.join(out, CHECKPOINT)
     if not os.path.exists(path):
         raise ValueError(f"{path}: there is no such file, so there is no run to resume in {out}")
     saved = load_checkpoint(path)
@@ -151,7 +155,6 @@ def _read(settings: Settings) -> tuple[Table, str]:
     else:
         table = read_csv(settings.data, target=settings.target, drop=settings.drop)
     if settings.target is not None:
-        binary_classes(table, settings.target, positive=settings.positive)
         return table, settings.target
     if not table.names:
         raise ValueError(f"{table.where()}: --drop leaves no column")
