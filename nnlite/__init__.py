@@ -15,7 +15,7 @@ from typing import Any as _Any
 
 import numpy as _np
 
-from nnlite import autograd, linalg, nn, optim, utils
+from nnlite import autograd, cuda, linalg, nn, optim, utils
 from nnlite import ops as _ops  # noqa: F401  binds the operators to Tensor
 from nnlite.autograd.modes import (
     enable_grad,
@@ -25,6 +25,8 @@ from nnlite.autograd.modes import (
     no_grad,
     set_grad_enabled,
 )
+from nnlite.device import device
+from nnlite.missing import no_attribute as _no_attribute
 from nnlite.ops.activation import (
     celu,
     hardshrink,
@@ -110,6 +112,28 @@ from nnlite.ops.exponential import (
     xlogy,
 )
 from nnlite.ops.linalg import bmm, dot, matmul, mm, mv, outer
+from nnlite.ops.lookup import (
+    gather,
+    index_add,
+    index_select,
+    masked_select,
+    scatter,
+    scatter_add,
+    take_along_dim,
+)
+from nnlite.ops.matrix import (
+    addmm,
+    addmv,
+    baddbmm,
+    diag,
+    diagonal,
+    einsum,
+    kron,
+    tensordot,
+    trace,
+    tril,
+    triu,
+)
 from nnlite.ops.operands import get_default_dtype, set_default_dtype
 from nnlite.ops.order import (
     argsort,
@@ -144,6 +168,21 @@ from nnlite.ops.random import (
     randperm,
     seed,
     set_rng_state,
+)
+from nnlite.ops.rearrange import (
+    flip,
+    hstack,
+    meshgrid,
+    movedim,
+    narrow,
+    ravel,
+    repeat_interleave,
+    roll,
+    select,
+    tile,
+    unbind,
+    unflatten,
+    vstack,
 )
 from nnlite.ops.reduce import (
     all,
@@ -254,11 +293,7 @@ def __getattr__(name: str) -> _Any:
         value = module if where_from == f"nnlite.{name}" else getattr(module, name)
         globals()[name] = value
         return value
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, [n for n in globals() if not n.startswith("_")], 3)
-    hint = f"; the nearest it has: {', '.join(near)}" if near else ""
-    raise AttributeError(f"nnlite has no {name!r}{hint}")
+    raise _no_attribute("nnlite", name, __all__)
 
 
 __all__ = [
@@ -275,6 +310,8 @@ __all__ = [
     "add",
     "addcdiv",
     "addcmul",
+    "addmm",
+    "addmv",
     "all",
     "allclose",
     "amax",
@@ -291,6 +328,7 @@ __all__ = [
     "atan2",
     "atanh",
     "autograd",
+    "baddbmm",
     "bernoulli",
     "bitwise_and",
     "bitwise_not",
@@ -308,13 +346,18 @@ __all__ = [
     "cos",
     "cosh",
     "count_nonzero",
+    "cuda",
     "cumprod",
     "cumsum",
     "datasets",
     "default_generator",
+    "device",
+    "diag",
+    "diagonal",
     "div",
     "dot",
     "double",
+    "einsum",
     "empty",
     "empty_like",
     "enable_grad",
@@ -326,6 +369,7 @@ __all__ = [
     "expm1",
     "eye",
     "flatten",
+    "flip",
     "float",
     "float16",
     "float32",
@@ -339,13 +383,17 @@ __all__ = [
     "from_numpy",
     "full",
     "full_like",
+    "gather",
     "ge",
     "get_default_dtype",
     "get_rng_state",
     "gt",
     "half",
     "hardshrink",
+    "hstack",
     "hypot",
+    "index_add",
+    "index_select",
     "inference_mode",
     "initial_seed",
     "int",
@@ -361,6 +409,7 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "kron",
     "le",
     "lerp",
     "linalg",
@@ -381,17 +430,21 @@ __all__ = [
     "lt",
     "manual_seed",
     "masked_fill",
+    "masked_select",
     "matmul",
     "max",
     "maximum",
     "mean",
     "median",
+    "meshgrid",
     "min",
     "minimum",
     "mm",
+    "movedim",
     "mul",
     "mv",
     "nan_to_num",
+    "narrow",
     "ne",
     "neg",
     "nn",
@@ -413,15 +466,21 @@ __all__ = [
     "randn",
     "randn_like",
     "randperm",
+    "ravel",
     "reciprocal",
     "relu",
     "remainder",
+    "repeat_interleave",
     "reshape",
+    "roll",
     "round",
     "rsqrt",
     "rsub",
     "save",
+    "scatter",
+    "scatter_add",
     "seed",
+    "select",
     "selu",
     "set_default_dtype",
     "set_grad_enabled",
@@ -444,20 +503,29 @@ __all__ = [
     "sub",
     "sum",
     "t",
+    "take_along_dim",
     "tan",
     "tanh",
     "tensor",
+    "tensordot",
     "threshold",
+    "tile",
     "topk",
+    "trace",
     "train",
     "transpose",
+    "tril",
+    "triu",
     "trunc",
     "uint8",
+    "unbind",
+    "unflatten",
     "unique",
     "unsqueeze",
     "utils",
     "var",
     "var_mean",
+    "vstack",
     "where",
     "xlogy",
     "zeros",

@@ -21,15 +21,18 @@ import nnlite
 from nnlite.ops import (
     activation,
     conv,
+    dropout,
+    embedding,
     exponential,
     linalg,
     loss,
     norm,
+    pad,
     pool,
     reduce,
+    resample,
     trigonometric,
 )
-from nnlite.ops import random as random_ops
 
 
 class Library:
@@ -48,8 +51,8 @@ class _Functional:
 
     def __getattr__(self, name: str) -> Any:
         for family in (
-            activation, exponential, trigonometric, conv, linalg, loss, norm, reduce, random_ops,
-            pool,
+            activation, exponential, trigonometric, conv, linalg, loss, norm, reduce, pool,
+            dropout, embedding, pad, resample,
         ):  # fmt: skip
             if hasattr(family, name):
                 return getattr(family, name)
@@ -707,6 +710,53 @@ PRODUCTS = [
     ),
 ]  # fmt: skip
 
+MATRICES = [
+    row("matrix.addmm", "AddmmBackward0", lambda lib, *t, **o: lib.addmm(*t, **o),
+        on((2, 2), (2, 3), (3, 2)), on((2,), (2, 3), (3, 2), beta=2, alpha=3),
+        on((), (1, 3), (3, 2), beta=0), on((2, 1), (2, 0), (0, 2)), integers=False),
+    row("matrix.addmv", "AddmvBackward0", lambda lib, *t, **o: lib.addmv(*t, **o),
+        on((2,), (2, 3), (3,)), on((), (2, 3), (3,), beta=2, alpha=3), integers=False),
+    row("matrix.baddbmm", "BaddbmmBackward0", lambda lib, *t, **o: lib.baddbmm(*t, **o),
+        on((2, 2, 2), (2, 2, 3), (2, 3, 2)), on((2,), (2, 2, 3), (2, 3, 2), beta=2, alpha=3),
+        integers=False),
+    *(
+        row("matrix.einsum", "ViewBackward0", lambda lib, *t, e: lib.einsum(e, *t),
+            on(*shapes, e=equation, torch_grad_fn=theirs), integers=False)
+        for equation, shapes, theirs in [
+            ("ij,jk->ik", ((2, 3), (3, 2)), "ViewBackward0"),
+            ("ij,jk", ((2, 3), (3, 2)), "ViewBackward0"),
+            ("i,i", ((3,), (3,)), "ViewBackward0"), ("i,j->ij", ((2,), (3,)), "MulBackward0"),
+            ("bij,bjk->bik", ((2, 2, 3), (2, 3, 2)), "ViewBackward0"),
+            ("...ij,...jk->...ik", ((2, 2, 3), (3, 2)), "ViewBackward0"),
+            ("ij->i", ((2, 3),), "SumBackward1"), ("ij->ji", ((2, 3),), "PermuteBackward0"),
+            ("ii->i", ((3, 3),), "PermuteBackward0"), ("ii", ((3, 3),), "SumBackward1"),
+            ("ij,ij->ij", ((2, 3), (2, 3)), "MulBackward0"),
+            ("ij,k->ik", ((2, 3), (2,)), "ViewBackward0"),
+            ("ijk,jl,l->il", ((2, 3, 2), (3, 2), (2,)), "ViewBackward0"),
+            ("ij,jk->ik", ((2, 1), (3, 2)), "ViewBackward0"),
+        ]
+    ),
+    row("matrix.tensordot", "ViewBackward0", lambda lib, x, y, d: lib.tensordot(x, y, d),
+        on((2, 3), (3, 2), d=1), on((2, 3), (2, 3), d=2), on((2, 3, 2), (2, 2, 3), d=([1], [2])),
+        on((2,), (3,), d=0), integers=False),
+    row("matrix.kron", "ViewBackward0", lambda lib, x, y: lib.kron(x, y),
+        *(on(a, b, torch_grad_fn="UnsafeViewBackward0") for a, b in [(A, A), ((2,), A), ((), B)])),
+    row("matrix.trace", "TraceBackward0", lambda lib, x: lib.trace(x), on(A), on((3, 3)),
+        on((0, 3)), differs={"bool": MORE}),
+    *(
+        row(f"matrix.{name}", f"{name.capitalize()}Backward0",
+            lambda lib, x, f=name, **o: getattr(lib, f)(x, **o), on((3, 3)), on(A, diagonal=1),
+            on((2, 3, 3), diagonal=-1), on((0, 3)))
+        for name in ("tril", "triu")
+    ),
+    row("matrix.diagonal", "DiagonalBackward0", lambda lib, x, **o: lib.diagonal(x, **o), on(A),
+        on((3, 3), offset=1), on((2, 3, 3), offset=-1, dim1=-1, dim2=-2),
+        on((2, 3, 2), dim1=0, dim2=2), on((3, 3), offset=5)),
+    row("matrix.diag", "DiagonalBackward0_copy", lambda lib, x, **o: lib.diag(x, **o), on(A),
+        on((3, 3), diagonal=1), on((3,), grad_fn="DiagEmbedBackward0"),
+        on((2,), diagonal=-1, grad_fn="DiagEmbedBackward0")),
+]  # fmt: skip
+
 SHAPES = [
     row("shape.reshape", "ViewBackward0", lambda lib, x, s: lib.reshape(x, s), on(A, s=(3, 2)),
         on(A, s=(-1,)),
@@ -769,6 +819,47 @@ SHAPES = [
     row("shape.long", None, lambda lib, x: x.long(), on(A)),
     row("shape.int_", None, lambda lib, x: x.int(), on(A)),
     row("shape.bool_", None, lambda lib, x: x.bool(), on(A), at_kinks((5,))),
+]  # fmt: skip
+
+SHAPES += [
+    row("rearrange.view_as", "ViewBackward0", lambda lib, x: x.view_as(lib.zeros(3, 2)), on(A)),
+    row("rearrange.reshape_as", "ViewBackward0", lambda lib, x: x.reshape_as(lib.zeros(6)), on(A)),
+    row("rearrange.expand_as", "ExpandBackward0", lambda lib, x: x.expand_as(lib.zeros(2, 3)),
+        on(B)),
+    row("rearrange.unflatten", "ViewBackward0", lambda lib, x, d, s: lib.unflatten(x, d, s),
+        on((2, 6), d=1, s=(2, 3)), on((2, 6), d=-1, s=(3, -1))),
+    row("rearrange.ravel", "ViewBackward0", lambda lib, x: lib.ravel(x), on(A), on((0, 3))),
+    row("rearrange.ravel", "ViewBackward0", lambda lib, x: lib.ravel(x.t()), on(A)),
+    row("rearrange.movedim", "PermuteBackward0", lambda lib, x, a, b: lib.movedim(x, a, b),
+        on((2, 3, 4), a=0, b=-1), on((2, 3, 4), a=(0, 1), b=(2, 0))),
+    row("rearrange.repeat", "RepeatBackward0", lambda lib, x, n: x.repeat(*n), on(A, n=(2, 1)),
+        on(A, n=(2, 1, 3)), on((), n=(3,)), on((0, 3), n=(2, 2)), on(A, n=(0, 1))),
+    row("rearrange.tile", "RepeatBackward0", lambda lib, x, n: lib.tile(x, n), on(A, n=(2,)),
+        on(B, n=(2, 2))),
+    row("rearrange.repeat_interleave", "ViewBackward0",
+        lambda lib, x, **o: lib.repeat_interleave(x, 2, **o), on(A), on(A, dim=1), on(A, dim=0)),
+    row("rearrange.repeat_interleave", "IndexSelectBackward0",
+        lambda lib, x, **o: lib.repeat_interleave(x, lib.tensor([1, 0, 2]), **o), on(A, dim=1),
+        on((3,))),
+    row("rearrange.flip", "FlipBackward0", lambda lib, x, d: lib.flip(x, d), on(A, d=(0,)),
+        on((2, 3, 2), d=(0, -1)), on((0, 3), d=(1,)), on((), d=())),
+    row("rearrange.roll", "RollBackward0", lambda lib, x, **o: lib.roll(x, **o), on(A, shifts=1),
+        on(A, shifts=-1, dims=1), on((2, 3, 2), shifts=(1, 2), dims=(0, -2))),
+    row("rearrange.unbind", "UnbindBackward0", lambda lib, x, **o: lib.unbind(x, **o), on(A),
+        on((2, 3, 2), dim=1), on(A, dim=-1)),
+    row("rearrange.unbind", "MulBackward0", lambda lib, x: lib.unbind(x)[1] * 2, on(A)),
+    row("rearrange.narrow", "SliceBackward0", lambda lib, x: lib.narrow(x, 1, 1, 2), on(A)),
+    row("rearrange.select", "SelectBackward0", lambda lib, x: lib.select(x, 1, -1), on(A)),
+    row("rearrange.hstack", "CatBackward0", lambda lib, *t: lib.hstack(t), on(A, A), on(B, B),
+        on((), (2,))),
+    row("rearrange.vstack", "CatBackward0", lambda lib, *t: lib.vstack(t), on(A, A), on(B, A),
+        on((), ())),
+    *(
+        row("rearrange.meshgrid", "StackBackward0",
+            lambda lib, *t, indexing: lib.stack(lib.meshgrid(*t, indexing=indexing)),
+            on((2,), (3,), indexing=indexing), on((2,), (3,), (), indexing=indexing))
+        for indexing in ("ij", "xy")
+    ),
 ]  # fmt: skip
 
 INDICES: dict[str, tuple[str, Callable[[Any], Any]]] = {
@@ -840,6 +931,30 @@ INDEXING = [
         on((4, 3), (4, 3), torch_grad_fn="CopyBackwards")),
     row("index.setitem", "CopySlices", lambda lib, x: set_item(x, 0, 2.5), on((4, 3)),
         integers=False),
+]  # fmt: skip
+
+INDEXING += [
+    row("lookup.index_select", "IndexSelectBackward0",
+        lambda lib, x, i, d: lib.index_select(x, d, i), on(A, Arg((4,), 2), d=0),
+        on(A, Arg((2,), 3), d=-1), on((3,), Arg((), 3), d=0), on(A, Arg((0,), 3), d=1)),
+    row("lookup.gather", "GatherBackward0", lambda lib, x, i, d: lib.gather(x, d, i),
+        on(A, Arg((2, 4), 3), d=1), on(A, Arg((1, 3), 2), d=0), on(A, Arg((2, 0), 3), d=-1)),
+    row("lookup.take_along_dim", "GatherBackward0",
+        lambda lib, x, i, **o: lib.take_along_dim(x, i, **o), on(A, Arg((2, 1), 3), dim=1),
+        on((1, 3), Arg((2, 2), 3), dim=1), on(A, Arg((4,), 6))),
+    row("lookup.scatter", "ScatterBackward0",
+        lambda lib, x, y, d: lib.scatter(x, d, lib.tensor([[0, 2], [1, 0]]), y),
+        on((2, 3), (2, 2), d=1), on((3, 2), (2, 2), d=-2)),
+    row("lookup.scatter", "ScatterBackward1",
+        lambda lib, x: x.scatter(1, lib.tensor([[0, 2], [1, 1]]), 2), on(A)),
+    row("lookup.scatter_add", "ScatterAddBackward0",
+        lambda lib, x, i, y, d: lib.scatter_add(x, d, i, y),
+        on(A, Arg((2, 4), 3), (2, 4), d=1), on(A, Arg((3, 2), 2), (3, 2), d=0)),
+    row("lookup.index_add", "IndexAddBackward0",
+        lambda lib, x, i, y, d, **o: lib.index_add(x, d, i, y, **o),
+        on(A, Arg((4,), 2), (4, 3), d=0), on(A, Arg((2,), 3), (2, 2), d=1, alpha=2)),
+    row("lookup.masked_select", "MaskedSelectBackward0", lambda lib, x, m: lib.masked_select(x, m),
+        on(A, Arg(A, "mask")), on(A, Arg(B, "mask")), on(B, Arg(A, "mask"))),
 ]  # fmt: skip
 
 IN_PLACE = [
@@ -1004,7 +1119,7 @@ NORMS = [
         on((4, 3)), on((4, 3), (3,), (3,)), on((2, 3, 2), (3,), (3,)), on((4, 3), (3,)),
         integers=False,
     ),
-    row("random.dropout", "MulBackward0", lambda lib, x: lib.F.dropout(x, 1.0), on(A),
+    row("dropout.dropout", "MulBackward0", lambda lib, x: lib.F.dropout(x, 1.0), on(A),
         integers=False),
 ]  # fmt: skip
 
@@ -1196,12 +1311,93 @@ LAYER_NORMS = [
     ),
 ]  # fmt: skip
 
+PADS: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
+    ((1, 4), (2, 1)), ((1, 2, 3), (1, 2)), ((1, 3, 4), (1, 2, 0, 1)), ((1, 1, 3, 3), (2, 1, -1, 2)),
+    ((1, 1, 4, 3), (-1, 0, 2, 3)), ((1, 2, 2, 3), (1, 1, 1, 0, 1, 1)), ((2, 3, 3), (0, 0)),
+]  # fmt: skip
+SCALINGS: list[dict[str, Any]] = [
+    {"scale_factor": 2}, {"size": (5, 3)}, {"size": 2}, {"scale_factor": (1.5, 0.6)},
+    {"scale_factor": (1.4, 2.3), "recompute_scale_factor": True},
+]  # fmt: skip
+
+
+def pad_node(mode: str, sides: tuple[int, ...]) -> str:
+    if mode == "circular":
+        return "CopySlices"
+    return f"{'Reflection' if mode == 'reflect' else 'Replication'}Pad{len(sides) // 2}DBackward0"
+
+
+RESIZED = [
+    row(
+        "embedding.embedding", "EmbeddingBackward0",
+        lambda lib, i, w, **o: lib.F.embedding(i, w, **o),
+        on(Arg((3,), 4), (4, 2)), on(Arg((), 4), (4, 3)),
+        on(Arg((2, 3), 4), (4, 2), padding_idx=1, smooth=False),
+        on(Arg((2, 4), 3), (3, 1), padding_idx=-1, smooth=False),
+        integers=False, reads=True,
+    ),
+    row(
+        "embedding.embedding", None,
+        lambda lib, i, w, **o: lib.F.embedding(i, w.detach().clone(), **o),
+        on(Arg((3,), 4), (4, 2), max_norm=1.0),
+        on(Arg((2, 2), 4), (4, 2), max_norm=2.0, norm_type=3.0),
+        integers=False, reads=True,
+    ),
+    row(
+        "embedding.one_hot", None, lambda lib, i, **o: lib.F.one_hot(i, **o),
+        on(Arg((5,), 4)), on(Arg((2, 3), 4), num_classes=5), on(Arg((), 4)),
+        on(Arg((0,), 4), num_classes=2), integers=False, reads=True,
+    ),
+    row(
+        "pad.pad", "ConstantPadNdBackward0", lambda lib, x, **o: lib.F.pad(x, **o),
+        *(on(shape, pad=sides) for shape, sides in PADS), on((3,), pad=(1, 0), value=2.5),
+        on((2, 2), pad=(1, 0, 0, 1), mode="constant", value=-1.0),
+        integers=False,
+    ),
+    row(
+        "pad.pad", "", lambda lib, x, **o: lib.F.pad(x, **o),
+        *(on(shape, pad=sides, mode=mode, grad_fn=pad_node(mode, sides))
+          for mode in ("reflect", "replicate", "circular") for shape, sides in PADS),
+        integers=False,
+    ),
+    row(
+        "resample.interpolate", "", lambda lib, x, **o: lib.F.interpolate(x, **o),
+        *(on((1, 2, 3, 4), mode=mode, grad_fn=f"Upsample{kind}2DBackward0", **scaling)
+          for mode, kind in [("nearest", "Nearest"), ("nearest-exact", "NearestExact"),
+                             ("bilinear", "Bilinear")]
+          for scaling in SCALINGS),
+        *(on((1, 2, 3, 4), mode="bilinear", align_corners=True, **scaling,
+             grad_fn="UpsampleBilinear2DBackward0")
+          for scaling in [*SCALINGS, {"size": (1, 4)}]),
+        on((2, 1, 5), scale_factor=1.7, grad_fn="UpsampleNearest1DBackward0"),
+        on((2, 1, 5), size=3, mode="nearest-exact", grad_fn="UpsampleNearestExact1DBackward0"),
+        on((2, 1, 5), size=8, mode="linear", grad_fn="UpsampleLinear1DBackward0"),
+        on((1, 1, 4, 6), scale_factor=0.5, mode="area", grad_fn="AdaptiveAvgPool2DBackward0"),
+        on((1, 1, 6), size=4, mode="area", grad_fn="SqueezeBackward1"),
+        integers=False,
+    ),
+    row("pad.pixel_shuffle", "PixelShuffleBackward0", lambda lib, x, r: lib.F.pixel_shuffle(x, r),
+        on((2, 8, 1, 3), r=2), on((9, 2, 1), r=3), integers=False),
+    row("pad.pixel_unshuffle", "PixelUnshuffleBackward0",
+        lambda lib, x, r: lib.F.pixel_unshuffle(x, r), on((2, 1, 4, 2), r=2), on((2, 3, 3), r=3),
+        integers=False),
+    *(
+        row(
+            f"dropout.{name}", "MulBackward0",
+            lambda lib, x, f: getattr(lib.F, f)(x, 1.0, training=True),
+            on((2, 3, 2, 2) if name == "dropout2d" else (2, 3, 4), f=name), integers=False,
+        )
+        for name in ("dropout1d", "dropout2d", "alpha_dropout", "feature_alpha_dropout")
+    ),
+]  # fmt: skip
+
 ROWS = [
     *ARITHMETIC, *POWERS, *TRANSCENDENTAL, *ACTIVATIONS, *CHOOSING, *NOT_DIFFERENTIABLE,
     *REDUCTIONS,
-    *SOFTMAX, *PRODUCTS, *SHAPES, *INDEXING, *IN_PLACE, *LOSSES, *NORMS, *CONVOLUTIONS,
+    *SOFTMAX, *PRODUCTS, *MATRICES, *SHAPES, *INDEXING, *IN_PLACE, *LOSSES, *NORMS, *CONVOLUTIONS,
     *POOLS,
     *LAYER_NORMS,
+    *RESIZED,
 ]  # fmt: skip
 
 

@@ -27,17 +27,24 @@ from nnlite.ops import (
     choose,
     compare,
     conv,
+    dropout,
+    embedding,
     exponential,
     index,
     inplace,
     linalg,
+    lookup,
     loss,
+    matrix,
     norm,
     order,
+    pad,
     pool,
     power,
     random,
+    rearrange,
     reduce,
+    resample,
     rounding,
     scan,
     shape,
@@ -311,8 +318,9 @@ TESTED_ELSEWHERE = {
     },
 }
 FAMILIES = (
-    activation, arithmetic, choose, compare, conv, exponential, index, inplace, linalg, loss, norm,
-    order, pool, power, reduce, rounding, scan, shape, trigonometric, vector_norm,
+    activation, arithmetic, choose, compare, conv, dropout, embedding, exponential, lookup,
+    index, inplace, linalg, loss, matrix, norm, order, pad, pool, power, reduce, rearrange,
+    resample, rounding, scan, shape, trigonometric, vector_norm,
 )  # fmt: skip
 
 

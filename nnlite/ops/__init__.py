@@ -20,7 +20,9 @@ from nnlite.ops import (
     exponential,
     index,
     linalg,
+    matrix,
     power,
+    rearrange,
     reduce,
     rounding,
     scan,
@@ -112,6 +114,11 @@ _NUMPY: dict[Any, Callable[..., Any]] = {
     np.cumprod: lambda a, axis=None, dtype=None: scan.cumprod(a, axis),
     np.cumsum: lambda a, axis=None, dtype=None: scan.cumsum(a, axis),
     np.prod: scan.prod,
+    np.einsum: matrix.einsum,
+    np.roll: lambda a, shift, axis=None: rearrange.roll(a, shift, axis),
+    np.tile: lambda a, reps: rearrange.tile(a, reps),
+    np.tril: matrix.tril,
+    np.triu: matrix.triu,
     np.where: choose.where,
     np.zeros_like: lambda a, dtype=None, shape=None: wrap(
         np.zeros_like(a.array, dtype=dtype, shape=shape)

@@ -18,9 +18,12 @@ from nnlite.ops import (
     index,
     inplace,
     linalg,
+    lookup,
+    matrix,
     order,
     power,
     random,
+    rearrange,
     reduce,
     rounding,
     scan,
@@ -185,6 +188,37 @@ class Methods:
     mm = linalg.mm
     mv = linalg.mv
     outer = linalg.outer
+
+    addmm = matrix.addmm
+    addmv = matrix.addmv
+    baddbmm = matrix.baddbmm
+    kron = matrix.kron
+    trace = matrix.trace
+    tril = matrix.tril
+    triu = matrix.triu
+    diag = matrix.diag
+    diagonal = matrix.diagonal
+    unflatten = rearrange.unflatten
+    ravel = rearrange.ravel
+    movedim = rearrange.movedim
+    tile = rearrange.tile
+    repeat_interleave = rearrange.repeat_interleave
+    unbind = rearrange.unbind
+    narrow = rearrange.narrow
+    select = rearrange.select
+    flip = rearrange.flip
+    roll = rearrange.roll
+    view_as = rearrange.view_as
+    reshape_as = rearrange.reshape_as
+    expand_as = rearrange.expand_as
+    repeat = rearrange.repeat
+    index_select = lookup.index_select
+    gather = lookup.gather
+    scatter = lookup.scatter
+    scatter_add = lookup.scatter_add
+    index_add = lookup.index_add
+    take_along_dim = lookup.take_along_dim
+    masked_select = lookup.masked_select
 
     # in place
     add_ = inplace.add_
