@@ -238,12 +238,14 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _check_finished(folder: str) -> None:
     """Refuse a folder in which a run has begun and none has finished."""
-    from nnlite.train import launch, summary
     from nnlite.train.classifier import FILE_NAME
+
+    if os.path.exists(os.path.join(folder, FILE_NAME)) or not os.path.isdir(folder):
+        return
+    from nnlite.train import launch, summary
     from nnlite.train.run import CHECKPOINT, UNFINISHED
 
-    checkpoint = os.path.join(folder, UNFINISHED, CHECKPOINT)
-    if os.path.exists(os.path.join(folder, FILE_NAME)) or not os.path.exists(checkpoint):
+    if not os.path.exists(os.path.join(folder, UNFINISHED, CHECKPOINT)):
         return
     with _blame_input():
         _, settings = launch.read_checkpoint(folder)

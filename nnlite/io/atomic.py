@@ -126,6 +126,31 @@ def write_bytes(path: StrPath, *parts: bytes | bytearray | memoryview) -> None:
             file.write(part)
 
 
+def move(source: StrPath, path: StrPath) -> None:
+    """Put a file in the place of another, of the same file system, in one step.
+
+    Args:
+        source: the file; it is gone afterwards.
+        path: what it is called then; an earlier file of that name is replaced.
+
+    Raises:
+        OSError: it cannot be moved; both files are as they were.
+
+    >>> import os, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> draft, final = (os.path.join(folder.name, name) for name in ("draft", "final"))
+    >>> write_bytes(draft, b"text")
+    >>> move(draft, final)
+    >>> os.listdir(folder.name)
+    ['final']
+    >>> folder.cleanup()
+    """
+    try:
+        _commit(os.fsdecode(source), os.path.realpath(os.fsdecode(path)), None)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write: {error.strerror}", os.fsdecode(path)) from error
+
+
 @contextmanager
 def _write(path: StrPath, mode: str, newline: str | None) -> Iterator[IO[Any]]:
     text: dict[str, Any] = {} if mode == "wb" else {"encoding": "utf-8", "newline": newline}

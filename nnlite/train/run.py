@@ -1,7 +1,8 @@
 """A run of ``nnlite train`` or ``nnlite finetune``: a classifier on its way to a folder of files.
 
 ``checkpoint`` and ``history.csv`` are written as the training goes, and ``model.safetensors``,
-``loss.png`` and ``report.json`` at its end; `nnlite.train.launch` prepares it.
+``loss.png`` and ``report.json`` at its end. Until then all are in the subfolder ``unfinished``, so
+that an earlier run in the folder stays whole; `nnlite.train.launch` prepares a run.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nnlite import nn, optim
+from nnlite.io.atomic import move
 from nnlite.io.checkpoint import save_checkpoint
 from nnlite.io.messages import show
 from nnlite.tensor import Tensor, wrap
@@ -29,7 +32,17 @@ if TYPE_CHECKING:
     from nnlite.train.classifier import TabularClassifier
     from nnlite.train.history import History
 
-__all__ = ["CHECKPOINT", "FORMAT", "HISTORY", "PLOT", "Part", "Run", "Settings"]
+__all__ = [
+    "CHECKPOINT",
+    "FORMAT",
+    "HISTORY",
+    "PLOT",
+    "UNFINISHED",
+    "Part",
+    "Run",
+    "Settings",
+    "discard",
+]
 
 FORMAT = 1
 _METRICS = ("accuracy", "roc_auc", "f1")
@@ -37,7 +50,10 @@ _METRICS = ("accuracy", "roc_auc", "f1")
 CHECKPOINT = "checkpoint"
 HISTORY = "history.csv"
 PLOT = "loss.png"
+UNFINISHED = "unfinished"
 _REPORT = "report.json"
+_MODEL = "model.safetensors"
+_AT_THE_END = (_MODEL, PLOT, _REPORT)
 _PAUSE = 1.0  # seconds between checkpoints: flushing one to the disk can take longer than an epoch
 
 
@@ -88,6 +104,8 @@ class Run:
         trainer: the loop.
         before: figures on the held-out rows at the start of fine-tuning; else empty.
         result: figures on the held-out rows with the weights that were kept; empty before `fit`.
+        folder: where the files are after `finish`; empty before.
+        replaced: whether those of another run were there.
     """
 
     def __init__(
@@ -115,6 +133,9 @@ class Run:
         loss = nn.BCEWithLogitsLoss()
         self.trainer = Trainer(classifier.model, optimizer, loss, metrics=_METRICS)
         self.result: dict[str, float] = {}
+        self.folder = ""
+        self.replaced = False
+        self._resumed = False
         self.before: dict[str, float] = {}
         if settings.base is not None:
             self.before = self.trainer.evaluate(self.valid)
@@ -125,7 +146,8 @@ class Run:
         """Train until done, stopped early or interrupted; keep the weights of the best epoch.
 
         Args:
-            out: the folder for checkpoint and history; the first epoch's end is the first writing.
+            out: the folder of the run; checkpoint and history go to ``unfinished`` in it, from the
+                first epoch's end on.
             resume: what `checkpoint` gave, to go on from there.
             progress: whether to show a bar; None: if stderr is a terminal.
 
@@ -135,7 +157,9 @@ class Run:
         """
         # The recorder comes first: at the end it must see the weights of the last epoch, after
         # which EarlyStopping puts those of the best one in their place.
-        self.trainer.callbacks = [_Recorder(self, out), self.stopping]
+        self._resumed = resume is not None
+        folder = os.path.join(out, UNFINISHED)
+        self.trainer.callbacks = [_Recorder(self, folder), self.stopping]
         self.trainer.progress = progress
         with np.errstate(over="ignore", invalid="ignore"):  # the Trainer says when it diverges
             self.trainer.fit(
@@ -150,14 +174,29 @@ class Run:
             raise AssertionError("the training has changed frozen weights")
 
     def finish(self, out: str) -> None:
-        """Write model, plot and report to the folder ``out``.
+        """Write model, plot and report, and put all files into the place of an earlier run's.
+
+        After Ctrl-C they stay in ``unfinished`` if an earlier run is in ``out``.
 
         Raises:
             OSError: a file cannot be written.
         """
-        self.classifier.save(out)
-        self.history.plot(os.path.join(out, PLOT), title=self._title())
-        _write_json(self.report(), os.path.join(out, _REPORT))
+        self.folder = os.path.join(out, UNFINISHED)
+        os.makedirs(self.folder, exist_ok=True)
+        self.classifier.save(self.folder)
+        self.history.plot(os.path.join(self.folder, PLOT), title=self._title())
+        _write_json(self.report(), os.path.join(self.folder, _REPORT))
+        earlier = os.path.exists(os.path.join(out, _MODEL))
+        if earlier and self.ended == "interrupted":
+            return
+        # The checkpoint comes last: cut off in between, --resume finds it and does this again.
+        for name in (*_AT_THE_END, HISTORY, CHECKPOINT):
+            with suppress(FileNotFoundError):  # nothing was left to do for --resume
+                move(os.path.join(self.folder, name), os.path.join(out, name))
+        with suppress(OSError):  # it stays if something else was put there
+            os.rmdir(self.folder)
+        self.folder = out
+        self.replaced = earlier and not self._resumed
 
     @property
     def history(self) -> History:
@@ -239,12 +278,22 @@ class Run:
         return f"{source}: {show(self.classifier.preprocessor.target)}"
 
 
+def discard(out: str) -> None:
+    """Remove what an unfinished run has written to the folder ``out``."""
+    folder = os.path.join(out, UNFINISHED)
+    for name in (*_AT_THE_END, HISTORY, CHECKPOINT):
+        with suppress(OSError):
+            os.remove(os.path.join(folder, name))
+    with suppress(OSError):
+        os.rmdir(folder)
+
+
 class _Recorder(Callback):
     """Writes checkpoint and history after the first epoch and the last, and at times in between."""
 
-    def __init__(self, run: Run, out: str) -> None:
+    def __init__(self, run: Run, folder: str) -> None:
         self.run = run
-        self.out = out
+        self.folder = folder
         self._due = 0.0
 
     def on_checkpoint(self, trainer: Trainer) -> None:
@@ -259,8 +308,12 @@ class _Recorder(Callback):
             self._write(trainer)
 
     def _write(self, trainer: Trainer) -> None:
-        save_checkpoint(self.run.checkpoint(), os.path.join(self.out, CHECKPOINT))
-        trainer.history.to_csv(os.path.join(self.out, HISTORY))
+        os.makedirs(self.folder, exist_ok=True)
+        for name in _AT_THE_END:  # of a run that Ctrl-C ended
+            with suppress(FileNotFoundError):
+                os.remove(os.path.join(self.folder, name))
+        save_checkpoint(self.run.checkpoint(), os.path.join(self.folder, CHECKPOINT))
+        trainer.history.to_csv(os.path.join(self.folder, HISTORY))
         self._due = time.monotonic() + _PAUSE
 
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from nnlite.io.messages import show
 
 if TYPE_CHECKING:
-    from nnlite.train.run import Run
+    from nnlite.train.run import Run, Settings
 
-__all__ = ["closing", "command", "count", "figures", "interrupted", "opening"]
+__all__ = ["closing", "command", "count", "figures", "interrupted", "opening", "resuming"]
 
 _TITLES = {"accuracy": "accuracy", "roc_auc": "ROC AUC", "f1": "F1", "loss": "loss"}
 _ALIASES = {"log_loss": "loss"}
@@ -56,6 +56,7 @@ def closing(run: Run, out: str) -> str:
             *_table(run),
             "",
             *_frozen(run),
+            *([f"The run that was in {out} is replaced.", ""] if run.replaced else []),
             f"In {out}:",
             *(f"  {name:<19}{what}" for name, what in _FILES.items()),
             "",
@@ -69,12 +70,19 @@ def interrupted(run: Run, out: str) -> str:
     """One line after Ctrl-C: what was kept, and how to go on."""
     if not run.history:
         return "nnlite: interrupted before the first epoch was finished: nothing was written"
-    parts = ["train"] if run.settings.base is None else ["finetune", run.settings.base]
-    again = command(*parts, "--resume", "--out", out)
+    kept = f"kept in {run.folder}"
+    if run.folder != out:
+        kept += f" (the earlier run in {out} is as it was)"
     return (
         f"nnlite: interrupted after epoch {run.trainer.epoch} of {run.settings.epochs}, which is "
-        f"kept in {out}; go on with: {again}"
+        f"{kept}; go on with: {resuming(run.settings, out)}"
     )
+
+
+def resuming(settings: Settings, out: str) -> str:
+    """The command that goes on with a run in the folder ``out``."""
+    parts = ["train"] if settings.base is None else ["finetune", settings.base]
+    return command(*parts, "--resume", "--out", out)
 
 
 def figures(values: Mapping[str, float]) -> str:

@@ -1,0 +1,156 @@
+"""The command line in rough use: training again where a run is, and data that are not tidy."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nnlite
+from nnlite import cli
+from nnlite.io.atomic import write_bytes
+from nnlite.io.table import Table
+from nnlite.train.history import History
+
+TRAIN = ["train", "data.csv", "--out", "run", "--hidden", "4", "--quiet"]
+
+
+def patients(rows, seed):
+    """A number and a text, which decide the target but for some noise."""
+    rng = np.random.default_rng(seed)
+    age = rng.normal(50, 12, rows).round(1)
+    colour = np.where(rng.random(rows) < 0.5, "red", "blue")
+    score = (age - 50) / 12 + 1.5 * (colour == "red") - 0.75
+    ill = np.where(score + 0.3 * rng.normal(size=rows) > 0, "yes", "no")
+    return Table({"age": age, "colour": colour, "ill": ill})
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """A folder to be in, with data.csv in it; the plot of a training is not really drawn there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(History, "plot", lambda self, path, **options: write_bytes(path, b"plot"))
+    patients(80, 0).write_csv("data.csv")
+    return tmp_path
+
+
+@pytest.fixture
+def command(capsys):
+    """Runs the command in this process; gives status, output and errors."""
+
+    def call(*arguments):
+        capsys.readouterr()
+        status = cli.main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return call
+
+
+@pytest.fixture
+def refused(command):
+    """Runs the command, which must refuse its input in one line; gives that line."""
+
+    def call(*arguments):
+        status, _, errors = command(*arguments)
+        assert status == 2, errors
+        assert errors.startswith("nnlite: error: "), errors
+        assert errors.count("\n") == 1
+        return errors.removeprefix("nnlite: error: ").rstrip()
+
+    return call
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.is_file()}
+
+
+def write(name, *lines):
+    Path(name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+# ---- training again into a folder that holds a run -----------------------------------------------
+
+
+def stop_at(monkeypatch, step, error):
+    """Raise an error in the optimizer's step of this number."""
+    plain = nnlite.optim.SGD.step
+    count = 0
+
+    def stopped(self, *arguments):
+        nonlocal count
+        count += 1
+        if count == step:
+            raise error
+        return plain(self, *arguments)
+
+    monkeypatch.setattr(nnlite.optim.SGD, "step", stopped)
+
+
+class Killed(BaseException):
+    """Ends the training where nothing is prepared for it."""
+
+
+def test_a_killed_run_leaves_the_finished_one_and_resumes(command, monkeypatch):
+    assert command(*TRAIN, "--epochs", 3)[0] == 0
+    before = contents("run")
+    assert command(*TRAIN, "--epochs", 6, "--seed", 1, "--out", "whole")[0] == 0
+    monkeypatch.setattr("nnlite.train.run._PAUSE", 0.0)
+    with monkeypatch.context() as patch:
+        stop_at(patch, 8, Killed())  # two steps in an epoch
+        with pytest.raises(Killed):
+            command(*TRAIN, "--epochs", 6, "--seed", 1)
+    assert contents("run") == before
+    assert sorted(contents("run/unfinished")) == ["checkpoint", "history.csv"]
+    assert command("predict", "run", "data.csv")[0] == 0
+    status, said, _ = command("train", "--resume", "--out", "run")
+    assert status == 0
+    assert "is replaced" not in said
+    assert contents("run")["model.safetensors"] == contents("whole")["model.safetensors"]
+    assert not os.path.exists("run/unfinished")
+
+
+def test_a_run_that_diverges_leaves_the_finished_one(command, refused, monkeypatch):
+    monkeypatch.setattr("nnlite.train.run._PAUSE", 0.0)
+    assert command(*TRAIN, "--epochs", 3)[0] == 0
+    before = contents("run")
+    assert "diverged" in refused(*TRAIN, "--lr", "1e30")
+    assert contents("run") == before
+    assert os.listdir("run").count("unfinished") == 0
+
+
+def test_an_interrupted_run_stays_beside_the_finished_one(command, monkeypatch):
+    assert command(*TRAIN, "--epochs", 3)[0] == 0
+    before = contents("run")
+    with monkeypatch.context() as patch:
+        stop_at(patch, 6, KeyboardInterrupt())
+        status, _, errors = command(*TRAIN, "--epochs", 6, "--seed", 1)
+    assert status == 130
+    unfinished = os.path.join("run", "unfinished")
+    assert f"kept in {unfinished} (the earlier run in run is as it was)" in errors
+    assert contents("run") == before
+    assert contents(unfinished).keys() == before.keys()
+    assert command("predict", unfinished, "data.csv")[0] == 0
+
+
+def test_a_run_that_replaces_another_says_so(command):
+    arguments = [argument for argument in TRAIN if argument != "--quiet"]
+    assert "is replaced" not in command(*arguments, "--epochs", 1)[1]
+    _, said, _ = command(*arguments, "--epochs", 1, "--seed", 1)
+    assert "\nThe run that was in run is replaced.\n" in said
+    assert "is replaced" not in command(*arguments, "--epochs", 2, "--seed", 1, "--resume")[1]
+
+
+def test_a_folder_with_an_unfinished_run_alone(command, refused, monkeypatch):
+    with monkeypatch.context() as patch:
+        stop_at(patch, 6, Killed())
+        with pytest.raises(Killed):
+            command(*TRAIN, "--epochs", 6)
+    for arguments in (["predict"], ["finetune"]):
+        line = refused(*arguments, "run", "data.csv")
+        assert "has not finished" in line
+        assert line.endswith(": nnlite train --resume --out run")
+    assert command("plot", "run")[0] == 0
+    assert os.path.exists("run/unfinished/loss.png")
+    assert command("train", "--resume", "--out", "run")[0] == 0
+    assert command("predict", "run", "data.csv")[0] == 0
