@@ -171,7 +171,7 @@ def _div(f: Finding) -> str | None:
     if f.came_from(0, "Exp") and (f.came_from(1, "Sum", "Exp") or f.came_from(1, "Sum")):
         return f"this is a softmax: {F}.softmax(x, dim) cannot overflow, nor divide by 0"
     if f.came_from(1, "LinalgVectorNorm") or f.came_from(1, "Sqrt", "Sum"):
-        return f"a vector divided by its norm: {F}.normalize(x, dim=…) is 0 for the zero vector"
+        return "a vector divided by its norm, which is 0: bound the norm, x / norm.clamp(min=1e-12)"
     if f.came_from(1, "Std") or f.came_from(1, "Sqrt", "Var"):
         return (
             "division by a standard deviation of 0 (all values equal): add a small number, "
@@ -189,6 +189,8 @@ def _div(f: Finding) -> str | None:
             "division by 0: add a small number to the denominator (x / (y + 1e-8)), or put a "
             "harmless one in first: x / where(y == 0, 1, y)"
         )
+    if f.direction == "backward":
+        return "1/y² overflows: bound the denominator from below: x / y.clamp(min=1e-8)"
     return _growth(f)
 
 
