@@ -94,6 +94,28 @@ def test_parts_in_lists_tuples_and_dicts_are_found():
     assert net.heads[0].weight.grad is not None
 
 
+def test_a_list_of_what_has_a_name_already_names_nothing(torch):
+    def build(lib):
+        class Net(lib.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.pairs = []
+                self.fc1 = lib.nn.Linear(2, 2)
+                self.enc = lib.nn.Sequential(lib.nn.Linear(2, 2))
+                self.layers = [self.fc1, self.enc[0], {"again": self.fc1}]
+                self.weights = (self.fc1.weight, self.enc[0].bias)
+                self.pairs.append((self, self.enc))
+
+        return lib.nn.Sequential(Net())
+
+    mine, theirs = build(nnlite), build(torch)
+    assert list(mine.state_dict()) == list(theirs.state_dict())
+    assert repr(mine) == repr(theirs)
+    hidden = nn.Linear(3, 3)
+    mine[0].teacher = lambda: hidden
+    assert list(mine.state_dict()) == list(theirs.state_dict())
+
+
 def test_a_shared_parameter_is_one_parameter_with_two_names(torch):
     def tie(lib):
         model = lib.nn.Sequential(lib.nn.Linear(2, 2), lib.nn.Linear(2, 2))

@@ -40,7 +40,8 @@ class Module:
     Parameters and modules are found in attributes, and in lists, tuples and dicts among them (in
     torch those are lost without a word, and need ``ModuleList`` or ``ModuleDict``). Their dotted
     names are the path to them: ``blocks.0.weight``. One that is reached by two paths (shared
-    weights) is one parameter; ``state_dict`` has it under both names.
+    weights) is one parameter; ``state_dict`` has it under both names. A module that is to be used
+    but not to belong (a frozen teacher, say) can be kept in a function: ``lambda: teacher``.
 
     Attributes:
         training: whether the module is in training mode (see ``train``).
@@ -116,12 +117,21 @@ class Module:
     # ---- finding the parts ----------------------------------------------------------------------
 
     def _own(self, kind: type[T]) -> Iterator[tuple[str, T]]:
-        """Own parts of a kind with their names, in the order of assignment."""
+        """Own parts of a kind with their names, in the order of assignment.
+
+        Of a list, tuple or dict only what has no name without it: ``self.layers = [self.fc1, …]``
+        is a second way to say ``fc1``, and names nothing.
+        """
+        named: set[Any] | None = None
         for name, value in self.__dict__.items():
             if isinstance(value, kind):
                 yield name, value
             elif isinstance(value, (list, tuple, dict)):
-                yield from _inside(name, value, kind, ())
+                for path, part in _inside(name, value, kind, ()):
+                    if named is None:
+                        named = _named_by_attributes(self)
+                    if part not in named:
+                        yield path, part
 
     def _own_buffers(self) -> Iterator[tuple[str, Tensor]]:
         for name in self._buffer_names:
@@ -674,6 +684,19 @@ def _inside(name: str, container: Any, kind: type[T], above: tuple[int, ...]) ->
             yield f"{name}.{key}", value
         elif isinstance(value, (list, tuple, dict)):
             yield from _inside(f"{name}.{key}", value, kind, above)
+
+
+def _named_by_attributes(root: Module) -> set[Any]:
+    """``root`` and all modules and parameters that a path of attributes alone leads to."""
+    found: set[Any] = {root}
+    stack = [root]
+    while stack:
+        for value in stack.pop().__dict__.values():
+            if isinstance(value, (Module, Parameter)) and value not in found:
+                found.add(value)
+                if isinstance(value, Module):
+                    stack.append(value)
+    return found
 
 
 def _children_first(module: Module, seen: set[Module]) -> Iterator[Module]:

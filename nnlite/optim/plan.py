@@ -56,11 +56,11 @@ class Chunk:
         self._place = place
 
     def values(self) -> Array:
-        """The values of the parameters; only ``subtract`` writes to them."""
+        """The values of the parameters, not to be written to; they may lie in ``update``."""
         return self._theta
 
-    def gradient(self) -> Array:
-        """Their gradients, not to be written to."""
+    def gradient(self, in_spare: bool = False) -> Array:
+        """Their gradients, not to be written to; they may lie in ``update``, or in ``spare``."""
         g = self._leaf.grad.array  # type: ignore[union-attr]
         return g if self._place is None else g.reshape(-1)[self._place]
 
@@ -72,7 +72,7 @@ class Chunk:
 class Gathered(Chunk):
     """Several small parameters of one dtype as one vector."""
 
-    __slots__ = ("_gradients", "_leaves", "_pairs", "_values")
+    __slots__ = ("_arrays", "_in_spare", "_in_update", "_leaves")
 
     def __init__(
         self,
@@ -80,26 +80,31 @@ class Gathered(Chunk):
         arrays: list[Array],
         states: tuple[Array, ...],
         is_new: bool,
-        scratch: tuple[Array, Array, Array, Array],
+        scratch: tuple[Array, Array],
     ) -> None:
         self.states = states
         self.is_new = is_new
-        self.update, self.spare, self._gradients, self._values = scratch
+        self.update, self.spare = scratch
         self._leaves = leaves
-        # Each parameter's values, and its part of the update.
-        self._pairs = list(zip(arrays, parts(self.update, arrays)))
+        self._arrays = arrays
+        # Each parameter's part of the scratch.
+        self._in_update = parts(self.update, arrays)
+        self._in_spare = parts(self.spare, arrays)
 
     def values(self) -> Array:
-        return np.concatenate([array.ravel() for array, _ in self._pairs], out=self._values)
+        for part, array in zip(self._in_update, self._arrays):
+            part[...] = array
+        return self.update
 
-    def gradient(self) -> Array:
-        found = [leaf.grad.array.ravel() for leaf in self._leaves]  # type: ignore[union-attr]
-        return np.concatenate(found, out=self._gradients)
+    def gradient(self, in_spare: bool = False) -> Array:
+        for part, leaf in zip(self._in_spare if in_spare else self._in_update, self._leaves):
+            part[...] = leaf.grad.array  # type: ignore[union-attr]
+        return self.spare if in_spare else self.update
 
     def subtract(self) -> None:
         subtract = np.subtract
-        for theta, update in self._pairs:
-            subtract(theta, update, theta)
+        for theta, part in zip(self._arrays, self._in_update):
+            subtract(theta, part, theta)
 
 
 class Plan:
@@ -121,7 +126,7 @@ class Plan:
         self._parameters = parameters
         self._arrays = [p.array for p in parameters]
         self._writes = [note_write(array, _WHAT) for array in self._arrays]
-        self._scratch: dict[Any, Array] = {}
+        self._scratch: dict[Any, tuple[Array, Array]] = {}
         self._numbers: dict[tuple[Any, float], Array] = {}
         self._lay(state)
         # Each parameter with its array and its state, to see whether one has been replaced.
@@ -136,8 +141,10 @@ class Plan:
         for p, array, name, buffer in self._known:
             if p.array is not array:
                 return False
-            if buffer is not None and (p not in state or state[p].get(name) is not buffer):
-                return False
+            if buffer is not None:
+                own = state.get(p)
+                if own is None or own.get(name) is not buffer:
+                    return False
         return True
 
     def number(self, like: Array, value: float) -> Array:
@@ -202,7 +209,7 @@ class Plan:
                 own[name] = wrap(part)
             vectors.append(vector)
         leaves = [self._leaves[i] for i in members]
-        scratch = self._vectors(arrays[0], total, 4)
+        scratch = self._vectors(arrays[0], total)
         self.chunks.append(Gathered(leaves, arrays, tuple(vectors), is_new, scratch))
 
     def _slice(self, i: int, state: State, is_new: bool) -> None:
@@ -212,7 +219,7 @@ class Plan:
         flat = array.reshape(-1)
         for start in range(0, array.size, SLICE):
             place = slice(start, min(start + SLICE, array.size))
-            scratch = self._vectors(array, place.stop - start, 2)
+            scratch = self._vectors(array, place.stop - start)
             states = tuple(values[place] for values in flat_states)
             self.chunks.append(Chunk(self._leaves[i], flat[place], place, states, is_new, scratch))
 
@@ -230,18 +237,15 @@ class Plan:
             own[name] = wrap(values)
         return tuple(own[name].array for name in self.names)
 
-    def _vectors(self, like: Array, size: int, count: int) -> Any:
-        """``count`` scratch vectors, which all chunks of a dtype share."""
-        vectors = []
-        for number in range(count):
-            key = (like.dtype, number)
-            vector = self._scratch.get(key)
-            if vector is None or vector.size < size:
-                largest = max(a.size for a in self._arrays if a.dtype == like.dtype)
-                length = max(size, min(SLICE, largest))
-                vector = self._scratch[key] = np.empty_like(like, shape=(length,))
-            vectors.append(vector[:size])
-        return tuple(vectors)
+    def _vectors(self, like: Array, size: int) -> tuple[Array, Array]:
+        """Two scratch vectors, which all chunks of a dtype share."""
+        pair = self._scratch.get(like.dtype)
+        if pair is None or pair[0].size < size:
+            largest = max(a.size for a in self._arrays if a.dtype == like.dtype)
+            shape = (max(size, min(SLICE, largest)),)
+            pair = np.empty_like(like, shape=shape), np.empty_like(like, shape=shape)
+            self._scratch[like.dtype] = pair
+        return pair[0][:size], pair[1][:size]
 
 
 def parts(vector: Array, arrays: list[Array]) -> list[Array]:

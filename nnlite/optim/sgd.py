@@ -114,12 +114,14 @@ class SGD(Optimizer):
 def _update(chunk: Chunk, plan: Plan, group: dict[str, Any]) -> None:
     """Leave γ g in ``chunk.update``: the lines of the class's docstring, without new arrays."""
     s, t = chunk.update, chunk.spare
-    g = chunk.gradient()
     if group["weight_decay"]:
         decay = np.multiply(chunk.values(), plan.number(s, group["weight_decay"]), s)
+        g = chunk.gradient(in_spare=True)
         g = np.subtract(decay, g, s) if group["maximize"] else np.add(decay, g, s)
-    elif group["maximize"]:
-        g = np.negative(g, s)
+    else:
+        g = chunk.gradient()
+        if group["maximize"]:
+            g = np.negative(g, s)
     if group["momentum"]:
         (b,) = chunk.states
         momentum = plan.number(s, group["momentum"])
