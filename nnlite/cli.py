@@ -145,6 +145,8 @@ def _fit(run: Run, out: str, saved: Any, options: argparse.Namespace) -> int:
     try:
         if not options.quiet:
             _say(summary.opening(run) + "\n")
+            for line in summary.warnings(run):
+                print(f"nnlite: warning: {line}", file=sys.stderr)
         run.fit(out, resume=saved, progress=False if options.quiet else None)
         if run.history:
             run.finish(out)

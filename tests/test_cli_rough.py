@@ -154,3 +154,41 @@ def test_a_folder_with_an_unfinished_run_alone(command, refused, monkeypatch):
     assert os.path.exists("run/unfinished/loss.png")
     assert command("train", "--resume", "--out", "run")[0] == 0
     assert command("predict", "run", "data.csv")[0] == 0
+
+
+# ---- columns of text ---------------------------------------------------------------------------
+
+
+def with_column(name, texts):
+    table = patients(len(texts), 1)
+    Table({name: texts, **table.columns}).write_csv("odd.csv")
+
+
+def test_a_column_of_names_is_named_with_the_cure(command, refused):
+    with_column("id", [f"P{number}" for number in range(80)])
+    line = refused("train", "odd.csv")
+    assert "column 'id': 80 different texts in 80 rows" in line
+    assert "(--drop id)" in line
+    assert command("train", "odd.csv", "--drop", "id", "--epochs", 1)[0] == 0
+    with_column("row name", [f"P{min(number, 140)}" for number in range(160)])
+    line = refused("train", "odd.csv")
+    assert "column 'row name'" in line
+    assert "(--drop 'row name')" in line
+
+
+@pytest.mark.parametrize("form", ["2024-01-{:02}", "{}%"])
+def test_many_categories_are_warned_of(command, form):
+    with_column("when", [form.format(number // 4 + 1) for number in range(80)])
+    status, _, errors = command("train", "odd.csv", "--epochs", 1)
+    assert status == 0
+    assert errors.startswith("nnlite: warning: column 'when' is text with 20 different values, ")
+    assert errors.endswith("--drop when leaves it out\n")
+    assert command("train", "odd.csv", "--epochs", 1, "--quiet") == (0, "", "")
+    assert command("train", "data.csv", "--epochs", 1)[2] == ""
+
+
+def test_fewer_rows_held_out_than_asked_for_are_mentioned(command):
+    texts = ["red"] * 40 + [f"c{number}" for number in range(19)] + ["blue"] * 21
+    with_column("colour of car", texts)
+    errors = command("train", "odd.csv", "--epochs", 1, "--valid", 0.5)[2]
+    assert "of 80 rows are held out, not 40: the others have a text that no other row has" in errors

@@ -374,7 +374,7 @@ class TestTable:
             with pytest.raises(ValueError, match="split: fraction is"):
                 table.split(fraction, generator=seeded(0))
         for small in (Table({"x": [1]}), Table({"x": ["a", "b"]}), Table({})):
-            with pytest.raises(ValueError, match="rows are too few to hold some out"):
+            with pytest.raises(ValueError, match="too few to hold some out"):
                 small.split(0.5, generator=seeded(0))
 
 

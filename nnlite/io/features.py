@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from nnlite.io.messages import listed, show
+from nnlite.io.messages import drop_option, listed, show
 
 if TYPE_CHECKING:
     from nnlite.io.table import Table
@@ -118,7 +118,8 @@ class Category(Feature):
             raise ValueError(
                 f"{table.where()}, column {show(name)}: {len(categories)} different texts in "
                 f"{len(table)} rows ({listed(categories[:3])}, …); at most {most} can be "
-                "categories: drop the column, or correct its numbers if it should hold numbers"
+                f"categories: leave the column out ({drop_option(name)}), or correct its numbers "
+                "if it should hold numbers"
             )
         return cls(name, tuple(categories))
 

@@ -45,6 +45,15 @@ def listed(names: Iterable[object]) -> str:
     return ", ".join([*shown[:LONGEST_LIST], f"… ({len(shown)} in all)"])
 
 
+def drop_option(name: str) -> str:
+    """The option of the command line that leaves a column out.
+
+    >>> drop_option("id"), drop_option("row number")
+    ('--drop id', "--drop 'row number'")
+    """
+    return f"--drop {name if name.replace('-', '_').isidentifier() else show(name)}"
+
+
 def is_missing(text: str) -> bool:
     """Whether a text stands for a value that is not there.
 

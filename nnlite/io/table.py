@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnlite.io.messages import is_missing, listed, no_column, show
+from nnlite.io.messages import drop_option, is_missing, listed, no_column, show
 
 if TYPE_CHECKING:
     from nnlite.ops.random import Generator
@@ -177,12 +177,12 @@ class Table:
             values = self[target].tolist()
             codes = {value: code for code, value in enumerate(sorted(set(values)))}
             order = order[np.argsort([codes[values[row]] for row in order], kind="stable")]
-        count = min(max(round(fraction * rows), 1), rows - 1)
+        count = held_out(fraction, rows)
         held = np.zeros(rows, dtype=bool)
         held[order[((np.arange(count) + 0.5) * rows / max(count, 1)).astype(np.intp)]] = True
         self._return_rare(held)
         if not held.any():
-            raise ValueError(f"{self.where()}: {rows} rows are too few to hold some out")
+            raise ValueError(self._why_none_are_held())
         return np.flatnonzero(~held), np.flatnonzero(held)
 
     def _return_rare(self, held: NDArray[np.bool_]) -> None:
@@ -193,6 +193,23 @@ class Table:
                 known = set(values[~held].tolist())
                 rare |= np.array([value not in known for value in values.tolist()], dtype=bool)
         held &= ~rare
+
+    def _why_none_are_held(self) -> str:
+        rows = len(self)
+        kinds = {
+            name: len(set(values.tolist()))
+            for name, values in self.columns.items()
+            if values.dtype != np.float64
+        }
+        most = max(kinds, key=lambda name: kinds[name], default="")
+        if rows < 3 or kinds.get(most, 0) <= rows // 2:
+            count = "1 row is" if rows == 1 else f"{rows} rows are"
+            return f"{self.where()}: {count} too few to hold some out"
+        return (
+            f"{self.where(None, most)}: {kinds[most]} different texts in {rows} rows, so that no "
+            "rows can be held out that have texts known from the others: leave the column out "
+            f"({drop_option(most)})"
+        )
 
     def write_csv(self, path: StrPath) -> None:
         """Write the table as CSV in UTF-8, in one step; `read_csv` gives the same values back.
@@ -211,6 +228,15 @@ class Table:
             file.write(",".join(map(_quoted, self.names)) + "\n")
             columns = [self.texts(name).tolist() for name in self.names]
             file.writelines(",".join(map(_quoted, row)) + "\n" for row in zip(*columns))
+
+
+def held_out(fraction: float, rows: int) -> int:
+    """How many rows are to be held out: the fraction, but at least one and not all.
+
+    >>> held_out(0.2, 99), held_out(0.01, 10)
+    (20, 1)
+    """
+    return min(max(round(fraction * rows), 1), rows - 1)
 
 
 def read_csv(

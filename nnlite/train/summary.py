@@ -10,12 +10,25 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from nnlite.io.messages import show
+from nnlite.io.features import Category
+from nnlite.io.messages import drop_option, show
+from nnlite.io.table import held_out
 
 if TYPE_CHECKING:
     from nnlite.train.run import Run, Settings
 
-__all__ = ["closing", "command", "count", "figures", "interrupted", "opening", "resuming"]
+__all__ = [
+    "closing",
+    "command",
+    "count",
+    "figures",
+    "interrupted",
+    "opening",
+    "resuming",
+    "warnings",
+]
+
+_MANY = 20  # categories in a column
 
 _TITLES = {"accuracy": "accuracy", "roc_auc": "ROC AUC", "f1": "F1", "loss": "loss"}
 _ALIASES = {"log_loss": "loss"}
@@ -44,6 +57,34 @@ def opening(run: Run) -> str:
         held = ", ".join(run.frozen) or "nothing, all weights train"
         lines.append(f"Frozen   {held}")
     return "\n".join(lines)
+
+
+def warnings(run: Run) -> list[str]:
+    """What is odd about the data although they can be learnt from, in a line each."""
+    lines = []
+    if run.settings.base is None:
+        lines = [
+            f"column {show(feature.name)} is text with {len(feature.categories)} different "
+            "values, of which each is a category (dates and 57%, too): "
+            f"{drop_option(feature.name)} leaves it out"
+            for feature in run.classifier.preprocessor.features
+            if isinstance(feature, Category) and _is_odd(feature.categories)
+        ]
+    rows = len(run.table)
+    asked = held_out(run.settings.valid, rows)
+    if len(run.valid.y) < asked:
+        lines.append(
+            f"{len(run.valid.y):,} of {count(rows, 'row')} are held out, not {asked:,}: the others "
+            "have a text that no other row has"
+        )
+    return lines
+
+
+def _is_odd(categories: Sequence[str]) -> bool:
+    """Whether there are many categories, or more than two that begin like numbers."""
+    if len(categories) > _MANY:
+        return True
+    return len(categories) > 2 and all(text.lstrip("+-$€£")[:1].isdigit() for text in categories)
 
 
 def closing(run: Run, out: str) -> str:
