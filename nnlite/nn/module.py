@@ -155,6 +155,7 @@ class Module:
         ['', '0', '1']
         """
         seen = set() if memo is None else memo
+        # Each with the modules above it, where those are needed to notice a path that leads back.
         stack: list[tuple[str, Module, tuple[Module, ...]]] = [(prefix, self, ())]
         while stack:
             path, module, above = stack.pop()
@@ -162,13 +163,14 @@ class Module:
                 continue
             seen.add(module)
             yield path, module
-            above = (*above, module)
-            children = [
-                (f"{path}.{name}" if path else name, child, above)
-                for name, child in module._own(Module)
-                if not any(child is ancestor for ancestor in above)
-            ]
-            stack.extend(reversed(children))
+            children = list(module._own(Module))
+            if not children:
+                continue
+            if not remove_duplicate:
+                above = (*above, module)
+                children = [item for item in children if item[1] not in above]
+            lead = f"{path}." if path else ""
+            stack += [(lead + name, child, above) for name, child in reversed(children)]
 
     def modules(self) -> Iterator[Module]:
         """This module and all below it, each once."""
