@@ -296,9 +296,12 @@ def _scores(classifier: TabularClassifier, table: Table, logits: Any) -> str:
     from nnlite.train import metrics, summary
 
     chosen = metrics.resolve(["accuracy", "roc_auc", "f1", "log_loss"])
-    scores = metrics.evaluate(chosen, logits, classifier.preprocessor.targets(table))
+    targets = classifier.preprocessor.targets(table)
+    scores = metrics.evaluate(chosen, logits, targets)
+    missing = summary.one_class(classifier.classes, targets)
     target = classifier.preprocessor.target
-    return f"; compared with the column {target!r}: {summary.figures(scores)}"
+    compared = f"; compared with the column {target!r}: {summary.figures(scores)}"
+    return f"{compared} ({missing})" if missing else compared
 
 
 def _plot(options: argparse.Namespace) -> int:

@@ -192,3 +192,21 @@ def test_fewer_rows_held_out_than_asked_for_are_mentioned(command):
     with_column("colour of car", texts)
     errors = command("train", "odd.csv", "--epochs", 1, "--valid", 0.5)[2]
     assert "of 80 rows are held out, not 40: the others have a text that no other row has" in errors
+
+
+# ---- figures that tell little --------------------------------------------------------------------
+
+
+def test_held_out_rows_of_one_class_explain_the_missing_figures(command):
+    rows = [f"{number},{'yes' if number < 2 else 'no'}" for number in range(50)]
+    write("rare.csv", "age,ill", *rows)
+    said = command("train", "rare.csv", "--epochs", 1, "--valid", 0.1)[1]
+    assert "\n  ROC AUC   -  " in said
+    assert "all these rows are 'no', of which ROC AUC and F1 tell nothing; a larger --valid" in said
+    assert "These figures are rough: one row counts 0.2 of the accuracy." in said
+    said = command("train", "data.csv", "--epochs", 1, "--valid", 0.5)[1]
+    assert "tell" not in said
+    assert "rough" not in said
+    write("sick.csv", "age,ill", "30,yes", "60,yes")
+    errors = command("predict", "runs/rare", "sick.csv")[2]
+    assert errors.endswith("(all these rows are 'yes', of which ROC AUC tells nothing)\n")

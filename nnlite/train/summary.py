@@ -15,6 +15,9 @@ from nnlite.io.messages import drop_option, show
 from nnlite.io.table import held_out
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from nnlite.train.run import Run, Settings
 
 __all__ = [
@@ -23,12 +26,14 @@ __all__ = [
     "count",
     "figures",
     "interrupted",
+    "one_class",
     "opening",
     "resuming",
     "warnings",
 ]
 
 _MANY = 20  # categories in a column
+_FEW = 30  # held-out rows
 
 _TITLES = {"accuracy": "accuracy", "roc_auc": "ROC AUC", "f1": "F1", "loss": "loss"}
 _ALIASES = {"log_loss": "loss"}
@@ -205,7 +210,28 @@ def _table(run: Run) -> list[str]:
     for name, title in _TITLES.items():
         before = f"{_figure(run.before[name]):<9}" if run.before else ""
         lines.append(f"  {title:<10}{before}{_figure(run.result[name]):<9}({notes[name]})")
+    return lines + _cautions(run)
+
+
+def _cautions(run: Run) -> list[str]:
+    """Why figures are missing, or are not to be trusted."""
+    rows = len(run.valid.y)
+    lines = []
+    missing = one_class(run.classifier.classes, run.valid.y.array)
+    if missing:
+        lines.append(f"  {missing}; a larger --valid or another --seed may hold out both classes.")
+    if rows < _FEW:
+        lines.append(f"  These figures are rough: one row counts {1 / rows:.2g} of the accuracy.")
     return lines
+
+
+def one_class(classes: tuple[str, str], targets: NDArray[np.generic]) -> str:
+    """Which figures are missing since all rows are of one class; empty if they are of both."""
+    ones = int(targets.sum())
+    if 0 < ones < targets.size:
+        return ""
+    what = "ROC AUC tells nothing" if ones else "ROC AUC and F1 tell nothing"
+    return f"all these rows are {show(classes[ones > 0])}, of which {what}"
 
 
 def _figure(value: float) -> str:
