@@ -957,6 +957,14 @@ INDEXING += [
         on(A, Arg(A, "mask")), on(A, Arg(B, "mask")), on(B, Arg(A, "mask"))),
 ]  # fmt: skip
 
+CREATION = [
+    row("create.new_zeros", None, lambda lib, x: x.new_zeros(2, 3), on(A)),
+    row("create.new_ones", None, lambda lib, x: x.new_ones((2, 0), dtype=lib.int64), on(A)),
+    row("create.new_full", None, lambda lib, x: x.new_full((2,), 1), on(A)),
+    row("create.new_empty", None, lambda lib, x: lib.zeros_like(x.new_empty(3)), on(A)),
+    row("create.new_tensor", None, lambda lib, x: x.new_tensor([[1, 2]]), on(A)),
+]
+
 IN_PLACE = [
     *(
         row(
@@ -1394,7 +1402,8 @@ RESIZED = [
 ROWS = [
     *ARITHMETIC, *POWERS, *TRANSCENDENTAL, *ACTIVATIONS, *CHOOSING, *NOT_DIFFERENTIABLE,
     *REDUCTIONS,
-    *SOFTMAX, *PRODUCTS, *MATRICES, *SHAPES, *INDEXING, *IN_PLACE, *LOSSES, *NORMS, *CONVOLUTIONS,
+    *SOFTMAX, *PRODUCTS, *MATRICES, *SHAPES, *INDEXING, *CREATION, *IN_PLACE, *LOSSES, *NORMS,
+    *CONVOLUTIONS,
     *POOLS,
     *LAYER_NORMS,
     *RESIZED,

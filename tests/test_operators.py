@@ -312,7 +312,7 @@ HELPERS = {
 }
 TESTED_ELSEWHERE = {
     "compare": {"allclose", "equal"},  # test_tensor
-    "random": {"bernoulli", "normal_", "uniform_"},  # test_random
+    "random": {"bernoulli", "multinomial", "normal_", "uniform_"},  # test_sampling
     "engine": {  # test_engine, test_hooks
         "register_hook", "register_post_accumulate_grad_hook", "retain_grad", "backward_method",
     },

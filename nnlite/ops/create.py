@@ -13,7 +13,8 @@ from nnlite.tensor import Tensor, wrap
 
 __all__ = [
     "arange", "as_tensor", "empty", "empty_like", "eye", "from_numpy", "full", "full_like",
-    "linspace", "ones", "ones_like", "tensor", "zeros", "zeros_like",
+    "linspace", "new_empty", "new_full", "new_ones", "new_tensor", "new_zeros", "ones",
+    "ones_like", "tensor", "zeros", "zeros_like",
 ]  # fmt: skip
 
 
@@ -197,6 +198,79 @@ def full_like(
 ) -> Tensor:
     """One value in the shape and dtype of ``input``."""
     return _finish(np.full_like(input.array, fill_value, dtype=dtype), requires_grad)
+
+
+def new_tensor(
+    input: Tensor, data: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
+    """``tensor(data)`` in the dtype of ``input``.
+
+    >>> import nnlite
+    >>> nnlite.zeros(1).new_tensor([1, 2])
+    tensor([1., 2.])
+    """
+    dtype = input.array.dtype if dtype is None else dtype
+    made = tensor(data, dtype=dtype, requires_grad=False, device=device)
+    return _finish(_moved(made.array, input), requires_grad)
+
+
+def _moved(array: Any, input: Tensor) -> Any:
+    """``array`` as one of the kind that ``input`` holds."""
+    return array if type(array) is type(input.array) else np.asarray(array, like=input.array)
+
+
+def new_zeros(
+    input: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
+    """Zeros of the given size, in the dtype of ``input``.
+
+    >>> import nnlite
+    >>> nnlite.arange(1).new_zeros(2)
+    tensor([0, 0])
+    """
+    _on_cpu("new_zeros", device)
+    return _finish(np.zeros_like(input.array, dtype=dtype, shape=_sizes(size)), requires_grad)
+
+
+def new_ones(
+    input: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
+    """Ones of the given size, in the dtype of ``input``.
+
+    >>> import nnlite
+    >>> nnlite.arange(1).new_ones(2)
+    tensor([1, 1])
+    """
+    _on_cpu("new_ones", device)
+    return _finish(np.ones_like(input.array, dtype=dtype, shape=_sizes(size)), requires_grad)
+
+
+def new_empty(
+    input: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
+    """Uninitialised memory of the given size, in the dtype of ``input``."""
+    _on_cpu("new_empty", device)
+    return _finish(np.empty_like(input.array, dtype=dtype, shape=_sizes(size)), requires_grad)
+
+
+def new_full(
+    input: Tensor,
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
+    """One value in the given size, in the dtype of ``input``.
+
+    >>> import nnlite
+    >>> nnlite.zeros(1).new_full((2,), 7)
+    tensor([7., 7.])
+    """
+    _on_cpu("new_full", device)
+    sizes = _sizes((size,))
+    return _finish(np.full_like(input.array, fill_value, dtype=dtype, shape=sizes), requires_grad)
 
 
 def arange(

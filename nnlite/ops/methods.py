@@ -14,6 +14,7 @@ from nnlite.ops import (
     arithmetic,
     choose,
     compare,
+    create,
     exponential,
     index,
     inplace,
@@ -237,8 +238,16 @@ class Methods:
     bitwise_or_ = inplace.bitwise_or_
     bitwise_xor_ = inplace.bitwise_xor_
 
+    # new tensors like this one
+    new_empty = create.new_empty
+    new_full = create.new_full
+    new_ones = create.new_ones
+    new_tensor = create.new_tensor
+    new_zeros = create.new_zeros
+
     # random
     bernoulli = random.bernoulli
+    multinomial = random.multinomial
     normal_ = random.normal_
     uniform_ = random.uniform_
 

@@ -13,8 +13,8 @@ from nnlite.ops.shape import _sizes
 from nnlite.tensor import Tensor, wrap
 
 __all__ = [
-    "Generator", "bernoulli", "get_rng_state", "initial_seed", "manual_seed", "normal",
-    "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "seed", "set_rng_state",
+    "Generator", "bernoulli", "get_rng_state", "initial_seed", "manual_seed",
+    "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "seed", "set_rng_state",
 ]  # fmt: skip
 
 
@@ -187,20 +187,100 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     return wrap((u < p).astype(p.dtype))
 
 
+def randint_like(
+    input: Tensor, low: int, high: int | None = None, *, generator: Generator | None = None,
+    dtype: Any = None,
+) -> Tensor:  # fmt: skip
+    """``randint`` of the shape and dtype of ``input``."""
+    if high is None:
+        low, high = 0, low
+    dtype = input.array.dtype if dtype is None else dtype
+    return randint(low, high, input.array.shape, generator=generator, dtype=dtype)
+
+
+def multinomial(
+    input: Tensor, num_samples: int, replacement: bool = False,
+    *, generator: Generator | None = None,
+) -> Tensor:  # fmt: skip
+    """Indices drawn with the probabilities, up to a factor, that ``input`` gives.
+
+    Without replacement the smallest of exponential waiting times win: index i waits E / pᵢ.
+    Source: Efraimidis and Spirakis 2006, "Weighted random sampling with a reservoir".
+
+    Args:
+        input: weights, not negative, shape (n,) or (rows, n).
+        num_samples: how many are drawn, of each row.
+        replacement: whether an index can be drawn again.
+
+    Returns:
+        int64, shape (num_samples,) or (rows, num_samples).
+
+    Raises:
+        RuntimeError: for weights that are negative or not finite, rows of zeros, and for more
+            samples than weights above 0, without replacement.
+
+    >>> import nnlite
+    >>> nnlite.multinomial(nnlite.tensor([0.0, 3.0]), 2, replacement=True)
+    tensor([1, 1])
+    """
+    p = array_of("multinomial", input)
+    if p.ndim not in (1, 2) or p.dtype.kind != "f":
+        raise RuntimeError(
+            f"multinomial: needs floats of shape (n,) or (rows, n), got {p.dtype} {list(p.shape)}"
+        )
+    if num_samples <= 0:
+        raise RuntimeError(f"multinomial: num_samples must be positive, got {num_samples}")
+    rows = p.reshape((-1, p.shape[-1]))
+    if not bool((np.isfinite(rows) & (rows >= 0)).all()):
+        raise RuntimeError("multinomial: weights must be finite and not negative")
+    possible = (rows > 0).sum(axis=1)
+    least = 1 if replacement else num_samples
+    if bool((possible < least).any()):
+        raise RuntimeError(
+            f"multinomial: a row has fewer than {least} weights above 0; draw fewer samples, or "
+            "with replacement=True"
+        )
+    rng = _rng(generator)
+    if replacement:
+        bounds = np.cumsum(rows, axis=1, dtype=np.float64)
+        u = np.asarray(rng.random((rows.shape[0], num_samples)), like=p) * bounds[:, -1:]
+        drawn = [np.searchsorted(bounds[i], u[i], side="right") for i in range(rows.shape[0])]
+        found = np.stack(drawn) if drawn else np.zeros_like(u, dtype=np.int64)
+    else:
+        waiting = np.asarray(rng.standard_exponential(rows.shape), like=p)
+        times = np.where(rows > 0, waiting / np.where(rows > 0, rows, 1), np.inf)
+        found = np.argsort(times, axis=1)[:, :num_samples]
+    return wrap(found.reshape((*p.shape[:-1], num_samples)))
+
+
 def normal(
-    mean: float = 0.0, std: float = 1.0, size: Any = (), *, generator: Generator | None = None,
+    mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None,
     dtype: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Normal random numbers of the given mean and standard deviation.
 
+    Args:
+        mean, std: numbers, or tensors with one for each number drawn (they broadcast).
+        size: the shape, where both are numbers.
+
     >>> import nnlite
     >>> nnlite.normal(2.0, 3.0, (4,)).shape
     nnlite.Size([4])
+    >>> nnlite.normal(nnlite.tensor([0.0, 5.0]), 0.0)
+    tensor([0., 5.])
     """
-    z = _draw(_rng(generator).standard_normal, _sizes((size,)), dtype)
-    z *= std
-    z += mean
-    return _finish(z, requires_grad)
+    tensors = [value.array for value in (mean, std) if isinstance(value, Tensor)]
+    if not tensors:
+        z = _draw(_rng(generator).standard_normal, _sizes((() if size is None else size,)), dtype)
+        z *= std
+        z += mean
+        return _finish(z, requires_grad)
+    if size is not None:
+        raise TypeError("normal: size is for numbers; tensors of mean and std have a shape")
+    mean, std = (value.array if isinstance(value, Tensor) else value for value in (mean, std))
+    shape = np.broadcast_shapes(*(array.shape for array in tensors))
+    z = np.asarray(_draw(_rng(generator).standard_normal, shape, tensors[0].dtype), like=tensors[0])
+    return _finish(z * std + mean, requires_grad)
 
 
 def uniform_(
