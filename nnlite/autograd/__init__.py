@@ -3,6 +3,7 @@
 from nnlite.autograd import functional
 from nnlite.autograd.anomaly import detect_anomaly, set_detect_anomaly
 from nnlite.autograd.engine import backward, grad
+from nnlite.autograd.equation import equation, latex
 from nnlite.autograd.function import Function
 from nnlite.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from nnlite.autograd.modes import (
@@ -22,6 +23,7 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "equation",
     "functional",
     "grad",
     "gradcheck",
@@ -29,6 +31,7 @@ __all__ = [
     "inference_mode",
     "is_grad_enabled",
     "is_inference_mode_enabled",
+    "latex",
     "no_grad",
     "set_detect_anomaly",
     "set_grad_enabled",

@@ -99,7 +99,7 @@ class Log:
         write.joined += (write.seq,)
 
     def leave(self, node: Node, what: str) -> None:
-        """Note that ``what`` took a tensor away from ``node``: its views still have that history."""
+        """Note that ``what`` took a tensor from ``node``: its views still have that history."""
         write = self.rebased[node] = Write(weakref.ref(node))
         write.what = what
         write.seq = self.last = next_seq()
