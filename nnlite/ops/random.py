@@ -13,8 +13,9 @@ from nnlite.ops.shape import _sizes
 from nnlite.tensor import Tensor, wrap
 
 __all__ = [
-    "Generator", "bernoulli", "get_rng_state", "initial_seed", "manual_seed",
-    "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "seed", "set_rng_state",
+    "Generator", "bernoulli", "get_rng_state", "initial_seed", "manual_seed", "multinomial",
+    "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm",
+    "seed", "set_rng_state",
 ]  # fmt: skip
 
 
