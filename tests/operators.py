@@ -20,16 +20,19 @@ import pytest
 import nnlite
 from nnlite.ops import (
     activation,
+    attention,
     conv,
     dropout,
     embedding,
     exponential,
     linalg,
     loss,
+    margin_loss,
     norm,
     pad,
     pool,
     reduce,
+    regression_loss,
     resample,
     trigonometric,
 )
@@ -52,7 +55,7 @@ class _Functional:
     def __getattr__(self, name: str) -> Any:
         for family in (
             activation, exponential, trigonometric, conv, linalg, loss, norm, reduce, pool,
-            dropout, embedding, pad, resample,
+            dropout, embedding, pad, resample, attention, regression_loss, margin_loss,
         ):  # fmt: skip
             if hasattr(family, name):
                 return getattr(family, name)
@@ -1399,6 +1402,168 @@ RESIZED = [
     ),
 ]  # fmt: skip
 
+def attend(lib: Library, q: Any, k: Any, v: Any, m: Any = None, **options: Any) -> Any:
+    """torch's fast kernel has no second derivative; its plain one has."""
+    if lib.module is nnlite:
+        return lib.F.scaled_dot_product_attention(q, k, v, m, **options)
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    with sdpa_kernel(SDPBackend.MATH):
+        return lib.F.scaled_dot_product_attention(q, k, v, m, **options)
+
+
+FLASH: Any = {
+    "grad_fn": "ScaledDotProductFlashAttentionForCpuBackward0",
+    "torch_grad_fn": "UnsafeViewBackward0",
+}
+HEADS = ((2, 2, 3, 4), (2, 2, 5, 4), (2, 2, 5, 4))
+ATTENTION = [
+    row(
+        "attention.scaled_dot_product_attention", "UnsafeViewBackward0", attend,
+        on(*HEADS, **FLASH), on(*HEADS, is_causal=True, **FLASH), on(*HEADS, scale=0.7, **FLASH),
+        on((1, 4, 3, 2), (1, 2, 4, 2), (1, 2, 4, 2), enable_gqa=True, **FLASH),
+        on((2, 3, 4), (2, 5, 4), (2, 5, 4)), on((3, 4), (5, 4), (5, 2), grad_fn="MmBackward0"),
+        on(*HEADS, Arg((3, 5), "mask"), **FLASH), on(*HEADS, Arg((2, 1, 3, 5), "mask"), **FLASH),
+        on(*HEADS, Arg((3, 1), "mask"), **FLASH),  # queries that may see no key
+        on(*HEADS, (3, 5)), on(*HEADS, (2, 1, 1, 5)),
+        on((3, 4), (5, 4), (5, 2), (3, 5), grad_fn="MmBackward0"), integers=False,
+    ),
+    row(
+        "attention.cosine_similarity", "SumBackward1",
+        lambda lib, x, y, **o: lib.F.cosine_similarity(x, y, **o),
+        on(A, A), on(A, B), on((2, 3, 2), (2, 3, 2), dim=-1), on((3,), (3,), dim=0),
+        on(A, A, eps=2.0, smooth=False), integers=False,
+    ),
+    row(
+        "attention.pairwise_distance", "LinalgVectorNormBackward0",
+        lambda lib, x, y, **o: lib.F.pairwise_distance(x, y, **o),
+        *(on(*shapes, torch_grad_fn="NormBackward1", **o) for shapes, o in [
+            ((A, A), {}), ((A, B), {"p": 1, "keepdim": True}), ((B, B), {"p": 3.0}),
+            ((A, A), {"p": float("inf")}),
+        ]),
+        integers=False,
+    ),
+    row(
+        "attention.normalize", "DivBackward0", lambda lib, x, **o: lib.F.normalize(x, **o),
+        on(A), on((2, 3, 2), p=1, dim=2), on((2, 3, 2), p=3.0, dim=(1, 2)),
+        on(A, p=float("inf"), dim=0), on(A, eps=9.0), integers=False,
+    ),
+    row(
+        "attention.bilinear", "AddBackward0", lambda lib, *t: lib.F.bilinear(*t),
+        on((4, 2), (4, 3), (2, 2, 3), (2,)),
+        on((4, 2), (4, 3), (2, 2, 3), grad_fn="SumBackward1", torch_grad_fn="ViewBackward0"),
+        on((2, 2, 2), (2, 2, 3), (1, 2, 3), (1,), grad_fn="ViewBackward0",
+            torch_grad_fn="AddBackward0"),
+        on((2,), (3,), (2, 2, 3), (2,), grad_fn="ViewBackward0", torch_grad_fn="AddBackward0"),
+        integers=False,
+    ),
+]  # fmt: skip
+
+def quietly(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Without torch's warning that the mean of kl_div is no mean over the batch."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return function(*args, **options)
+
+
+def reductions(*args: Any, none: str, mean: str = "Mean", total: str = "Sum", theirs: str = "",
+    **options: Any) -> list[Sample]:  # fmt: skip
+    """Samples for the three reductions, with the name of the last step of each."""
+    return [
+        on(*args, reduction=reduction, grad_fn=f"{name}Backward{int(name == 'Clamp')}",
+           torch_grad_fn=f"{other}Backward0" if other else "", **options)
+        for reduction, name, other in [
+            ("mean", mean, ""), ("sum", total, ""), ("none", none, theirs),
+        ]
+    ]  # fmt: skip
+
+
+LABEL = Arg((2, 3), "label")
+MORE_LOSSES = [
+    *(
+        row(
+            f"regression_loss.{name}", "",
+            lambda lib, x, y, f=name, **o: getattr(lib.F, f)(x, y, **o),
+            *reductions(A, A, none=node, mean=node, total=node),
+            *reductions(A, A, none=node, mean=node, total=node, **{option: 0.6}),
+            on((0,), (0,), grad_fn=f"{node}Backward0"), on((), (), grad_fn=f"{node}Backward0"),
+            integers=False,
+        )
+        for name, node, option in [("smooth_l1_loss", "SmoothL1Loss", "beta"),
+                                   ("huber_loss", "HuberLoss", "delta")]
+    ),
+    row("regression_loss.smooth_l1_loss", "",
+        lambda lib, x, y, **o: lib.F.smooth_l1_loss(x, y, beta=0.0, **o),
+        *reductions(A, A, none="Abs"), integers=False),
+    row("regression_loss.huber_loss", "",
+        lambda lib, x, y, w, **o: lib.F.huber_loss(x, y, weight=w, **o),
+        *reductions(A, A, A, none="Mul"), integers=False),
+    row(
+        "regression_loss.kl_div", "",
+        lambda lib, x, y, **o: quietly(lib.F.kl_div, x, y, **o),
+        *reductions(A, Arg(A, "unit"), none="Sub"), *reductions(A, A, none="Mul", log_target=True),
+        on(A, Arg(A, "unit"), reduction="batchmean", grad_fn="DivBackward0"), integers=False,
+    ),
+    row(
+        "regression_loss.gaussian_nll_loss", "",
+        lambda lib, x, y, v, **o: lib.F.gaussian_nll_loss(x, y, v, **o),
+        *reductions(A, A, Arg(A, "positive"), none="Mul"),
+        *reductions(A, A, Arg((2, 1), "positive"), none="Add", full=True),
+        *reductions(A, A, Arg((2,), "unit"), none="Mul", eps=0.5, smooth=False),
+        integers=False, reads=True,
+    ),
+    row(
+        "regression_loss.poisson_nll_loss", "",
+        lambda lib, x, y, **o: lib.F.poisson_nll_loss(x, y, **o),
+        *reductions(A, Arg(A, "positive"), none="Sub"),
+        *reductions(A, Arg(A, "positive"), none="Add", full=True),
+        *reductions(Arg(A, "positive"), Arg(A, "positive"), none="Sub", log_input=False, eps=0.1),
+        integers=False,
+    ),
+    row(
+        "margin_loss.soft_margin_loss", "",
+        lambda lib, x, y, **o: lib.F.soft_margin_loss(x, y.detach(), **o),
+        *(replace(s, smooth=False) for s in reductions(
+            A, LABEL, none="SoftMarginLoss", mean="SoftMarginLoss", total="SoftMarginLoss")),
+        integers=False,
+    ),
+    row(
+        "margin_loss.hinge_embedding_loss", "",
+        lambda lib, x, y, **o: lib.F.hinge_embedding_loss(x, y.detach(), **o),
+        *reductions(A, LABEL, none="Add", smooth=False),
+        *reductions(A, LABEL, none="Add", margin=1.7, smooth=False), integers=False,
+    ),
+    row(
+        "margin_loss.margin_ranking_loss", "",
+        lambda lib, x, y, t, **o: lib.F.margin_ranking_loss(x, y, t.detach(), **o),
+        *reductions(A, A, LABEL, none="Clamp", theirs="ClampMin", smooth=False, margin=0.5),
+        integers=False,
+    ),
+    row(
+        "margin_loss.triplet_margin_loss", "",
+        lambda lib, *t, **o: lib.F.triplet_margin_loss(*t, **o),
+        *reductions(A, A, A, none="Clamp", theirs="ClampMin", margin=2.0),
+        *reductions(A, A, A, none="Clamp", theirs="ClampMin", margin=2.0, swap=True, p=3.0),
+        integers=False,
+    ),
+    row(
+        "margin_loss.cosine_embedding_loss", "",
+        lambda lib, x, y, t, **o: lib.F.cosine_embedding_loss(x, y, t.detach(), **o),
+        *reductions((5, 3), (5, 3), Arg((5,), "label"), none="Add", smooth=False, margin=-0.3),
+        on((3,), (3,), Arg((), "label"), grad_fn="MeanBackward0", smooth=False), integers=False,
+    ),
+    row(
+        "margin_loss.multilabel_soft_margin_loss", "",
+        lambda lib, x, y, **o: lib.F.multilabel_soft_margin_loss(x, y, **o),
+        *reductions(A, Arg(A, "unit"), none="Div"), integers=False,
+    ),
+    row(
+        "margin_loss.multilabel_soft_margin_loss", "",
+        lambda lib, x, y, w, **o: lib.F.multilabel_soft_margin_loss(x, y, weight=w, **o),
+        *reductions(A, Arg(A, "unit"), Arg(B, "unit"), none="Div"), integers=False,
+    ),
+]  # fmt: skip
+
 ROWS = [
     *ARITHMETIC, *POWERS, *TRANSCENDENTAL, *ACTIVATIONS, *CHOOSING, *NOT_DIFFERENTIABLE,
     *REDUCTIONS,
@@ -1407,6 +1572,8 @@ ROWS = [
     *POOLS,
     *LAYER_NORMS,
     *RESIZED,
+    *ATTENTION,
+    *MORE_LOSSES,
 ]  # fmt: skip
 
 
@@ -1482,6 +1649,7 @@ def draw(domain: str | int, rng: random.Random) -> float:
         "ties": int(3 * u) - 1,
         "halves": (int(12 * u) - 6) / 2,
         "mask": u < 0.5,
+        "label": sign,
         "zero and one": int(2 * u),
         "above two": 2 + 2 * u,
         "special": [float("nan"), float("inf"), -float("inf"), 0.0, 1.5, -1e30][int(6 * u)],

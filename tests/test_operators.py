@@ -24,6 +24,7 @@ from nnlite.autograd.node import Output
 from nnlite.ops import (
     activation,
     arithmetic,
+    attention,
     choose,
     compare,
     conv,
@@ -35,6 +36,7 @@ from nnlite.ops import (
     linalg,
     lookup,
     loss,
+    margin_loss,
     matrix,
     norm,
     order,
@@ -44,6 +46,7 @@ from nnlite.ops import (
     random,
     rearrange,
     reduce,
+    regression_loss,
     resample,
     rounding,
     scan,
@@ -308,6 +311,7 @@ HELPERS = {
     "exponential": {"normal_cdf", "normal_density", "sigmoid_of"},
     "index": {"add_at", "along"},  # reached as the derivative of the derivative of indexing
     "inplace": {"claim", "change"},
+    "regression_loss": {"paired", "reduced"},
     "reduce": {"restore", "max_of"},
 }
 TESTED_ELSEWHERE = {
@@ -318,9 +322,9 @@ TESTED_ELSEWHERE = {
     },
 }
 FAMILIES = (
-    activation, arithmetic, choose, compare, conv, dropout, embedding, exponential, lookup,
-    index, inplace, linalg, loss, matrix, norm, order, pad, pool, power, reduce, rearrange,
-    resample, rounding, scan, shape, trigonometric, vector_norm,
+    activation, arithmetic, attention, choose, compare, conv, dropout, embedding, exponential,
+    index, inplace, linalg, lookup, loss, margin_loss, matrix, norm, order, pad, pool, power,
+    rearrange, reduce, regression_loss, resample, rounding, scan, shape, trigonometric, vector_norm,
 )  # fmt: skip
 
 
