@@ -210,3 +210,29 @@ def test_held_out_rows_of_one_class_explain_the_missing_figures(command):
     write("sick.csv", "age,ill", "30,yes", "60,yes")
     errors = command("predict", "runs/rare", "sick.csv")[2]
     assert errors.endswith("(all these rows are 'yes', of which ROC AUC tells nothing)\n")
+
+
+# ---- resume ------------------------------------------------------------------------------------
+
+
+def test_resume_with_fewer_epochs_than_there_are(command, refused):
+    assert command(*TRAIN, "--epochs", 4)[0] == 0
+    before = contents("run")
+    line = refused("train", "--resume", "--out", "run", "--epochs", 3)
+    assert line.startswith("--resume --epochs 3: the run has 4 epochs already: ")
+    assert contents("run") == before
+
+
+def test_resume_from_another_folder(here, command, refused, monkeypatch):
+    assert command(*TRAIN, "--epochs", 2)[0] == 0
+    (here / "elsewhere").mkdir()
+    monkeypatch.chdir(here / "elsewhere")
+    out = os.path.join(os.pardir, "run")
+    resume = ["train", "--resume", "--out", out, "--epochs"]
+    status, said, _ = command(*resume, 3)
+    assert status == 0
+    assert str(here / "data.csv") in said
+    (here / "data.csv").rename("moved.csv")
+    line = refused(*resume, 4)
+    assert "data.csv: there is no such file: if the data were moved, name the file" in line
+    assert command("train", "moved.csv", *resume[1:], 4)[0] == 0

@@ -48,10 +48,19 @@ def start_training(settings: Settings, saved: Saved | None = None) -> Run:
     >>> len(run.train.y), len(run.valid.y)
     (455, 114)
     """
-    table, target = _read(settings)
+    try:
+        table, target = _read(settings)
+    except FileNotFoundError as error:
+        if saved is None:
+            raise
+        raise ValueError(
+            f"--resume: {error}: if the data were moved, name the file, nnlite train DATA.csv "
+            "--resume --out DIR"
+        ) from None
     settings = settings._replace(target=target)
     fingerprint = _fingerprint(table)
     _compare(fingerprint, saved)
+    _check_epochs(settings, saved)
     rows = _split(table, target, settings)
     preprocessor = Preprocessor.fit(table.take(rows[0]), target, positive=settings.positive)
     manual_seed(settings.seed)
@@ -80,6 +89,7 @@ def start_finetuning(settings: Settings, saved: Saved | None = None) -> Run:
     binary_classes(table, preprocessor.target)
     fingerprint = {**_fingerprint(table), "the model to start from": _digest(model)}
     _compare(fingerprint, saved)
+    _check_epochs(settings, saved)
     if settings.freeze:
         model.freeze(*settings.freeze)
     if not any(p.requires_grad for p in model.parameters()):
@@ -116,7 +126,16 @@ def read_checkpoint(out: str) -> tuple[Saved, Settings]:
             f"{path} was written by nnlite {saved['nnlite']}, this is {__version__}, which may "
             "compute differently: resume it with that version, or train anew without --resume"
         )
-    return saved, Settings(**saved["settings"])
+    settings = Settings(**saved["settings"])
+    if settings.data is not None:
+        settings = settings._replace(data=_from_here(settings.data))
+    return saved, settings
+
+
+def _from_here(path: str) -> str:
+    """An absolute path as one would write it in this folder: relative if it lies in it."""
+    here = os.path.join(os.getcwd(), "")
+    return path.removeprefix(here)
 
 
 def resumed_settings(then: Settings, given: Mapping[str, Any]) -> Settings:
@@ -221,6 +240,16 @@ def _compare(now: Mapping[str, str], saved: Saved | None) -> None:
         f"--resume: the data are not those of the run ({words}): "
         "resume it with the same data, or leave --resume out to train anew"
     )
+
+
+def _check_epochs(settings: Settings, saved: Saved | None) -> None:
+    """``ValueError`` if the run to resume has more epochs than it shall have."""
+    done: int = 0 if saved is None else saved["trainer"]["epoch"]
+    if settings.epochs < done:
+        raise ValueError(
+            f"--resume --epochs {settings.epochs}: the run has {done} epochs already: give a "
+            "number above that to go on, or leave --resume out to train anew"
+        )
 
 
 def _shown(value: object) -> str:

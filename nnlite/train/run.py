@@ -226,10 +226,15 @@ class Run:
         return {
             "nnlite.run": FORMAT,
             "nnlite": __version__,
-            "settings": self.settings._asdict(),
+            "settings": self._absolute()._asdict(),
             "fingerprint": dict(self.fingerprint),
             "trainer": self.trainer.state_dict(),
         }
+
+    def _absolute(self) -> Settings:
+        """The settings, with the data where they are found from any folder."""
+        data = self.settings.data
+        return self.settings if data is None else self.settings._replace(data=os.path.abspath(data))
 
     def report(self) -> dict[str, Any]:
         """Configuration, versions, seed and final figures, as JSON holds them."""
