@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from nnlite.autograd.engine import RemovableHandle
+from nnlite.autograd.hooks import RemovableHandle
 
 if TYPE_CHECKING:
     from nnlite.nn.module import Module
 
 __all__ = ["Hooks", "RemovableHandle"]
-
-# No number is given twice: a handle that is used again must not remove a later hook.
-_next_id = itertools.count().__next__
 
 Hook = tuple[Callable[..., Any], bool]  # the function, and whether it takes keyword arguments
 
@@ -31,7 +27,6 @@ class Hooks:
     ) -> RemovableHandle:
         """Add a hook to ``self.before`` or ``self.after``."""
         handle = RemovableHandle(hooks)
-        handle.id = _next_id()
         others = dict(hooks) if prepend else {}
         if prepend:
             hooks.clear()
