@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +30,12 @@ __all__ = ["main"]
 BAD_INPUT = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 PIPE_CLOSED = 141  # 128 + SIGPIPE
+
+# Names of functions at the head of their messages, which say nothing to who calls the command.
+_INTERNAL = re.compile(
+    r"(?:^|(?<=: ))(?:read_csv|read_metadata|load|load_checkpoint|freeze|fit|plot|split|Table"
+    r"|TabularClassifier(?:\.load)?|Preprocessor\.from_dict|History\.from_csv): "
+)
 
 BUILT_IN = "wisconsin"  # the name of a run on the built-in data
 
@@ -350,7 +357,7 @@ def _text_of(error: BaseException) -> str:
         text = str(error.args[0])  # str(error) puts it in quotes
     else:
         text = str(error)
-    return " ".join(text.split())
+    return _INTERNAL.sub("", " ".join(text.split()))
 
 
 def _fail(message: str) -> int:

@@ -236,3 +236,28 @@ def test_resume_from_another_folder(here, command, refused, monkeypatch):
     line = refused(*resume, 4)
     assert "data.csv: there is no such file: if the data were moved, name the file" in line
     assert command("train", "moved.csv", *resume[1:], 4)[0] == 0
+
+
+# ---- damaged files -----------------------------------------------------------------------------
+
+
+def test_a_damaged_model_or_checkpoint_is_noticed(command, refused):
+    assert command(*TRAIN, "--epochs", 2)[0] == 0
+    model = Path("run/model.safetensors")
+    whole = model.read_bytes()
+    mean = whole.index(b"mean") + len(b'mean\\": ')
+    for place in (len(whole) - 3, mean):  # in the weights; in the preprocessing
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        model.write_bytes(changed)
+        line = refused("predict", "run", "data.csv")
+        assert line.startswith("run")
+        assert "model.safetensors: it is damaged (its contents do not match its checksum)" in line
+        assert line.endswith(": train again, or let nnlite train --resume write it anew")
+    model.write_bytes(whole[:-7])
+    assert refused("predict", "run", "data.csv").endswith("--resume write it anew")
+    assert command("train", "--resume", "--out", "run", "--quiet")[0] == 0
+    assert model.read_bytes() == whole
+    checkpoint = Path("run/checkpoint")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-20])
+    assert refused("train", "--resume", "--out", "run").endswith(": train anew without --resume")

@@ -1,8 +1,8 @@
 """TabularClassifier: a network and the preprocessing of its inputs, saved and served as one.
 
 Its file, ``model.safetensors``, holds the weights, and in its metadata under ``nnlite.classifier``
-a JSON object: the number of this format, the version of nnlite that wrote it, the layers, and what
-the preprocessor learnt. Nothing else is needed to predict.
+a JSON object: the number of this format, the version of nnlite that wrote it, the layers, what
+the preprocessor learnt, and a SHA-256. Nothing else is needed to predict.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ FILE_NAME = "model.safetensors"
 FORMAT = 1
 
 _KEY = "nnlite.classifier"
+_CURE = ": train again, or let nnlite train --resume write it anew"
 _ROWS = 8192  # predicted at once, so that a long table needs little memory
 
 
@@ -168,13 +169,14 @@ class TabularClassifier:
         if os.path.isdir(path):
             path = os.path.join(os.fsdecode(path), FILE_NAME)
         _check_suffix(path, "save")
-        about = {
+        about: dict[str, Any] = {
             "format": FORMAT,
             "nnlite": __version__,
             "layers": list(self.layers),
             "activation": "ReLU",
             "preprocessing": self.preprocessor.to_dict(),
         }
+        about["sha256"] = _digest(about, self.model.state_dict())
         weights.save(self.model, path, metadata={_KEY: json.dumps(about, ensure_ascii=False)})
 
     @classmethod
@@ -192,8 +194,10 @@ class TabularClassifier:
         path = _find(path)
         try:
             return cls._from_file(path)
-        except _FaultError as fault:
-            raise ValueError(f"TabularClassifier.load: {path}: {fault}") from None
+        except (_FaultError, ValueError) as fault:
+            cure = _CURE if "truncated" in str(fault) or "damaged" in str(fault) else ""
+            where = f"{path}: " if isinstance(fault, _FaultError) else ""
+            raise ValueError(f"TabularClassifier.load: {where}{fault}{cure}") from None
 
     @classmethod
     def _from_file(cls, path: str) -> TabularClassifier:
@@ -215,6 +219,8 @@ class TabularClassifier:
             )
         state = weights.load(path)
         _check_state(state, layers)  # before a network of a size that a file claims is made
+        if about.get("sha256") != _digest(about, state):
+            raise _FaultError("it is damaged (its contents do not match its checksum)")
         before = default_generator.get_state()
         classifier = cls(preprocessor, layers[1:-1])
         default_generator.set_state(before)
@@ -243,6 +249,19 @@ def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
 
 class _FaultError(Exception):
     """What is wrong with a file, in words that follow its name."""
+
+
+def _digest(about: Mapping[str, Any], state: Mapping[str, Tensor]) -> str:
+    """The SHA-256 of the description (but for the digest itself) and of the weights."""
+    import hashlib
+    import json
+
+    described = {name: value for name, value in about.items() if name != "sha256"}
+    text = json.dumps(described, sort_keys=True)
+    digest = hashlib.sha256(text.encode("ascii"))
+    for name in sorted(state):
+        digest.update(state[name].array.astype("<f4").tobytes())
+    return digest.hexdigest()
 
 
 def _network(layers: Sequence[int]) -> nn.Sequential:

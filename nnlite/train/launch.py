@@ -118,7 +118,10 @@ def read_checkpoint(out: str) -> tuple[Saved, Settings]:
         path = os.path.join(out, CHECKPOINT)
     if not os.path.exists(path):
         raise ValueError(f"{path}: there is no such file, so there is no run to resume in {out}")
-    saved = load_checkpoint(path)
+    try:
+        saved = load_checkpoint(path)
+    except ValueError as error:
+        raise ValueError(f"{error}: train anew without --resume") from None
     if not isinstance(saved, dict) or "nnlite.run" not in saved:
         raise ValueError(f"{path} is no checkpoint of nnlite train or nnlite finetune")
     if (saved["nnlite.run"], saved["nnlite"]) != (FORMAT, __version__):
