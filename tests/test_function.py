@@ -583,7 +583,8 @@ def test_hooks_of_outputs_see_second_derivatives():
 def test_node_can_be_copied():
     cube, _ = from_input(Function)
     node = cube(nnlite.tensor(X, requires_grad=True)).grad_fn
-    assert copy.copy(node).saved_tensors[0].tolist() == X.tolist()
+    for same in (copy.copy(node), node.copy()):
+        assert same.saved_tensors[0].tolist() == X.tolist()
 
 
 # ---- errors -------------------------------------------------------------------------------------

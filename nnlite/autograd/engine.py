@@ -11,7 +11,6 @@ up what arrives at each.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush
@@ -372,7 +371,7 @@ def _for_one_pass(
 ) -> Node:
     """A copy of ``node`` with the edges that lead to no target switched off, and for
     ``create_graph`` with its saved values as tensors again, at their places in the graph."""
-    step = copy.copy(node)
+    step = node.copy()
     step.saved = node.lifted(saved) if create_graph else saved
     if leads is not None:
         step.edges = tuple(edge if edge and edge in leads else None for edge in node.edges)

@@ -111,6 +111,16 @@ class FunctionNode(Node):
             )
         return tuple(map(self._attached, self.saved, self.lifts, self.places))
 
+    def copy(self) -> FunctionNode:
+        """The same node once more, to be changed for one pass."""
+        same = cast(FunctionNode, super().copy())
+        same.ctx = self.ctx
+        same.lifts = self.lifts
+        same.places = self.places
+        same.outputs = self.outputs
+        same.origin = self.origin
+        return same
+
     def lifted(self, saved: tuple[Any, ...]) -> tuple[Any, ...]:
         """The saved arrays as they are: ``saved_tensors`` makes tensors of them in every pass."""
         return saved

@@ -25,6 +25,9 @@ next_id = itertools.count().__next__
 # The nodes and leaves that have extras, by id.
 marked: dict[int, Any] = {}
 
+# Stands for "no hooks of this kind", so that extras are small; never written to.
+NO_HOOKS: Hooks = {}
+
 # What looks at every node while anomaly detection is on; it is in ``marked``, too, under 0.
 inspector: Any = None
 
@@ -45,11 +48,11 @@ class Extras:
     __slots__ = ("after", "before", "keep", "on_accumulated", "on_gradient", "replay", "site")
 
     def __init__(self) -> None:
-        self.on_gradient: Hooks = {}
-        self.keep: Hooks = {}
-        self.before: Hooks = {}
-        self.after: Hooks = {}
-        self.on_accumulated: Hooks = {}
+        self.on_gradient = NO_HOOKS
+        self.keep = NO_HOOKS
+        self.before = NO_HOOKS
+        self.after = NO_HOOKS
+        self.on_accumulated = NO_HOOKS
         self.replay: Any = None
         self.site: Any = None
 
@@ -116,7 +119,11 @@ class RemovableHandle:
 
 def add(node: Edge, kind: str, hook: Callable[..., Any]) -> RemovableHandle:
     """Add ``hook`` to one of the dictionaries of the node's extras."""
-    hooks: Hooks = getattr(need_extras(node), kind)
+    extras = need_extras(node)
+    hooks: Hooks = getattr(extras, kind)
+    if hooks is NO_HOOKS:
+        hooks = {}
+        setattr(extras, kind, hooks)
     handle = RemovableHandle(hooks, node)
     hooks[handle.id] = hook
     return handle
@@ -127,6 +134,8 @@ def add(node: Edge, kind: str, hook: Callable[..., Any]) -> RemovableHandle:
 
 def call_on_gradient(extras: Extras, g: Any, create_graph: bool) -> Any:
     """Let each hook of the tensor see the gradient, and replace it where the hook returns one."""
+    if not extras.on_gradient and not extras.keep:
+        return g
     with GradMode(create_graph):
         for hook in [*extras.on_gradient.values(), *extras.keep.values()]:
             seen = _as_tensor(g)
@@ -142,6 +151,8 @@ def call_before(extras: Extras, g: Any, create_graph: bool) -> Any:
     Returns:
         What goes on; None when hooks have taken all gradients away.
     """
+    if not extras.before:
+        return g
     with GradMode(create_graph):
         for hook in list(extras.before.values()):
             seen = _of_outputs(g)

@@ -57,6 +57,15 @@ class Node:
         """The gradients of the inputs, given the gradient ``g`` of the output."""
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
+    def copy(self) -> Node:
+        """The same node once more, to be changed for one pass."""
+        same = type(self)()
+        same.edges = self.edges
+        same.saved = self.saved
+        same.meta = self.meta
+        same.seq = self.seq
+        return same
+
     def lifted(self, saved: tuple[Any, ...]) -> tuple[Any, ...]:
         """The saved arrays as tensors at their places in the graph, as ``lifts`` says."""
         return tuple(self._lift(value, lift) for value, lift in zip(saved, self.lifts))
@@ -153,6 +162,13 @@ class Output(Node):
     node: Node
     index: int
     count: int  # of all outputs
+
+    def copy(self) -> Output:
+        same = cast(Output, super().copy())
+        same.node = self.node
+        same.index = self.index
+        same.count = self.count
+        return same
 
     def backward(self, g: Any) -> tuple[Any, ...]:
         arrived = Cotangents({self.index: g})

@@ -21,6 +21,8 @@ from nnlite.tensor import AccumulateGrad, Tensor
 
 __all__ = ["checkpoint", "checkpoint_sequential"]
 
+Operation = tuple[Any, ...]
+
 
 def checkpoint(
     function: Callable[..., Any],
@@ -150,7 +152,7 @@ class Part:
         self.kwargs = kwargs
         self.random_state = random_state
         self.check = check
-        self.nodes: list[tuple[weakref.ref[Node], str]] = []
+        self.nodes: list[tuple[weakref.ref[Node], Operation]] = []
         self.leaves: set[AccumulateGrad] = set()
         self.buffers: list[Write] = []
         self.seq = 0
@@ -160,7 +162,7 @@ class Part:
         self._refuse_written(started, "the function changes it in place")
         self.buffers = [w for w in log.writes.values() if w.seq > started]
         for node in _made_since(started, result):
-            self.nodes.append((weakref.ref(node), _description(node)))
+            self.nodes.append((weakref.ref(node), _operation(node)))
             self.leaves.update(e for e in node.edges if type(e) is AccumulateGrad)
             if node.saved is None or node.saved:
                 need_extras(node).replay = self
@@ -199,18 +201,18 @@ class Part:
                 )
 
     def _matched(self, again: list[Node], started: int) -> dict[Node, Node]:
-        found = [_description(node) for node in again]
-        expected = [description for _, description in self.nodes]
-        if [name.split()[0] for name in found] != [name.split()[0] for name in expected] or (
-            self.check and found != expected
+        found = [_operation(node) for node in again]
+        expected = [operation for _, operation in self.nodes]
+        if (found if self.check else [name for name, *_ in found]) != (
+            expected if self.check else [name for name, *_ in expected]
         ):
-            pairs = zip([*expected, "nothing"], [*found, "nothing"])
-            first, second = next((pair for pair in pairs if pair[0] != pair[1]), ("", ""))
+            pairs = zip([*expected, ("nothing",)], [*found, ("nothing",)])
+            first, second = next(pair for pair in pairs if pair[0] != pair[1])
             raise RuntimeError(
                 "checkpoint: the function computed something else when it was run again in "
-                f"backward: {second} instead of {first}. It must not depend on what changes "
-                "between forward and backward; random numbers must come from the default "
-                "generator (with preserve_rng_state=True)"
+                f"backward: {_described(second)} instead of {_described(first)}. It must not "
+                "depend on what changes between forward and backward; random numbers must come "
+                "from the default generator (with preserve_rng_state=True)"
             )
         matched = {}
         for (reference, _), new in zip(self.nodes, again):
@@ -250,9 +252,11 @@ def _made_since(started: int, result: Any) -> list[Node]:
     return sorted(seen, key=lambda node: node.seq)
 
 
-def _description(node: Node) -> str:
-    """The operation, and what it has saved."""
-    if node.saved is None:
-        return f"{node.name()} (in a checkpoint)"
-    parts = [f"{list(x.shape)} {x.dtype}" for x in node.saved if hasattr(x, "dtype")]
-    return f"{node.name()} ({', '.join(parts)})"
+def _operation(node: Node) -> Operation:
+    """The name of the operation, and the shape and dtype of each array that it has saved."""
+    return node.name(), *((x.shape, x.dtype) for x in node.saved or () if hasattr(x, "dtype"))
+
+
+def _described(operation: Operation) -> str:
+    name, *saved = operation
+    return f"{name} ({', '.join(f'{list(shape)} {dtype}' for shape, dtype in saved)})"
