@@ -149,6 +149,48 @@ def test_view_used_after_its_base_changed():
     (y[1:].sum() + y.sum()).backward()
 
 
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda y: y[1:][:1],
+        lambda y: y.reshape(1, 3).T.unsqueeze(0).expand(2, 3, 1),
+        lambda y: y.split(1)[1],
+        lambda y: y.split([2, 1])[0][:1].squeeze(),
+    ],
+)
+def test_view_of_a_view_used_after_its_base_changed(view):
+    x = leaf()
+    y = x * 2
+    v = view(y)
+    before = v.sum()
+    y.mul_(5)
+    with pytest.raises(RuntimeError, match=r"used after its base had been changed"):
+        (v.sum() + y.sum()).backward()
+    (before + y.sum() + view(y).sum()).backward()
+
+
+def test_view_of_a_tensor_that_left_its_graph():
+    x = leaf()
+    y = x * 2
+    v = y[1:]
+    before = v.sum()
+    y.detach_()
+    y.mul_(5)
+    with pytest.raises(RuntimeError, match=r"changed in place by detach_"):
+        v.sum().backward()
+    before.backward()
+    assert x.grad.tolist() == [0.0, 2.0, 2.0]
+
+
+def test_view_of_data_used_before_it_joined_a_graph():
+    buffer = ones(2, 3)
+    first, w = buffer[0], leaf()
+    before = first + w
+    buffer[1] = w
+    (before.sum() + buffer.sum()).backward()
+    assert w.grad.tolist() == [2.0] * 3
+
+
 def test_view_of_data_that_joined_a_graph():
     buffer = zeros(2, 3)
     first = buffer[0]
