@@ -11,7 +11,7 @@ import numpy as np
 from nnlite.autograd.node import Node, record
 from nnlite.ops.arithmetic import abs, add, div, sub
 from nnlite.ops.exponential import normal_cdf, normal_density, sigmoid_of
-from nnlite.ops.operands import Array, array_of, float_array, unbroadcast
+from nnlite.ops.operands import Array, array_of, float_array, number, unbroadcast
 from nnlite.ops.shape import reshape
 from nnlite.ops.trigonometric import tanh
 from nnlite.tensor import Tensor
@@ -42,7 +42,7 @@ class ReluBackward0(Node):
 
     def backward(self, g: Array) -> tuple[Array, ...]:
         (y,) = self.saved
-        return (g * (y > 0),)
+        return (g * (y > number(0, y)),)
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -57,7 +57,8 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """
     if inplace:
         return _in_place("relu_", relu, input)
-    y = np.maximum(array_of("relu", input), 0)
+    x = array_of("relu", input)
+    y = np.maximum(x, number(0, x))
     return record(y, ReluBackward0, (input._node,), (y,))
 
 

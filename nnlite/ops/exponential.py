@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.node import Node, record
-from nnlite.ops.operands import Array, float_array, floats, operands, unbroadcast
+from nnlite.ops.operands import Array, float_array, floats, number, operands, unbroadcast
 from nnlite.tensor import Tensor
 
 _LN_2 = math.log(2)
@@ -264,7 +264,7 @@ def sigmoid_of(x: Any, e: Array | None = None) -> Any:
         return sigmoid(x)
     if e is None:
         e = np.exp(-np.absolute(x))
-    return np.exp(np.minimum(x, 0)) / (1 + e)
+    return np.exp(np.minimum(x, number(0, x))) / (number(1, e) + e)
 
 
 def sigmoid(input: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from nnlite.autograd.node import Node, record
-from nnlite.ops.operands import Array, array_of, constant, operands, unbroadcast
+from nnlite.ops.operands import Array, array_of, constant, operands, sum_of_rows, unbroadcast
 from nnlite.ops.shape import reshape
 from nnlite.tensor import Tensor
 
@@ -207,7 +207,7 @@ class LinearBackward0(Node):
         return (
             np.dot(g, w) if to_x else None,
             np.dot(g.T, x) if to_w else None,
-            g.sum(axis=0) if to_b else None,
+            sum_of_rows(g) if to_b else None,
         )
 
     def name(self) -> str:
@@ -247,11 +247,13 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             y += b
     except (ValueError, TypeError):
         y = None
-    if y is None or y.ndim != 2 or y.dtype is not w.dtype or x.dtype is not w.dtype:
-        # Equal dtypes may be two objects: an unpickled array brings its own.
-        if y is None or y.ndim != 2 or not y.dtype == w.dtype == x.dtype:
-            raise RuntimeError(_misfit(x, w, b))
-    if b is not None and b.shape != y.shape[1:]:
+    # Equal dtypes may be two objects (an unpickled array brings its own), but seldom are.
+    fits = (
+        y is not None
+        and y.ndim == 2
+        and ((y.dtype is w.dtype and x.dtype is w.dtype) or y.dtype == w.dtype == x.dtype)
+    )
+    if not fits or (b is not None and b.shape != y.shape[1:]):
         raise RuntimeError(_misfit(x, w, b))
     edges = (input._node, weight._node, None if bias is None else bias._node)
     saved = (x if edges[1] else None, w if edges[0] else None)

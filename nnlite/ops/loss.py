@@ -11,7 +11,7 @@ from nnlite.autograd.node import Node, record
 from nnlite.ops import arithmetic, reduce
 from nnlite.ops.activation import softplus_of
 from nnlite.ops.exponential import sigmoid_of
-from nnlite.ops.operands import Array, array_of
+from nnlite.ops.operands import Array, array_of, number
 from nnlite.tensor import Tensor, wrap
 
 __all__ = [
@@ -134,7 +134,7 @@ def binary_cross_entropy_with_logits(
     e = np.exp(-np.absolute(x))
     if p is None:
         # In this order nothing cancels: the loss of a sure and right prediction stays exact.
-        loss = np.maximum(x, 0) - x * y + np.log1p(e)
+        loss = np.maximum(x, number(0, x)) - x * y + np.log1p(e)
     else:
         loss = p * y * softplus_of(-x, e) + (1 - y) * softplus_of(x, e)
     if w is not None:
