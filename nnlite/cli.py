@@ -37,6 +37,8 @@ _INTERNAL = re.compile(
     r"|TabularClassifier(?:\.load)?|Preprocessor\.from_dict|History\.from_csv): "
 )
 
+_WIDE = 1000  # from this width on a layer can be the cause when there is too little memory
+
 BUILT_IN = "wisconsin"  # the name of a run on the built-in data
 
 
@@ -84,7 +86,7 @@ def _run(arguments: list[str]) -> int:
     if len(rest) == 1 and not rest[0].startswith("-") and getattr(options, "data", "") is None:
         options.data = rest.pop()
     if rest:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        options.parser.error(f"unrecognized arguments: {' '.join(rest)}")
     command: Callable[[argparse.Namespace], int] = options.command
     return command(options)
 
@@ -106,7 +108,15 @@ def _train(options: argparse.Namespace) -> int:
             if then.base is not None:
                 raise ValueError(f"--resume: the run in {out} is one of nnlite finetune")
             settings = launch.resumed_settings(then, given)
-        run = launch.start_training(settings, saved)
+        try:
+            run = launch.start_training(settings, saved)
+        except MemoryError as error:
+            if max(settings.hidden) < _WIDE:
+                raise
+            hidden = ",".join(map(str, settings.hidden))
+            raise ValueError(
+                f"out of memory for a network with --hidden {hidden}: choose smaller numbers"
+            ) from error
     return _fit(run, out, saved, options)
 
 
@@ -116,6 +126,7 @@ def _finetune(options: argparse.Namespace) -> int:
 
     given = _given(options, Settings._fields)
     folder = options.base if os.path.isdir(options.base) else os.path.dirname(options.base)
+    _check_order(options.base, options.data)
     _check_finished(folder)
     out = options.out or _beside(folder)
     if os.path.realpath(out) == os.path.realpath(folder):
@@ -145,7 +156,7 @@ def _fit(run: Run, out: str, saved: Any, options: argparse.Namespace) -> int:
     """Train, write the files, and print what came of it."""
     from nnlite.train import summary
     from nnlite.train.callbacks import CallbackError
-    from nnlite.train.run import UNFINISHED, discard
+    from nnlite.train.run import CHECKPOINT, UNFINISHED, discard
     from nnlite.train.trainer import NonFiniteLossError
 
     made = [os.path.join(out, UNFINISHED), *_make_folders(out)]
@@ -157,6 +168,11 @@ def _fit(run: Run, out: str, saved: Any, options: argparse.Namespace) -> int:
         run.fit(out, resume=saved, progress=False if options.quiet else None)
         if run.history:
             run.finish(out)
+    except KeyboardInterrupt:
+        if not os.path.exists(os.path.join(out, UNFINISHED, CHECKPOINT)) or not run.history:
+            raise
+        print(summary.cut_off(run, out), file=sys.stderr)
+        return INTERRUPTED
     except NonFiniteLossError as error:
         discard(out)  # --resume would diverge again
         what = _text_of(error).split(". ")[0].removeprefix("fit: ")
@@ -224,6 +240,7 @@ def _predict(options: argparse.Namespace) -> int:
     with suppress(OSError):
         if options.out and options.data and os.path.samefile(options.out, options.data):
             raise InputError(f"--out {options.out} is the file of the data: choose another name")
+    _check_order(options.model, options.data)
     _check_finished(options.model)
     with _blame_input():
         classifier = TabularClassifier.load(options.model)
@@ -243,6 +260,12 @@ def _predict(options: argparse.Namespace) -> int:
     if not options.quiet:
         print(f"nnlite: {count(len(table), 'row')} predicted{note}", file=sys.stderr)
     return 0
+
+
+def _check_order(model: str, data: str | None) -> None:
+    """Refuse DATA.csv DIR."""
+    if data is not None and os.path.isdir(data) and not os.path.isdir(model):
+        raise InputError(f"{data} is a folder: DIR comes first, then DATA.csv: {data} {model}")
 
 
 def _check_finished(folder: str) -> None:
@@ -416,6 +439,8 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, and does not swallow errors of the output."""
 
     def error(self, message: str) -> NoReturn:
+        if self.prog.endswith("finetune") and "required: DIR" in message:
+            message += ": data come first, DIR DATA.csv --freeze PATTERN"
         raise InputError(f"{message} (see {self.prog} --help)")
 
     def print_help(self, file: Any = None) -> None:
@@ -486,6 +511,7 @@ def _add_train(commands: Any) -> None:
     )
     parser.add_argument(
         "data",
+        type=_path,
         nargs="?",
         metavar="DATA.csv",
         help="the file to learn from; without it: the built-in Wisconsin breast-cancer data",
@@ -537,9 +563,12 @@ def _add_finetune(commands: Any) -> None:
           nnlite finetune runs/data new.csv --freeze "0.*" --lr 0.001 --out runs/tuned
         """,
     )
-    parser.add_argument("base", metavar="DIR", help="the folder of a run of nnlite train")
+    parser.add_argument(
+        "base", type=_path, metavar="DIR", help="the folder of a run of nnlite train"
+    )
     parser.add_argument(
         "data",
+        type=_path,
         nargs="?",
         metavar="DATA.csv",
         help="the file to learn from; without it: the built-in breast-cancer data",
@@ -612,9 +641,12 @@ def _add_predict(commands: Any) -> None:
           nnlite predict runs/data new.csv | head
         """,
     )
-    parser.add_argument("model", metavar="DIR", help="the folder of a run, or a model.safetensors")
+    parser.add_argument(
+        "model", type=_path, metavar="DIR", help="the folder of a run, or a model.safetensors"
+    )
     parser.add_argument(
         "data",
+        type=_path,
         nargs="?",
         metavar="DATA.csv",
         help="the rows to predict; without it: the built-in breast-cancer data",
@@ -641,7 +673,7 @@ def _add_plot(commands: Any) -> None:
           nnlite plot runs/data runs/wider --out comparison.svg
         """,
     )
-    parser.add_argument("runs", nargs="+", metavar="DIR", help="the folder of a run")
+    parser.add_argument("runs", type=_path, nargs="+", metavar="DIR", help="the folder of a run")
     parser.add_argument(
         "--out",
         type=_path,
@@ -668,7 +700,7 @@ def _add(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.set_defaults(command=function)
+    parser.set_defaults(command=function, parser=parser)
     return parser
 
 
@@ -719,7 +751,8 @@ def _number(text: str, fits: Callable[[float], bool], what: str) -> float:
         value = math.nan
     if math.isfinite(value) and fits(value):
         return value
-    raise argparse.ArgumentTypeError(f"{text!r} is no number {what}")
+    finite = "finite " if math.isinf(value) else ""
+    raise argparse.ArgumentTypeError(f"{text!r} is no {finite}number {what}")
 
 
 def _widths(text: str) -> tuple[int, ...]:

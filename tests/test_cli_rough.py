@@ -261,3 +261,66 @@ def test_a_damaged_model_or_checkpoint_is_noticed(command, refused):
     checkpoint = Path("run/checkpoint")
     checkpoint.write_bytes(checkpoint.read_bytes()[:-20])
     assert refused("train", "--resume", "--out", "run").endswith(": train anew without --resume")
+
+
+# ---- messages ----------------------------------------------------------------------------------
+
+
+def test_arguments_in_the_wrong_order(command, refused):
+    assert command(*TRAIN, "--epochs", 1)[0] == 0
+    for name in ("predict", "finetune"):
+        line = refused(name, "data.csv", "run")
+        assert line == "run is a folder: DIR comes first, then DATA.csv: run data.csv"
+    line = refused("finetune", "--freeze", "0", "run", "data.csv")
+    assert "data come first, DIR DATA.csv --freeze PATTERN" in line
+    expected = refused("predict", "run")
+    assert expected.startswith("DATA.csv is missing: ")
+    assert refused("finetune", "run") == expected
+    assert "(see nnlite train --help)" in refused("train", "--bogus")
+    assert "(see nnlite predict --help)" in refused("predict", "run", "--bogus")
+
+
+def test_messages_name_no_functions(command, refused):
+    assert command(*TRAIN, "--epochs", 1)[0] == 0
+    assert refused("finetune", "run", "data.csv", "--freeze", "9").startswith("no module, ")
+    line = refused("train", "data.csv", "--target", "ill", "--drop", "ill")
+    assert line.startswith("the target column 'ill' is among those to drop")
+    Path("run/model.safetensors").write_bytes(b"0" * 100)
+    line = refused("predict", "run", "data.csv")
+    assert "load:" not in line
+    assert "read_metadata" not in line
+
+
+def test_odd_values_of_options(refused):
+    assert "the name is empty" in refused("train", "")
+    assert "the name is empty" in refused("predict", "", "data.csv")
+    assert "'inf' is no finite number above 0" in refused("train", "data.csv", "--lr", "inf")
+    line = refused("train", "data.csv", "--hidden", "100000000,100000000")
+    assert line.startswith("out of memory for a network with --hidden 100000000,100000000: ")
+
+
+def test_a_second_ctrl_c_names_the_checkpoint(command, monkeypatch):
+    def pressed(self, out):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nnlite.train.run.Run.finish", pressed)
+    status, _, errors = command(*TRAIN, "--epochs", 2)
+    assert status == 130
+    folder = os.path.join("run", "unfinished")
+    again = "nnlite train --resume --out run"
+    assert errors == f"nnlite: interrupted; {folder} is kept; go on with: {again}\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["age|ill", "30|yes", "40|no"], "is '|' the separator?"),
+        (["age,ill", '"30,yes', "40,no"], "never closed: close it"),
+        (["age,ill", "30,yes", "None,no"], "line 3, column 'age': the value is missing ('None')"),
+        (["age,cost", *(f"{n},{n * 1.5}" for n in range(20))], "it looks continuous, and two"),
+        (["age,ill", "30,yes", "40,no", "50,maybe"], "keep the rows of two classes"),
+    ],
+)
+def test_data_that_are_nearly_right(refused, lines, message):
+    write("odd.csv", *lines)
+    assert message in refused("train", "odd.csv")

@@ -177,7 +177,8 @@ BAD: list[tuple[str | bytes, str]] = [
     ),
     (
         'a,y\n1,0\n"2,1\n3,0\n',
-        "data.csv, line 3: a double quote that opens a value here is never closed",
+        "data.csv, line 3: a double quote that opens a value here is never closed: close it, or "
+        'write a quote within a value as ""',
     ),
     ('a,y\n1,0\n"2"3,1\n', "data.csv, line 3: ',' expected after '\"'"),
     (

@@ -211,6 +211,11 @@ class _CsvFile:
         if not header:
             raise ValueError(f"{self.path} is empty: a line of column names and rows are needed")
         place = f"{self.path}, line {line}"
+        if len(header) == 1 and "|" in header[0]:
+            raise ValueError(
+                f"{place}: is '|' the separator? Values are separated by commas, semicolons or "
+                "tabs: save the file with one of these"
+            )
         if "" in header:
             raise ValueError(f"{place}: column {header.index('') + 1} has no name: give it one")
         if all(_is_finite(name) for name in header):
@@ -253,7 +258,10 @@ def _records(path: str, data: bytes, delimiter: str) -> Iterator[Record]:
     except csv.Error as error:
         message = str(error)
         if "unexpected end of data" in message or "field limit" in message:
-            message = "a double quote that opens a value here is never closed"
+            message = (
+                "a double quote that opens a value here is never closed: close it, or write a "
+                'quote within a value as ""'
+            )
         raise ValueError(f"{path}, line {start}: {message}") from None
 
 

@@ -57,10 +57,12 @@ def drop_option(name: str) -> str:
 def is_missing(text: str) -> bool:
     """Whether a text stands for a value that is not there.
 
-    >>> [is_missing(text) for text in ("NA", "?", "0")]
-    [True, True, False]
+    ``None`` is what Python writes for it; ``none`` may be a category.
+
+    >>> [is_missing(text) for text in ("NA", "?", "None", "none", "0")]
+    [True, True, True, False, False]
     """
-    return text.casefold() in MISSING
+    return text == "None" or text.casefold() in MISSING
 
 
 def no_column(place: str, absent: Sequence[str], names: Sequence[str]) -> ColumnNotFound:

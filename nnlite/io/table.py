@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 StrPath = str | os.PathLike[str]
 
+_FEW = 10  # values of a column that may be classes
+
 
 class Table:
     """Named columns of equal length, each of finite numbers (float64) or of texts (objects).
@@ -250,7 +252,8 @@ def read_csv(
 
     A column of which more than half of the values are texts becomes a category, any other must
     hold finite numbers throughout. White space around a value does not count, and neither do blank
-    lines. Empty cells, ``NA``, ``N/A``, ``nan``, ``null`` and ``?`` are missing values and refused.
+    lines. Empty cells, ``NA``, ``N/A``, ``nan``, ``null``, ``None`` and ``?`` are missing values
+    and refused.
 
     Args:
         path: the file, in UTF-8.
@@ -333,9 +336,15 @@ def binary_classes(table: Table, target: str, *, positive: object | None = None)
             f"{place}: every value is {show(names[0])}: rows of a second class are needed too"
         )
     if len(names) != 2:
+        cure = "choose another column or keep the rows of two classes"
+        if len(names) > _FEW and isinstance(values[0], float):
+            cure = (
+                "it looks continuous, and two classes are what can be told apart: make two of it, "
+                "such as above and below a limit, or choose another column"
+            )
         raise ValueError(
-            f"{place}: a target has exactly two different values, this column {len(names)} "
-            f"({listed(names)}): choose another column or keep the rows of two classes"
+            f"{place}: a target has exactly two different values, this column {len(names):,} "
+            f"({listed(names)}): {cure}"
         )
     first, second = names
     if positive is None:

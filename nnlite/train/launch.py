@@ -82,6 +82,11 @@ def start_finetuning(settings: Settings, saved: Saved | None = None) -> Run:
     preprocessor, model = classifier.preprocessor, classifier.model
     if settings.data is None:
         table = builtin_table()
+        if not {preprocessor.target, *preprocessor.columns} <= set(table.names):
+            raise ValueError(
+                "DATA.csv is missing: the built-in data, which are read without it, have other "
+                "columns than this model"
+            )
     else:
         table = preprocessor.read(settings.data, target=True)
     preprocessor.targets(table)
@@ -200,10 +205,11 @@ def _split(
     train, valid = table.split(settings.valid, target=target, generator=generator)
     left = set(table.texts(target)[train].tolist())
     if len(left) < 2:
+        verb = "is" if len(valid) == 1 else "are"
         raise ValueError(
-            f"{table.where(None, target)}: of the {len(table)} rows {len(valid)} are held out for "
-            f"validation, and all others are {show(left.pop())}: more rows of the other class are "
-            "needed, or a smaller --valid"
+            f"{table.where(None, target)}: of the {len(table)} rows {len(valid)} {verb} held out "
+            f"for validation, and all others are {show(left.pop())}: more rows of the other class "
+            "are needed, or a smaller --valid"
         )
     return train, valid
 
@@ -249,9 +255,10 @@ def _check_epochs(settings: Settings, saved: Saved | None) -> None:
     """``ValueError`` if the run to resume has more epochs than it shall have."""
     done: int = 0 if saved is None else saved["trainer"]["epoch"]
     if settings.epochs < done:
+        epochs = f"{done} epoch{'s' * (done != 1)}"
         raise ValueError(
-            f"--resume --epochs {settings.epochs}: the run has {done} epochs already: give a "
-            "number above that to go on, or leave --resume out to train anew"
+            f"--resume --epochs {settings.epochs}: the run has {epochs} already: give a number "
+            "above that to go on, or leave --resume out to train anew"
         )
 
 

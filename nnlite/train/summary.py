@@ -24,6 +24,7 @@ __all__ = [
     "closing",
     "command",
     "count",
+    "cut_off",
     "figures",
     "interrupted",
     "one_class",
@@ -53,7 +54,7 @@ def opening(run: Run) -> str:
     classes = " or ".join(map(show, run.classifier.classes))
     lines = [
         f"Data     {run.table.where()}: {count(len(run.train.y), 'row')} to learn from, "
-        f"{len(run.valid.y)} held out for validation",
+        f"{len(run.valid.y):,} held out for validation",
         f"Target   {show(preprocessor.target)}: {classes} (class 1), predicted from {features}",
         f"Network  {'-'.join(map(str, run.classifier.layers))}, ReLU between the layers, "
         f"{count(_weights(run), 'weight')}",
@@ -123,6 +124,14 @@ def interrupted(run: Run, out: str) -> str:
         f"nnlite: interrupted after epoch {run.trainer.epoch} of {run.settings.epochs}, which is "
         f"{kept}; go on with: {resuming(run.settings, out)}"
     )
+
+
+def cut_off(run: Run, out: str) -> str:
+    """One line after a second Ctrl-C, when only the checkpoint was kept."""
+    from nnlite.train.run import UNFINISHED
+
+    folder = os.path.join(out, UNFINISHED)
+    return f"nnlite: interrupted; {folder} is kept; go on with: {resuming(run.settings, out)}"
 
 
 def resuming(settings: Settings, out: str) -> str:
