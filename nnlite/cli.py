@@ -354,7 +354,8 @@ def _plot(options: argparse.Namespace) -> int:
         out = options.out
         if out is None:
             out = os.path.join(*histories, PLOT) if len(histories) == 1 else "comparison.png"
-        plot_history(histories, out)
+        title = f"{len(histories)} runs compared" if len(histories) > 1 else None
+        plot_history(histories, out, title=title)
     if not options.quiet:
         _say(f"Wrote {out}\n")
     return 0

@@ -324,3 +324,10 @@ def test_a_second_ctrl_c_names_the_checkpoint(command, monkeypatch):
 def test_data_that_are_nearly_right(refused, lines, message):
     write("odd.csv", *lines)
     assert message in refused("train", "odd.csv")
+
+
+def test_a_comparison_has_a_title(command):
+    for seed in (0, 1):
+        assert command(*TRAIN[:3], f"run{seed}", "--epochs", 2, "--seed", seed)[0] == 0
+    assert command("plot", "run0", "run1", "--out", "both.svg")[0] == 0
+    assert "<!-- 2 runs compared -->" in Path("both.svg").read_text(encoding="utf-8")

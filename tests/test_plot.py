@@ -358,3 +358,22 @@ def test_nothing_to_draw(history: Any, message: str) -> None:
 def test_an_unknown_metric() -> None:
     with pytest.raises(ValueError, match="no metric 'auc'; the history has accuracy, roc_auc"):
         scored().plot(metrics=["auc"])
+
+
+def test_metrics_of_validation_alone_say_so() -> None:
+    rows = [{"epoch": n, "train_loss": 1 / n, "valid_loss": 1 / n, "valid_f1": 0.5} for n in (1, 2)]
+    alone = History(rows).plot().axes
+    assert alone[0].get_title(loc="right") == ""
+    assert alone[1].get_title(loc="right") == "validation, values at epoch 2"
+    both = plot_history({"a": History(rows), "b": History(rows)}).axes
+    assert both[1].get_title(loc="right") == "validation"
+
+
+def test_markers_do_not_hide_the_dashes_of_a_short_run() -> None:
+    rows = [{"epoch": n, "train_loss": 1 / n, "valid_loss": 1 / n} for n in range(1, 26)]
+    train, valid, *_ = History(rows).plot().axes[0].get_lines()
+    assert train.get_linestyle() == "--"
+    assert train.get_markevery() == []
+    assert valid.get_markevery() is None
+    few = History(rows[:4]).plot().axes[0].get_lines()[0]
+    assert few.get_markevery() is None

@@ -187,17 +187,24 @@ def _note(runs: list[Run], group: list[str]) -> str:
     """What the reader of a panel must know besides its curves."""
     run = runs[0]
     if len(runs) > 1:
-        solid = group == ["loss"] and _validated(runs)
-        return "dashed: training, solid: validation" if solid else ""
+        if group == ["loss"] and _validated(runs):
+            return "dashed: training, solid: validation"
+        return "validation" if all(_validation_alone(its, group) for its in runs) else ""
     if group == ["loss"]:
         since = diverged(run)
         return f"the training loss is not finite from epoch {since} on" if since else ""
-    notes = []
+    notes = ["validation"] if _validation_alone(run, group) else []
     if run.best is not None and _columns(run, group[0]) != group:
         notes.append(f"values at epoch {run.history.epochs()[run.best]}")
     if len(group) > 1 and any(len(_columns(run, metric)) > 1 for metric in group):
         notes.append("dashed: training")
     return ", ".join(notes)
+
+
+def _validation_alone(run: Run, group: list[str]) -> bool:
+    """Whether these metrics were measured on the validation data alone."""
+    columns = [column for metric in group for column in _columns(run, metric)]
+    return bool(columns) and all(column.startswith("valid_") for column in columns)
 
 
 def diverged(run: Run) -> int | None:

@@ -43,6 +43,7 @@ _DOTS = 150  # per inch in a PNG file
 _TEXT = 9.5  # points
 _DECADES = 100.0  # values that span more than this ratio are drawn on a log scale
 _FEW = 30  # up to this many epochs each one has a marker
+_VERY_FEW = 5  # the same for dashed curves
 _LONG = 92  # characters in a line of the legend
 _SHORT = 48  # the same where it has two columns
 
@@ -210,6 +211,8 @@ def _draw_curve(axes: Axes, curve: Curve) -> None:
     every: object = None
     if count > _FEW:
         every = curve.alone if curve.marker == MARKERS[0] else max(1, count // 10)
+    elif curve.dashed and count > _VERY_FEW:
+        every = curve.alone  # more of them would hide the dashes
     axes.plot(
         curve.epochs,
         curve.values,
