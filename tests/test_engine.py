@@ -1012,3 +1012,31 @@ def test_graph_made_in_one_thread_is_differentiated_in_another():
     loss = (x * x).sum()
     run_in_threads(1, lambda number: loss.backward())
     assert x.grad.tolist() == [2.0, 4.0, 6.0]
+
+
+@pytest.mark.parametrize("keepdim", [False, True])
+@pytest.mark.parametrize("name", ["max", "min"])
+def test_extreme_of_a_vector_along_its_dimension(name, keepdim):
+    x = nnlite.tensor([2.0, 3.0, 1.0], requires_grad=True)
+    values, indices = getattr(x, name)(0, keepdim)
+    (values**2).sum().backward()
+    expected = [0.0, 6.0, 0.0] if name == "max" else [0.0, 0.0, 2.0]
+    assert x.grad.tolist() == expected
+    assert indices.shape == values.shape
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 1)])
+def test_an_element_set_to_a_tensor_of_one_element(shape):
+    z = nnlite.zeros(3)
+    v = nnlite.full(shape, 6.0, requires_grad=True)
+    z[0] = v
+    (z * z).sum().backward()
+    assert v.grad.tolist() == nnlite.full(shape, 12.0).tolist()
+
+
+def test_second_derivative_through_an_assignment_with_leading_ones():
+    y = nnlite.ones(1, 1, 3, requires_grad=True)
+    z = nnlite.zeros(1, 3)
+    z[[0]] = y[:1]
+    (g,) = nnlite.autograd.grad((z**3).sum(), y, create_graph=True)
+    assert nnlite.autograd.grad(g.sum(), y)[0].tolist() == [[[6.0, 6.0, 6.0]]]

@@ -19,7 +19,7 @@ from operators import (
 )
 
 import nnlite
-from nnlite.autograd import Node, grad, gradcheck, gradgradcheck
+from nnlite.autograd import Node, backward, grad, gradcheck, gradgradcheck
 from nnlite.autograd.node import Output
 from nnlite.ops import (
     activation,
@@ -190,6 +190,23 @@ def test_float32_stays(case):
             assert a.shape == b.shape
             if what == "y" and "special" not in case.label:
                 np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-5)
+
+
+@each_case(differentiable=True)
+def test_gradients_have_the_dtype_of_their_leaves(case):
+    """In an ordinary backward pass, on arrays; the tests above differentiate tensors."""
+    for dtype in ("float32", "float16"):
+        inputs = tensors(arrays_of(case, dtype))
+        try:
+            ys = [y for y in call(case, inputs) if y.requires_grad]
+        except (TypeError, RuntimeError, ValueError, NotImplementedError):
+            assert dtype == "float16"  # where torch has no such operator either
+            continue
+        if ys:
+            backward(ys, [nnlite.ones_like(y) for y in ys])
+        for x in inputs:
+            if x.grad is not None:
+                assert (x.grad.dtype, x.grad.shape) == (x.dtype, x.shape)
 
 
 # ---- what an operator leaves alone --------------------------------------------------------------

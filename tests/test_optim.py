@@ -555,3 +555,15 @@ def test_loading_takes_the_parameters_dtype_and_nothing_for_none():
     w.grad = nnlite.ones(2)
     optimizer.step()
     assert optimizer.state[w]["momentum_buffer"].tolist() == [1.0, 1.0]
+
+
+def test_a_parameter_replaced_after_backward_is_named_and_leaves_no_state():
+    w, v = nnlite.ones(3, requires_grad=True), nnlite.ones(2, requires_grad=True)
+    optimizer = SGD([w, v], lr=0.1, momentum=0.9)
+    (w.sum() + v.sum()).backward()
+    w.data = nnlite.ones(4)
+    with pytest.raises(ValueError, match=r"shape \[3\], its parameter now \[4\]"):
+        optimizer.step()
+    assert not optimizer.state[w]
+    assert not optimizer.state[v]
+    assert v.tolist() == [1.0, 1.0]

@@ -8,6 +8,7 @@ import numpy as np
 
 from nnlite.autograd.node import Node, record
 from nnlite.ops.operands import Array, unbroadcast
+from nnlite.ops.shape import reshape
 from nnlite.tensor import Tensor
 
 
@@ -161,6 +162,8 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
 
     index, _ = _arrays_in(index, input.array)
     source = value if isinstance(value, Tensor) else None
+    if source is not None and source.array.size == 1 and source.array.ndim:
+        source = reshape(source, ())  # one element fits everywhere, but only without dimensions
     records = claim("__setitem__", input, source)
     a = input.array
     new = source.array if source is not None else value

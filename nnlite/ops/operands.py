@@ -224,4 +224,4 @@ def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:
         for axis, length in enumerate(g.shape)
         if axis < lead or (shape[axis - lead] == 1 and length != 1)
     )
-    return g.sum(axis=repeated).reshape(shape)
+    return (g.sum(axis=repeated) if repeated else g).reshape(shape)

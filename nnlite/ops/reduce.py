@@ -12,7 +12,7 @@ import numpy as np
 
 from nnlite.autograd.node import Node, record, record_outputs
 from nnlite.ops.operands import Array, array_of, float_array
-from nnlite.tensor import Tensor, wrap
+from nnlite.tensor import Tensor, as_array, wrap
 
 Dim = int | tuple[int, ...] | list[int] | None
 
@@ -338,7 +338,7 @@ class AmaxBackward0(Node):
         shape, axis, keepdim = self.meta
         hit = x == restore(y, shape, axis, keepdim)
         count = hit.sum(axis=axis, keepdims=True)
-        return (restore(g, shape, axis, keepdim) * hit / count,)
+        return (restore(g, shape, axis, keepdim) * hit / count.astype(g.dtype),)
 
 
 class AminBackward0(AmaxBackward0):
@@ -468,7 +468,7 @@ def _choose(
     if a.ndim == 0 and dim in (0, -1):  # the one dimension that torch lets a number have
         values = record(a.copy(), nodes[1], (input._node,), (None,), (a.shape, dim, keepdim))
         return ValuesIndices(values, wrap(np.zeros_like(a, dtype=np.int64)))
-    indices = where(a, axis=dim)
+    indices = as_array(where(a, axis=dim))
     y = np.take_along_axis(a, np.expand_dims(indices, dim), dim)
     if not keepdim:
         y = y.squeeze(dim)
@@ -605,7 +605,7 @@ def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False) -> Tensor:
     """
     a = float_array("logsumexp", input)
     axis = _axes(dim, None)
-    top = a.max(axis=axis, keepdims=True)
+    top = a.max(axis=axis, keepdims=True, initial=-math.inf)
     top = np.where(np.isfinite(top), top, 0)
     total = np.exp(a - top).sum(axis=axis, keepdims=keepdim)
     y = np.log(total) + top.reshape(total.shape)

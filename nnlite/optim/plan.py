@@ -116,7 +116,7 @@ class Plan:
         names: the names of the state arrays, each of the parameter's shape and dtype.
 
     Raises:
-        ValueError: when a state array has another shape than its parameter.
+        ValueError: when a state array or a gradient has another shape than its parameter.
     """
 
     def __init__(self, parameters: list[Tensor], state: State, names: tuple[str, ...]) -> None:
@@ -125,6 +125,13 @@ class Plan:
         self._leaves: list[Any] = [p._node for p in parameters]
         self._parameters = parameters
         self._arrays = [p.array for p in parameters]
+        for p, leaf in zip(parameters, self._leaves):
+            shape, wanted = leaf.grad.array.shape, p.array.shape
+            if shape != wanted:
+                raise ValueError(
+                    f"step: a gradient has the shape {list(shape)}, its parameter now "
+                    f"{list(wanted)}: the parameter was replaced after backward(); run it again"
+                )
         self._writes = [note_write(array, _WHAT) for array in self._arrays]
         self._scratch: dict[Any, tuple[Array, Array]] = {}
         self._numbers: dict[tuple[Any, float], Array] = {}
