@@ -174,7 +174,8 @@ def _fit(run: Run, out: str, saved: Any, options: argparse.Namespace) -> int:
         print(summary.cut_off(run, out), file=sys.stderr)
         return INTERRUPTED
     except NonFiniteLossError as error:
-        discard(out)  # --resume would diverge again
+        if run.history:  # else what is there is of an earlier run
+            discard(out)  # --resume would diverge again
         what = _text_of(error).split(". ")[0].removeprefix("fit: ")
         raise InputError(
             f"the training diverged, {what}: choose a smaller --lr (it is {run.settings.lr:g})"

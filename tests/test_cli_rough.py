@@ -11,6 +11,7 @@ from nnlite import cli
 from nnlite.io.atomic import write_bytes
 from nnlite.io.table import Table
 from nnlite.train.history import History
+from nnlite.train.trainer import NonFiniteLossError
 
 TRAIN = ["train", "data.csv", "--out", "run", "--hidden", "4", "--quiet"]
 
@@ -114,9 +115,21 @@ def test_a_run_that_diverges_leaves_the_finished_one(command, refused, monkeypat
     monkeypatch.setattr("nnlite.train.run._PAUSE", 0.0)
     assert command(*TRAIN, "--epochs", 3)[0] == 0
     before = contents("run")
-    assert "diverged" in refused(*TRAIN, "--lr", "1e30")
+    stop_at(monkeypatch, 6, NonFiniteLossError("fit: the loss is nan in epoch 3. Lower it"))
+    assert "diverged, the loss is nan in epoch 3: " in refused(*TRAIN, "--epochs", 5)
     assert contents("run") == before
     assert os.listdir("run").count("unfinished") == 0
+
+
+def test_a_run_that_diverges_at_once_leaves_an_unfinished_one(command, refused, monkeypatch):
+    with monkeypatch.context() as patch:
+        stop_at(patch, 6, Killed())
+        with pytest.raises(Killed):
+            command(*TRAIN, "--epochs", 6)
+    before = contents("run/unfinished")
+    stop_at(monkeypatch, 1, NonFiniteLossError("fit: the loss is nan. Lower it"))
+    assert "diverged" in refused(*TRAIN)
+    assert contents("run/unfinished") == before
 
 
 def test_an_interrupted_run_stays_beside_the_finished_one(command, monkeypatch):

@@ -208,9 +208,9 @@ class Table:
             count = "1 row is" if rows == 1 else f"{rows} rows are"
             return f"{self.where()}: {count} too few to hold some out"
         return (
-            f"{self.where(None, most)}: {kinds[most]} different texts in {rows} rows, so that no "
-            "rows can be held out that have texts known from the others: leave the column out "
-            f"({drop_option(most)})"
+            f"{self.where(None, most)}: {kinds[most]} different texts in {rows} rows: no rows can "
+            "be held out, since all their texts must be known from other rows: leave the column "
+            f"out ({drop_option(most)})"
         )
 
     def write_csv(self, path: StrPath) -> None:
