@@ -12,7 +12,7 @@ from nnlite import nn
         (nnlite, "arrange", "nnlite has no 'arrange'; the nearest that it has: arange"),
         (nnlite.optim, "Adam", "nnlite.optim has no 'Adam'; it has: SGD, Optimizer"),
         (nn, "BatchNorm7d", "BatchNorm1d"),
-        (nnlite.ones(1), "unsqeeze", "Tensor has no 'unsqeeze'; the nearest that it has: unsqueeze"),
+        (nnlite.ones(1), "unsqeeze", "has no 'unsqeeze'; the nearest that it has: unsqueeze"),
     ],
 )
 def test_a_missing_name_is_answered_with_the_nearest(owner, name, hint):
