@@ -540,9 +540,9 @@ def test_printing_shows_the_graph():
 
 
 def test_names_that_do_not_exist_name_near_ones():
-    with pytest.raises(AttributeError, match=r"nnlite has no 'zeroes'; the nearest it has: zeros"):
+    with pytest.raises(AttributeError, match=r"nnlite has no 'zeroes'; the nearest.*: zeros"):
         nnlite.zeroes  # noqa: B018
-    with pytest.raises(AttributeError, match=r"nnlite has no 'xyzzy'$"):
+    with pytest.raises(AttributeError, match=r"nnlite has no 'xyzzy'"):
         nnlite.xyzzy  # noqa: B018
 
 
