@@ -838,6 +838,30 @@ def test_weights_unfrozen_later_are_restored_too():
     assert values(model)["0.weight"].tobytes() == before["0.weight"].tobytes()
 
 
+class FreezeBody(Callback):
+    """Freezes the first two modules after epoch 3, and remembers their bytes."""
+
+    def on_epoch_end(self, trainer):
+        if trainer.epoch == 3:
+            trainer.model.freeze("0", "1")
+            self.held = values(trainer.model)
+
+
+def test_best_weights_leave_what_was_frozen_since_as_it_is():
+    shared = nn.Linear(4, 4)  # its weights have a second name
+    model = nn.Sequential(shared, nn.BatchNorm1d(4), nn.Linear(4, 4), shared, nn.Linear(4, 1))
+    freezing = FreezeBody()
+    stopping = EarlyStopping(patience=5)
+    trainer = trainer_of(model, callbacks=[Scripted([1, 2, 3, 4]), stopping, freezing])
+    trainer.fit(tensors(), tensors(), epochs=4)
+    assert stopping.best_epoch == 1
+    after = values(model)
+    assert after["2.bias"].tolist() == [1.0] * 4
+    frozen = [name for name in after if name[0] in "013"]
+    assert len(frozen) == 9
+    assert same({name: after[name] for name in frozen}, {n: freezing.held[n] for n in frozen})
+
+
 def test_early_stopping_refuses_what_it_cannot_do():
     with pytest.raises(ValueError, match="patience must be 1 or more"):
         EarlyStopping(patience=0)
@@ -938,6 +962,26 @@ def test_ctrl_c_brings_back_what_was_frozen(epoch):
     trainer.fit(tensors(), epochs=5)
     assert model.frozen == (["0.weight", "0.bias"] if epoch == 2 else [])
     assert (values(model)["0.bias"].tobytes() == before["0.bias"].tobytes()) is (epoch == 2)
+
+
+def test_ctrl_c_keeps_what_a_loss_froze_before():
+    """Without any callback: functions that the loop calls may freeze, too."""
+    calls = []
+
+    def loss(output, target):
+        calls.append(len(target))
+        if len(calls) == 3:
+            model.freeze("0")
+        if len(calls) == 7:
+            signal.raise_signal(signal.SIGINT)
+        return F.binary_cross_entropy_with_logits(output, target)
+
+    model = network()
+    trainer = trainer_of(model, loss=loss)
+    trainer.fit(tensors(), epochs=5, batch_size=20)
+    assert trainer.interrupted
+    assert len(trainer.history) == 2
+    assert model.frozen == ["0.weight", "0.bias"]
 
 
 def test_a_run_that_was_interrupted_can_be_taken_up():

@@ -106,7 +106,8 @@ class EarlyStopping(Callback):
         mode: "min" if lower is better, "max" if higher is. Default: known for the losses and the
             built-in metrics.
         restore_best: at the end, however training ended, the model gets the parameters and buffers
-            of the best epoch.
+            of the best epoch. What is frozen then stays as it is, also where it was frozen after
+            that epoch (unfreeze it in ``on_fit_end`` of a callback before this one to restore it).
 
     Attributes:
         best: the best value so far (None before the first epoch).
@@ -186,9 +187,11 @@ class EarlyStopping(Callback):
         return gain > self.min_delta
 
     def on_fit_end(self, trainer: Trainer) -> None:
-        """Go back to the best weights."""
+        """Go back to the best weights, except for what is frozen now."""
         if self._weights is not None:
-            trainer.model.load_state_dict(self._weights)
+            from nnlite.train.state import frozen_parts
+
+            trainer.model.load_state_dict({**self._weights, **frozen_parts(trainer.model)})
 
     def state_dict(self) -> dict[str, Any]:
         """The best value, its epoch and weights, and the epochs waited since."""

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     Tree = dict[str, Any]
 
-__all__ = ["check_fits", "copied", "copy_weights", "parts_of", "put_back", "save_point", "whole"]
+__all__ = [
+    "check_fits", "copied", "copy_weights", "frozen_parts", "parts_of", "put_back", "save_point",
+    "whole",
+]  # fmt: skip
 
 _FORMAT = 1
 
@@ -43,11 +46,8 @@ def save_point(trainer: Trainer, before: Tree) -> Tree:
     """
     tree = _small_parts(trainer)
     tree["rows"] = len(trainer.history)
-    if before and not trainer.callbacks:  # without them nothing is frozen or replaced within a run
-        tree["parts"], tree["frozen"] = before["parts"], before["frozen"]
-    else:
-        tree["parts"], tree["frozen"] = parts_of(trainer.model), trainer.model.frozen
-    tree["model"] = copy_weights(tree["parts"], before.get("model", {}))
+    tree["frozen"] = trainer.model.frozen
+    tree["model"] = copy_weights(parts_of(trainer.model), before.get("model", {}))
     tree["optimizer"] = copied(trainer.optimizer.state_dict())
     return tree
 
@@ -102,6 +102,14 @@ def copied(tree: Any) -> Any:
 def parts_of(model: Module) -> list[tuple[str, Tensor]]:
     """The parameters and buffers themselves, with their names."""
     return list(model.state_dict(keep_vars=True).items())
+
+
+def frozen_parts(model: Module) -> Tree:
+    """The frozen parameters and the held statistics themselves, under all their names."""
+    parts = parts_of(model)
+    frozen = set(model.frozen)
+    held = {id(tensor) for name, tensor in parts if name in frozen}
+    return {name: tensor for name, tensor in parts if id(tensor) in held}
 
 
 def copy_weights(
