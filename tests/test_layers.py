@@ -458,6 +458,25 @@ def test_clipping():
         nn.utils.clip_grad_norm_([w], 1.0, norm_type=0)
 
 
+@pytest.mark.parametrize(("p", "norm"), [(2.0, 600.0), (1.0, 1200.0), (3.0, 300 * 4 ** (1 / 3))])
+def test_the_norm_of_half_precision_gradients_does_not_overflow(p, norm):
+    w = nnlite.zeros(4, dtype=nnlite.float16, requires_grad=True)
+    w.grad = nnlite.full((4,), 300.0, dtype=nnlite.float16)
+    found = nn.utils.clip_grad_norm_([w], 2000.0, p)
+    assert found.dtype == nnlite.float16
+    assert found.item() == pytest.approx(norm, rel=1e-3)
+    assert w.grad.tolist() == [300.0] * 4
+    nn.utils.clip_grad_norm_([w], norm / 300, p)
+    assert w.grad.tolist() == [1.0] * 4
+
+
+def test_a_norm_beyond_half_precision_still_clips():
+    w = nnlite.zeros(4, dtype=nnlite.float16, requires_grad=True)
+    w.grad = nnlite.full((4,), 60000.0, dtype=nnlite.float16)
+    assert nn.utils.clip_grad_norm_([w], 2.0).item() == math.inf
+    np.testing.assert_allclose(w.grad.numpy(), [1.0] * 4, rtol=0.01)
+
+
 def test_parameters_as_a_vector_and_back():
     layer = nn.Linear(3, 2)
     vector = nn.utils.parameters_to_vector(layer.parameters())

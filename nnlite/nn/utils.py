@@ -58,12 +58,15 @@ def clip_grad_norm_(
             array *= factor
             note_write(array, "clip_grad_norm_")
     dtype = gradients[0].dtype if gradients else np.float32
-    return wrap(np.array(norm, dtype))
+    with np.errstate(over="ignore"):  # a norm beyond float16 is infinite there, the factor is not
+        return wrap(np.array(norm).astype(dtype))
 
 
 def _norm(gradients: list[Any], p: float) -> float:
     if math.isnan(p) or p <= 0:
         raise ValueError(f"clip_grad_norm_: norm_type must be positive, got {p}")
+    # The squares and sums of half precision overflow long before the norm does.
+    gradients = [g.astype(np.float32) if g.itemsize < 4 else g for g in gradients]
     if p == math.inf:
         return max((float(np.absolute(g).max()) for g in gradients if g.size), default=0.0)
     if p == 2:
