@@ -337,6 +337,36 @@ def test_loading_without_strict():
         model.load_state_dict({"weight": nnlite.ones(1)}, strict=False)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array(["1", "2"]),
+        np.array([1.0, None], dtype=object),
+        np.array([1 + 2j, 3]),
+        np.array(["2020-01-01", "2020-01-02"], "datetime64[D]"),
+        np.array([(1.0,), (2.0,)], dtype=[("field", "f4")]),
+    ],
+)
+def test_loading_what_is_no_real_number_is_refused(values):
+    model = nn.Linear(3, 2)
+    before = bytes_of(model)
+    with pytest.raises(TypeError, match=r"load_state_dict: 'bias' .*astype") as caught:
+        model.load_state_dict({"weight": np.ones((2, 3)), "bias": values})
+    assert str(values.dtype) in str(caught.value)
+    assert bytes_of(model) == before
+
+
+def test_loading_converts_between_kinds_of_numbers():
+    model = nn.BatchNorm1d(2)
+    state = {name: value.double().numpy() + 0.7 for name, value in model.state_dict().items()}
+    state["bias"] = np.array([True, False])
+    model.load_state_dict(state)
+    assert model.num_batches_tracked.dtype == nnlite.int64
+    assert model.num_batches_tracked.item() == 0
+    assert model.running_mean.tolist() == [np.float32(0.7)] * 2
+    assert model.bias.tolist() == [1.0, 0.0]
+
+
 def test_batches_counted_may_be_missing():
     norm = nn.BatchNorm1d(2)
     state = norm.state_dict()

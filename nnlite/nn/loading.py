@@ -13,6 +13,12 @@ from nnlite.tensor import Size, Tensor
 # Names that are shown with their neighbours; of more than these only a list is shown.
 _EXPLAINED = 8
 
+_CONVERT = "array.astype(numpy.float32)"
+_AS_NUMBERS = {
+    "c": "array.real.astype(numpy.float32), if the imaginary part is to be lost",
+    "V": "array.astype(numpy.float32), one field of it if it has several",
+}
+
 
 class _Keys(NamedTuple):
     missing_keys: list[str]
@@ -50,7 +56,7 @@ def load(
         may_be_missing: names that are not missed.
 
     Raises:
-        TypeError: when ``given`` is no mapping.
+        TypeError: when ``given`` is no mapping, or holds something else than real numbers.
         RuntimeError: with all misfits.
     """
     if not isinstance(given, Mapping):
@@ -71,6 +77,11 @@ def load(
             )
             continue
         array = value.array if isinstance(value, Tensor) else np.asarray(value)
+        if array.dtype.kind not in "biuf":
+            raise TypeError(
+                f"load_state_dict: {name!r} holds {array.dtype}, which is no dtype of real numbers;"
+                f" give it as {tensor.array.dtype}: {_AS_NUMBERS.get(array.dtype.kind, _CONVERT)}"
+            )
         if array.shape != tensor.array.shape:
             errors.append(
                 f"size mismatch for {name}: copying a param with shape {Size(array.shape)} from "

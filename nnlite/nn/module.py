@@ -392,7 +392,7 @@ class Module:
         """Copy the values of a ``state_dict`` into the parameters and buffers of the same names.
 
         The tensors stay the same ones (an optimizer goes on with them), and so do their dtypes
-        and what is frozen.
+        and what is frozen: values of another real dtype are converted.
 
         Args:
             state_dict: tensors (or NumPy arrays) by name.
@@ -404,6 +404,8 @@ class Module:
         Raises:
             RuntimeError: listing the missing and unexpected names (if ``strict``) and the shapes
                 that differ. Nothing has been changed then.
+            TypeError: for text, objects, complex and other values that are no real numbers;
+                nothing has been changed then, either.
 
         >>> from nnlite import nn
         >>> a, b = nn.Linear(2, 1), nn.Linear(2, 1)
