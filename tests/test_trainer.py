@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -117,9 +118,85 @@ def test_losses_are_means_over_samples(reduction):
     assert trainer.evaluate((x, y), batch_size=7)["loss"] == pytest.approx(expected, rel=1e-6)
 
 
-def test_a_sum_given_by_functools_is_known():
-    from functools import partial
+WEIGHTS = nnlite.tensor([0.5, 4.0, 0.0])
+CLASSES = DRAWN.integers(0, 3, 60)
+CLASSES[:9] = 1
+CLASSES[52:] = -1
 
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        nn.CrossEntropyLoss(WEIGHTS, ignore_index=-1),
+        nn.CrossEntropyLoss(ignore_index=-1, label_smoothing=0.1),
+        nn.NLLLoss(WEIGHTS, ignore_index=-1),
+        partial(F.cross_entropy, weight=WEIGHTS, ignore_index=-1),
+        partial(F.nll_loss, ignore_index=-1),
+    ],
+)
+def test_losses_of_classes_are_means_over_what_counts(loss):
+    """Batches of 8: one counts more than others, and the last does not count at all."""
+    x, y = nnlite.tensor(X), nnlite.tensor(CLASSES)
+    trainer = trainer_of(network(3), loss=loss, lr=0.0)
+    expected = pytest.approx(loss(trainer.predict(x), y).item(), rel=1e-5)
+    assert trainer.evaluate((x, y), batch_size=50)["loss"] == expected
+    with np.errstate(invalid="ignore"):  # the last batch is 0/0
+        assert trainer.evaluate((x, y), batch_size=4)["loss"] == expected
+    counted = (x[:52], y[:52])
+    assert trainer.fit(counted, epochs=1, batch_size=8)["train_loss"] == [expected]
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(trainer.evaluate((x[52:], y[52:]))["loss"])
+
+
+def test_losses_of_classes_per_place_are_means_over_the_places_that_count():
+    g = np.random.default_rng(1)
+    x = nnlite.tensor(g.standard_normal((12, 3, 5), dtype=np.float32))
+    y = g.integers(0, 3, (12, 5))
+    y[:5, 1:] = 2
+    y[7:, :4] = 0
+    loss = nn.CrossEntropyLoss(ignore_index=2)
+    trainer = trainer_of(nn.BatchNorm1d(3), loss=loss)  # gives the shape that it gets
+    expected = loss(trainer.predict(x), nnlite.tensor(y)).item()
+    assert trainer.evaluate((x, y), batch_size=5)["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "loss", [nn.CrossEntropyLoss(WEIGHTS), nn.CrossEntropyLoss(WEIGHTS, reduction="sum")]
+)
+def test_losses_of_class_probabilities_are_means_over_samples(loss):
+    x, y = nnlite.tensor(X), nnlite.tensor(np.abs(X[:, :3]))
+    trainer = trainer_of(network(3), loss=loss)
+    expected = F.cross_entropy(trainer.predict(x), y, WEIGHTS).item()
+    assert trainer.evaluate((x, y), batch_size=50)["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_own_loss_of_classes_is_weighted_by_its_samples():
+    class Focal(nn.CrossEntropyLoss):
+        def forward(self, output, target):
+            return F.cross_entropy(output, target, self.weight, reduction="none").mean()
+
+    x, y = nnlite.tensor(X), nnlite.tensor(LABELS)
+    trainer = trainer_of(network(3), loss=Focal(WEIGHTS))
+    expected = trainer.loss(trainer.predict(x), y).item()
+    assert trainer.evaluate((x, y), batch_size=50)["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("loss", "first"),
+    [(nn.CrossEntropyLoss(ignore_index=-1), -1), (nn.CrossEntropyLoss(WEIGHTS), 2)],
+)
+def test_a_batch_in_which_no_target_counts_is_named(loss, first):
+    y = LABELS.copy()
+    y[20:40] = first
+    trainer = trainer_of(network(3), loss=loss)
+    with pytest.raises(
+        NonFiniteLossError, match=r"epoch 1, batch 2\. No target of this batch counts.*ignore_index"
+    ) as caught:
+        trainer.fit((X, y), epochs=1, batch_size=20, shuffle=False)
+    assert "learning rate" not in str(caught.value)
+
+
+def test_a_sum_given_by_functools_is_known():
     loss = partial(F.binary_cross_entropy_with_logits, reduction="sum")
     trainer = trainer_of(loss=loss, lr=0.0)
     history = trainer.fit(tensors(), epochs=1)

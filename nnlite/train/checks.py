@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = [
     "check_model",
     "check_probabilities",
     "check_validation",
+    "divisor_of",
     "is_sum",
     "kind_of",
     "mean",
@@ -49,8 +51,38 @@ def kind_of(loss: Any) -> str | None:
 
 def is_sum(loss: Any) -> bool:
     """Whether a loss is a sum over the samples rather than their mean."""
-    options: dict[str, Any] = getattr(loss, "keywords", {})  # of functools.partial
-    return bool(options.get("reduction", getattr(loss, "reduction", "mean")) == "sum")
+    return bool(_option(loss, "reduction", "mean") == "sum")
+
+
+def _option(loss: Any, name: str, default: Any) -> Any:
+    """What a loss was made with: a module's attribute, or a keyword of functools.partial."""
+    options: dict[str, Any] = getattr(loss, "keywords", {})
+    return options.get(name, getattr(loss, name, default))
+
+
+def divisor_of(loss: Any) -> Callable[[Any], float]:
+    """How much the figure of a batch counts in the mean of a pass, as a function of the target.
+
+    The number of samples; for cross-entropies of class indices what their mean divides by: the
+    number of targets that are not ``ignore_index``, or the sum of their class weights.
+    """
+    function = getattr(loss, "func", loss)
+    known = function in (F.cross_entropy, F.nll_loss) or getattr(
+        type(function), "forward", None
+    ) in (nn.CrossEntropyLoss.forward, nn.NLLLoss.forward)
+    if not known or is_sum(loss):
+        return len
+    weight, ignored = _option(loss, "weight", None), _option(loss, "ignore_index", -100)
+
+    def divisor(target: Any) -> float:
+        if not isinstance(target, Tensor) or target.array.dtype.kind not in "iu":
+            return len(target)  # probabilities of classes
+        counted = target.array != ignored
+        if weight is None:
+            return int(np.count_nonzero(counted))
+        return float(weight.array[target.array[counted]].sum(dtype=np.float64))
+
+    return divisor
 
 
 def check_model(model: nn.Module, optimizer: Any) -> None:
@@ -157,14 +189,14 @@ def check_validation(trainer: Trainer) -> None:
         loader.load_state_dict(states)
 
 
-def mean(role: str, total: float, samples: int) -> float:
-    """The mean over the samples of one pass; ValueError when there were none."""
+def mean(role: str, total: float, divisor: float, samples: int) -> float:
+    """The mean of one pass, nan if nothing counted; ValueError when there were no samples."""
     if samples == 0:
         raise ValueError(
             f"{role}: the loader gave no samples in this pass; its __iter__ must start anew each "
             "time (a generator can be gone through only once)"
         )
-    return total / samples
+    return total / divisor if divisor else float("nan")
 
 
 def why_not_finite(trainer: Trainer, inputs: list[Any], target: Any) -> str:
@@ -173,6 +205,12 @@ def why_not_finite(trainer: Trainer, inputs: list[Any], target: Any) -> str:
         for value in values:
             if isinstance(value, Tensor) and not np.isfinite(value.array).all():
                 return f"The {name} of this batch hold nan or infinity: clean the data"
+    if divisor_of(trainer.loss)(target) == 0:
+        return (
+            "No target of this batch counts, so that its mean is 0/0: each is ignore_index or of a "
+            "class of weight 0. Leave such samples out, take larger or shuffled batches, or "
+            'reduction="sum"'
+        )
     rates = ", ".join(f"{group.get('lr')}" for group in trainer.optimizer.param_groups)
     if trainer.step == 0:
         return (

@@ -143,6 +143,8 @@ class Trainer:
         Returns:
             The history: ``epoch``, ``train_loss`` (the mean over the samples while they were
             trained on), ``valid_loss``, ``valid_<metric>``, ``lr`` and ``seconds`` (of the epoch).
+            The mean of CrossEntropyLoss and NLLLoss is over the targets that are not
+            ``ignore_index``, weighted by ``weight`` of their class, as in one large batch.
 
         Raises:
             ValueError: nothing to train, no samples, targets that do not fit the loss, a state of
@@ -187,11 +189,11 @@ class Trainer:
         self._call("on_checkpoint")
 
     def _train_once(self, loader: Any) -> float:
-        """Go through the training data once; returns the mean loss of its samples."""
+        """Go through the training data once; returns the mean loss (see `checks.divisor_of`)."""
         model, optimizer, loss_of, call = self.model, self.optimizer, self.loss, self._call
         after_backward, after_step = self._hooks["on_backward_end"], self._hooks["on_step_end"]
-        by_sample = not checks.is_sum(loss_of)
-        total, samples = 0.0, 0
+        by_sample, divisor_of = not checks.is_sum(loss_of), checks.divisor_of(loss_of)
+        total, divisor, samples = 0.0, 0.0, 0
         batches = loader if self._looked_at else self._first_pass(loader)
         for self.batch, batch in enumerate(batches, start=1):
             if self._ctrl_c.noted:
@@ -209,16 +211,17 @@ class Trainer:
             self.step += 1
             if after_step:
                 call("on_step_end")
-            count = len(target)
-            samples += count
+            count = divisor_of(target)
+            divisor += count
+            samples += len(target)
             total += value * count if by_sample else value
         self._looked_at = True
-        return checks.mean("fit: train", total, samples)
+        return checks.mean("fit: train", total, divisor, samples)
 
     def _measure(self, loader: Any) -> dict[str, float]:
-        """The mean loss of the samples, and the metrics over all of them."""
-        by_sample = not checks.is_sum(self.loss)
-        total, samples = 0.0, 0
+        """The mean loss (see `checks.divisor_of`), and the metrics over all samples."""
+        by_sample, divisor_of = not checks.is_sum(self.loss), checks.divisor_of(self.loss)
+        total, divisor, samples = 0.0, 0.0, 0
         outputs, targets = [], []
         with modes.evaluating(self.model):
             for batch in loader:
@@ -226,13 +229,15 @@ class Trainer:
                     raise KeyboardInterrupt
                 inputs, target = checks.split("evaluate", batch)
                 output = self.model(*inputs)
-                value, count = self.loss(output, target).item(), len(target)
-                samples += count
-                total += value * count if by_sample else value
+                value, count = self.loss(output, target).item(), divisor_of(target)
+                divisor += count
+                samples += len(target)
+                if count:  # else it is 0/0, and of nothing
+                    total += value * count if by_sample else value
                 if self.metrics:
                     outputs.append(output.array)
                     targets.append(target.array)
-        figures = {"loss": checks.mean("evaluate", total, samples)}
+        figures = {"loss": checks.mean("evaluate", total, divisor, samples)}
         if self.metrics:
             scores = self._logits(np.concatenate(outputs))
             figures.update(evaluate(self.metrics, scores, np.concatenate(targets)))
@@ -311,8 +316,9 @@ class Trainer:
             batch_size: samples in a batch, for data that are no loader.
 
         Returns:
-            ``loss`` (the mean over the samples) and each metric (over all of them; nan where it is
-            not defined, as ROC AUC of one class).
+            ``loss`` (the mean over the samples; with class weights or ``ignore_index`` as in `fit`,
+            nan if no target counts) and each metric (over all of them; nan where it is not
+            defined, as ROC AUC of one class).
 
         Raises:
             ValueError: no samples, or targets that do not fit the loss.
