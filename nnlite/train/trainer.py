@@ -138,7 +138,9 @@ class Trainer:
             shuffle: in another order in each epoch, for training data that are no loader.
             resume: go on where this file of a `Checkpoint` (or this ``state_dict``) was written,
                 to the same bytes as a run that was never stopped, given the same data, model,
-                optimizer and callbacks. All its randomness must come from nnlite's generators.
+                optimizer and callbacks. Of randomness are saved: nnlite's default generator, and
+                those of a DataLoader, its sampler and its batch sampler; a data set, model or
+                collate function that draws from another one does not go on where it was.
 
         Returns:
             The history: ``epoch``, ``train_loss`` (the mean over the samples while they were
@@ -412,6 +414,11 @@ class Trainer:
 
         Model, optimizer, what is frozen, the random generators (the default one and those of the
         loaders), the callbacks, history and epoch. Its tensors are the model's own, not copies.
+
+        After a fit that ended with the best weights restored (`EarlyStopping`) it pairs these with
+        the optimizer, generators and history of the last epoch, which is no state that the run was
+        ever in: to go on with such a run exactly, resume from the file of a `Checkpoint`, which is
+        written before the weights are restored.
         """
         return state.whole(self)
 
