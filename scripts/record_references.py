@@ -5,7 +5,7 @@ Needs torch; writes tests/reference/operators.json. Run it again when tests/oper
     python scripts/record_references.py
 
 For each case: outputs, first and second derivatives (as dtype, shape and values) and the name of
-the node.
+the node; for the first of each row the dtypes of its outputs for other dtypes of its inputs.
 """
 
 from __future__ import annotations
@@ -38,13 +38,20 @@ def main() -> None:
     """Write the file."""
     sys.path.insert(0, str(TESTS))
     import torch
-    from operators import CASES, Library, results  # type: ignore[import-not-found]
+    from operators import (  # type: ignore[import-not-found]
+        CASES,
+        Library,
+        dtypes_of,
+        results,
+    )
 
     library = Library(torch, torch.nn.functional)
     lines = []
     for case in CASES:
         found = results(library, case, torch.tensor)
         entry = {key: value if key == "grad_fn" else listed(value) for key, value in found.items()}
+        if case.sample is case.row.samples[0]:
+            entry["dtypes"] = dtypes_of(library, case, torch.tensor)
         lines.append(f"{json.dumps(case.label)}: {json.dumps(entry, separators=(',', ':'))}")
     REFERENCE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     print(f"{len(lines)} cases in {REFERENCE}, {REFERENCE.stat().st_size:,} bytes")

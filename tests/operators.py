@@ -1696,6 +1696,30 @@ def outputs(result: Any) -> list[Any]:
 
 # ---- what is compared ---------------------------------------------------------------------------
 
+DTYPES = ("float32", "float16", "int64", "int32", "uint8", "bool")
+
+
+def result_or_error(library: Any, case: Case, make: Callable[[Any], Any], dtype: str) -> Any:
+    """The outputs of a case in another dtype, as arrays, or the class of the error."""
+    inputs = [make(a) for a in arrays_of(case, dtype)]
+    try:
+        with np.errstate(all="ignore"):
+            ys = outputs(case.row.call(library, *inputs, **case.sample.options))
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+        return type(error)
+    return [y.numpy() for y in ys]
+
+
+def dtypes_of(library: Any, case: Case, make: Callable[[Any], Any]) -> dict[str, list[str] | None]:
+    """The dtypes of the outputs for each dtype of the inputs; None where there is an error."""
+    found: dict[str, list[str] | None] = {}
+    for dtype in DTYPES:
+        if dtype.startswith("float") or case.row.integers:
+            ys = result_or_error(library, case, make, dtype)
+            found[dtype] = [str(y.dtype) for y in ys] if isinstance(ys, list) else None
+    return found
+
+
 
 def results(library: Any, case: Case, make: Callable[[Any], Any], dtype: str = "float64") -> Any:
     """Outputs, first and second derivatives of a case as arrays, and the name of its node.
