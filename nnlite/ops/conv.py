@@ -5,8 +5,11 @@ any order: output from input and weight, input gradient from output gradient and
 gradient from input and output gradient. The derivative of each consists of the other two, and the
 second one is the transposed convolution.
 
-All three gather the windows of a few samples at a time as the columns of a matrix (im2col) and
-leave the rest to one matrix product.
+All three gather windows of a few samples at a time as the columns of a matrix and leave the rest to
+matrix products. Either every element of the windows is gathered, and there is one product (im2col);
+or only the elements of one kernel row, and there is a product for each row, over columns that begin
+further on: fewer elements to copy, more products to add up.
+Source of the second: Cho and Brand 2017, "MEC: Memory-efficient Convolution", arXiv:1706.06873.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ __all__ = [
 
 # Columns are gathered for so many samples at a time that they take about this many bytes: they
 # should still be in the cache when the product reads them.
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 18
 
 
 class _Geometry(NamedTuple):
@@ -41,39 +44,82 @@ class _Geometry(NamedTuple):
     kernel: Sizes
     places: Sizes  # the size of the output
 
-    def blocks(self, samples: int, channels: int, itemsize: int) -> Iterator[slice]:
-        """The samples in parts."""
-        columns = channels * math.prod(self.kernel) * math.prod(self.places) * itemsize
-        step = max(1, _BLOCK_BYTES // max(columns, 1))
-        return (slice(i, min(i + step, samples)) for i in range(0, samples, step))
-
-    def gather(self, x: Array) -> Array:
-        """Columns (groups, C/groups · kernel, N · places) of ``x`` (N, C, size)."""
-        padded = self.windows.pad(x.swapaxes(0, 1), self.kernel, self.places)
-        channels, samples = padded.shape[:2]
-        columns: Array = np.empty_like(x, shape=(channels, *self.kernel, samples, *self.places))
-        for position, window in self.windows.positions(self.kernel, self.places):
-            columns[(slice(None), *position)] = padded[(..., *window)]
-        return columns.reshape(self.groups, -1, samples * math.prod(self.places))
-
-    def scatter(self, columns: Array, samples: int) -> Array:
-        """The sum of columns at the places that ``gather`` takes them from, (N, C, size)."""
-        columns = columns.reshape(-1, *self.kernel, samples, *self.places)
-        extent = self.windows.extent(self.kernel, self.places)
-        if self.windows.fits(self.size, extent):
-            extent = self.size
-        total: Array = np.zeros_like(columns, shape=(columns.shape[0], samples, *extent))
-        for position, window in self.windows.positions(self.kernel, self.places):
-            total[(..., *window)] += columns[(slice(None), *position)]
-        return self.windows.crop(total, self.size).swapaxes(0, 1)
-
-    def rows(self, y: Array) -> Array:
-        """(groups, O/groups, N · places) of ``y`` (N, O, places)."""
-        return y.swapaxes(0, 1).reshape(self.groups, y.shape[1] // self.groups, -1)
-
     def matrix(self, w: Array) -> Array:
         """(groups, O/groups, C/groups · kernel) of the weight (O, C/groups, kernel)."""
         return w.reshape(self.groups, w.shape[0] // self.groups, -1)
+
+    def rows(self, y: Array) -> Array:
+        """(groups, O/groups, columns) of ``y`` (N, O, places); see ``_Columns``."""
+        return _across(y).reshape(self.groups, y.shape[1] // self.groups, -1)
+
+
+def _across(x: Array) -> Array:
+    """(N, C, H, …) as (C, H, N, …): columns of one row of the image stand together."""
+    return x.transpose(1, 2, 0, *range(3, x.ndim))
+
+
+class _Columns:
+    """Windows of a few samples as the columns of a matrix, in memory that is used again.
+
+    Its elements are (C, kernel, rows, N, other places). With ``by_row`` the kernel has one row only
+    and the rows are those of the padded image: row i of the kernel reads ``spans(…)[i]``.
+
+    Attributes:
+        step: how many samples are gathered at a time.
+    """
+
+    def __init__(self, how: _Geometry, channels: int, itemsize: int, by_row: bool) -> None:
+        self.how = how
+        self.kernel, self.places = how.kernel, how.places
+        windows = how.windows
+        self.windows, self.offsets = windows, [0]
+        if by_row:
+            height = windows.extent(how.kernel, how.places)[0]
+            self.kernel = (1, *how.kernel[1:])
+            self.places = (height, *how.places[1:])
+            self.offsets = [i * windows.dilation[0] for i in range(how.kernel[0])]
+        self.channels = channels
+        per_sample = channels * math.prod(self.kernel) * math.prod(self.places) * itemsize
+        self.step = max(1, _BLOCK_BYTES // max(per_sample, 1))
+        self.memory: Array = None
+
+    def parts(self, samples: int) -> Iterator[slice]:
+        """The samples, ``step`` at a time."""
+        return (slice(i, min(i + self.step, samples)) for i in range(0, samples, self.step))
+
+    def spans(self, samples: int) -> list[slice]:
+        """The columns that belong to each row of the kernel (or to all of it)."""
+        width = samples * math.prod(self.places[1:])
+        length = self.how.places[0] * width
+        return [slice(i * width, i * width + length) for i in self.offsets]
+
+    def moves(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        """For each position in the kernel: where in the columns, and where in (C, H, N, …)."""
+        every = slice(None)
+        for position, inside, source in self.windows.overlaps(
+            self.how.size, self.kernel, self.places
+        ):
+            yield (
+                (every, *position, inside[0], every, *inside[1:]),
+                (every, source[0], every, *source[1:]),
+            )
+
+    def gather(self, x: Array) -> Array:
+        """The columns (groups, C/groups · kernel, columns) of ``x`` (N, C, size)."""
+        shape = (self.channels, *self.kernel, self.places[0], x.shape[0], *self.places[1:])
+        if self.memory is None or self.memory.shape != shape:
+            self.memory = np.zeros_like(x, shape=shape)  # the padding is never written to
+        image = _across(x)
+        for there, here in self.moves():
+            self.memory[there] = image[here]
+        return self.memory.reshape(self.how.groups, -1, math.prod(shape[-len(self.places) - 1 :]))
+
+    def scatter(self, columns: Array, x: Array) -> None:
+        """Add columns to ``x`` at the places that ``gather`` takes them from."""
+        shape = (self.channels, *self.kernel, self.places[0], x.shape[0], *self.places[1:])
+        columns, image = columns.reshape(shape), _across(x)
+        for there, here in self.moves():
+            image[here] += columns[there]
 
 
 # ---- the three maps, on arrays ------------------------------------------------------------------
@@ -81,22 +127,47 @@ class _Geometry(NamedTuple):
 
 def _output(x: Array, w: Array, how: _Geometry) -> Array:
     """The output (N, O, places) from the input (N, C, size) and weight (O, C/groups, kernel)."""
-    samples, channels = x.shape[:2]
-    matrix = how.matrix(w)
-    y = np.empty_like(x, shape=(samples, w.shape[0], *how.places))
-    for part in how.blocks(samples, channels, x.dtype.itemsize):
-        rows = matrix @ how.gather(x[part])
-        y[part] = rows.reshape(w.shape[0], -1, *how.places).swapaxes(0, 1)
+    (samples, channels), outs = x.shape[:2], w.shape[0]
+    # By rows there is less to copy for each channel, and more to add up for each output.
+    in_row = w.shape[1] * math.prod(how.kernel[1:])
+    by_row = how.windows.stride[0] == 1 and how.kernel[0] > 1 and in_row * how.groups >= outs
+    columns = _Columns(how, channels, x.dtype.itemsize, by_row)
+    heights = how.kernel[0] if by_row else 1
+    matrices = [how.matrix(w[:, :, i::heights] if by_row else w) for i in range(heights)]
+    y = np.empty_like(x, shape=(samples, outs, *how.places))
+    for part in columns.parts(samples):
+        gathered = columns.gather(x[part])
+        spans = columns.spans(part.stop - part.start)
+        total = np.matmul(matrices[0], gathered[..., spans[0]])
+        for matrix, span in zip(matrices[1:], spans[1:]):
+            total += np.matmul(matrix, gathered[..., span])
+        _across(y[part])[...] = total.reshape(
+            outs, how.places[0], part.stop - part.start, *how.places[1:]
+        )
     return y
 
 
 def _input(g: Array, w: Array, how: _Geometry) -> Array:
     """The input gradient (N, C, size) from the output gradient and the weight."""
-    samples, channels = g.shape[0], w.shape[1] * how.groups
+    windows, groups = how.windows, how.groups
+    if all(stride == 1 for stride in windows.stride):
+        # It is a convolution itself, with the weight turned round.
+        turned = w[(slice(None), slice(None), *(slice(None, None, -1),) * len(how.kernel))]
+        split = turned.reshape(groups, -1, *w.shape[1:]).swapaxes(1, 2)
+        padding = tuple(
+            d * (k - 1) - p for d, k, p in zip(windows.dilation, how.kernel, windows.padding)
+        )
+        back = _Geometry(
+            Windows(windows.stride, padding, windows.dilation), groups, how.places, how.kernel,
+            how.size,
+        )  # fmt: skip
+        return _output(g, split.reshape(-1, w.shape[0] // groups, *how.kernel), back)
+    samples, channels = g.shape[0], w.shape[1] * groups
+    columns = _Columns(how, channels, g.dtype.itemsize, False)
     matrix = how.matrix(w).swapaxes(1, 2)
-    x = np.empty_like(g, shape=(samples, channels, *how.size))
-    for part in how.blocks(samples, channels, g.dtype.itemsize):
-        x[part] = how.scatter(matrix @ how.rows(g[part]), part.stop - part.start)
+    x = np.zeros_like(g, shape=(samples, channels, *how.size))
+    for part in columns.parts(samples):
+        columns.scatter(np.matmul(matrix, how.rows(g[part])), x[part])
     return x
 
 
@@ -104,10 +175,19 @@ def _weight(x: Array, g: Array, how: _Geometry) -> Array:
     """The weight gradient (O, C/groups, kernel) from the input and the output gradient."""
     (samples, channels), outs = x.shape[:2], g.shape[1]
     inner = channels // how.groups
-    total = np.zeros_like(x, shape=(how.groups, outs // how.groups, inner * math.prod(how.kernel)))
-    for part in how.blocks(samples, channels, x.dtype.itemsize):
-        total += how.rows(g[part]) @ how.gather(x[part]).swapaxes(1, 2)
-    return total.reshape(outs, inner, *how.kernel)
+    in_row = inner * math.prod(how.kernel[1:])
+    by_row = how.windows.stride[0] == 1 and how.kernel[0] > 1 and in_row >= 16
+    columns = _Columns(how, channels, x.dtype.itemsize, by_row)
+    heights = how.kernel[0] if by_row else 1
+    shape = (how.groups, outs // how.groups, in_row * how.kernel[0] // heights)
+    totals = [np.zeros_like(x, shape=shape) for _ in range(heights)]
+    for part in columns.parts(samples):
+        gathered, rows = columns.gather(x[part]), how.rows(g[part])
+        for total, span in zip(totals, columns.spans(part.stop - part.start)):
+            total += np.matmul(rows, gathered[..., span].swapaxes(1, 2))
+    kernel = (how.kernel[0] // heights, *how.kernel[1:])
+    shaped = [total.reshape(outs, inner, *kernel) for total in totals]
+    return shaped[0] if heights == 1 else np.concatenate(shaped, axis=2)
 
 
 def _apply(
@@ -495,14 +575,22 @@ def _transposed(
 
 def _columns(x: Array, how: _Geometry) -> Array:
     """(N, C · kernel, windows) of ``x`` (N, C, size)."""
-    samples = x.shape[0]
-    columns = how.gather(x).reshape(-1, samples, math.prod(how.places))
-    return columns.swapaxes(0, 1).copy()
+    padded = how.windows.pad(x, how.kernel, how.places)
+    columns: Array = np.empty_like(x, shape=(*x.shape[:2], *how.kernel, *how.places))
+    for position, window in how.windows.positions(how.kernel, how.places):
+        columns[(slice(None), slice(None), *position)] = padded[(..., *window)]
+    return columns.reshape(x.shape[0], -1, math.prod(how.places))
 
 
 def _image(columns: Array, how: _Geometry) -> Array:
     """The sum of columns (N, C · kernel, windows) at their places, (N, C, size)."""
-    return how.scatter(columns.swapaxes(0, 1), columns.shape[0]).copy()
+    samples = columns.shape[0]
+    channels = columns.shape[1] // math.prod(how.kernel)
+    columns = columns.reshape(samples, channels, *how.kernel, *how.places)
+    x: Array = np.zeros_like(columns, shape=(samples, channels, *how.size))
+    for position, inside, source in how.windows.overlaps(how.size, how.kernel, how.places):
+        x[(..., *source)] += columns[(slice(None), slice(None), *position, *inside)]
+    return x
 
 
 def _linear(

@@ -58,6 +58,21 @@ class Windows(NamedTuple):
                 ),
             )
 
+    def overlaps(
+        self, size: Sizes, kernel: Sizes, places: Sizes
+    ) -> Iterator[tuple[Sizes, tuple[slice, ...], tuple[slice, ...]]]:
+        """Each position in the window, the windows whose element there lies in the input (not in
+        the padding), and the slice of the input where these elements lie."""
+        along = [
+            [_overlap(n, s, p, d * i, o) for i in range(k)]
+            for n, s, p, d, k, o in zip(
+                size, self.stride, self.padding, self.dilation, kernel, places
+            )
+        ]
+        for position in product(*map(range, kernel)):
+            pairs = [along[axis][i] for axis, i in enumerate(position)]
+            yield position, tuple(to for to, _ in pairs), tuple(of for _, of in pairs)
+
     def inside(self, size: Sizes, extent: Sizes) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
         """Where the input lies in the padded input, and what part of the input lies there."""
         length = [max(min(n, e - low), 0) for n, e, low in zip(size, extent, self.padding)]
@@ -91,6 +106,14 @@ class Windows(NamedTuple):
         there, here = self.inside(size, extent)
         x[(..., *here)] = padded[(..., *there)]
         return x
+
+
+def _overlap(size: int, stride: int, padding: int, offset: int, places: int) -> tuple[slice, slice]:
+    """Which windows have the element at ``offset`` in the input, and where it lies there."""
+    low = max(-((offset - padding) // stride), 0)
+    high = max(min((size - 1 + padding - offset) // stride + 1, places), low)
+    start = stride * low + offset - padding
+    return slice(low, high), slice(start, start + stride * (high - low), stride)
 
 
 def per_dim(function: str, label: str, value: Any, dims: int) -> Sizes:
