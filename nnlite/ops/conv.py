@@ -30,9 +30,11 @@ __all__ = [
     "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "fold", "unfold",
 ]  # fmt: skip
 
-# Columns are gathered for so many samples at a time that they take about this many bytes: they
-# should still be in the cache when the product reads them.
+# Columns are gathered for so many samples at a time that they take about this many bytes, because
+# they should still be in the cache when the product reads them; more where there would be less than
+# the second number for each position in the kernel, because a call costs what a few kB cost.
 _BLOCK_BYTES = 1 << 18
+_POSITION_BYTES = 1 << 14
 
 
 class _Geometry(NamedTuple):
@@ -80,8 +82,10 @@ class _Columns:
             self.offsets = [i * windows.dilation[0] for i in range(how.kernel[0])]
         self.channels = channels
         per_sample = channels * math.prod(self.kernel) * math.prod(self.places) * itemsize
-        self.step = max(1, _BLOCK_BYTES // max(per_sample, 1))
+        block = max(_BLOCK_BYTES, _POSITION_BYTES * math.prod(self.kernel))
+        self.step = max(1, block // max(per_sample, 1))
         self.memory: Array = None
+        self.moves = list(self._moves())
 
     def parts(self, samples: int) -> Iterator[slice]:
         """The samples, ``step`` at a time."""
@@ -93,7 +97,7 @@ class _Columns:
         length = self.how.places[0] * width
         return [slice(i * width, i * width + length) for i in self.offsets]
 
-    def moves(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+    def _moves(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
         """For each position in the kernel: where in the columns, and where in (C, H, N, …)."""
         every = slice(None)
         for position, inside, source in self.windows.overlaps(
@@ -110,7 +114,7 @@ class _Columns:
         if self.memory is None or self.memory.shape != shape:
             self.memory = np.zeros_like(x, shape=shape)  # the padding is never written to
         image = _across(x)
-        for there, here in self.moves():
+        for there, here in self.moves:
             self.memory[there] = image[here]
         return self.memory.reshape(self.how.groups, -1, math.prod(shape[-len(self.places) - 1 :]))
 
@@ -118,16 +122,24 @@ class _Columns:
         """Add columns to ``x`` at the places that ``gather`` takes them from."""
         shape = (self.channels, *self.kernel, self.places[0], x.shape[0], *self.places[1:])
         columns, image = columns.reshape(shape), _across(x)
-        for there, here in self.moves():
+        for there, here in self.moves:
             image[here] += columns[there]
 
 
 # ---- the three maps, on arrays ------------------------------------------------------------------
 
 
-def _output(x: Array, w: Array, how: _Geometry) -> Array:
+def _output(x: Array, w: Array, how: _Geometry, bias: Array | None = None) -> Array:
     """The output (N, O, places) from the input (N, C, size) and weight (O, C/groups, kernel)."""
     (samples, channels), outs = x.shape[:2], w.shape[0]
+    if math.prod(how.kernel) == 1 and how.places == how.size and not any(how.windows.padding):
+        # A product at every place: nothing to gather.
+        y = np.matmul(
+            how.matrix(w), x.reshape(samples, how.groups, w.shape[1], math.prod(how.size))
+        )
+        if bias is not None:
+            y += bias.reshape(how.groups, -1, 1)
+        return y.reshape(samples, outs, *how.places)
     # By rows there is less to copy for each channel, and more to add up for each output.
     in_row = w.shape[1] * math.prod(how.kernel[1:])
     by_row = how.windows.stride[0] == 1 and how.kernel[0] > 1 and in_row * how.groups >= outs
@@ -141,13 +153,15 @@ def _output(x: Array, w: Array, how: _Geometry) -> Array:
         total = np.matmul(matrices[0], gathered[..., spans[0]])
         for matrix, span in zip(matrices[1:], spans[1:]):
             total += np.matmul(matrix, gathered[..., span])
+        if bias is not None:
+            total += bias.reshape(how.groups, -1, 1)
         _across(y[part])[...] = total.reshape(
             outs, how.places[0], part.stop - part.start, *how.places[1:]
         )
     return y
 
 
-def _input(g: Array, w: Array, how: _Geometry) -> Array:
+def _input(g: Array, w: Array, how: _Geometry, bias: Array | None = None) -> Array:
     """The input gradient (N, C, size) from the output gradient and the weight."""
     windows, groups = how.windows, how.groups
     if all(stride == 1 for stride in windows.stride):
@@ -161,13 +175,15 @@ def _input(g: Array, w: Array, how: _Geometry) -> Array:
             Windows(windows.stride, padding, windows.dilation), groups, how.places, how.kernel,
             how.size,
         )  # fmt: skip
-        return _output(g, split.reshape(-1, w.shape[0] // groups, *how.kernel), back)
+        return _output(g, split.reshape(-1, w.shape[0] // groups, *how.kernel), back, bias)
     samples, channels = g.shape[0], w.shape[1] * groups
     columns = _Columns(how, channels, g.dtype.itemsize, False)
     matrix = how.matrix(w).swapaxes(1, 2)
     x = np.zeros_like(g, shape=(samples, channels, *how.size))
     for part in columns.parts(samples):
         columns.scatter(np.matmul(matrix, how.rows(g[part])), x[part])
+    if bias is not None:
+        x += bias.reshape(-1, *(1,) * len(how.kernel))
     return x
 
 
@@ -191,7 +207,7 @@ def _weight(x: Array, g: Array, how: _Geometry) -> Array:
 
 
 def _apply(
-    compute: Callable[[Array, Array, _Geometry], Array],
+    compute: Callable[..., Array],
     node: type[Node],
     a: Any,
     b: Any,
@@ -205,12 +221,13 @@ def _apply(
 
 
 def _exact(
-    compute: Callable[[Array, Array, _Geometry], Array], a: Array, b: Array, how: _Geometry
+    compute: Callable[..., Array], a: Array, b: Array, how: _Geometry, *bias: Array | None
 ) -> Array:
     """Half precision is summed up in single precision."""
     if a.dtype.itemsize > 2:
-        return compute(a, b, how)
-    return compute(a.astype(np.float32), b.astype(np.float32), how).astype(a.dtype)
+        return compute(a, b, how, *bias)
+    single = [None if t is None else t.astype(np.float32) for t in (a, b, *bias)]
+    return compute(*single[:2], how, *single[2:]).astype(a.dtype)
 
 
 class ConvolutionBackward0(Node):
@@ -431,7 +448,7 @@ def _steps(function: str, dims: int, stride: Any, dilation: Any) -> tuple[Sizes,
 
 
 def _finish(
-    compute: Callable[[Array, Array, _Geometry], Array],
+    compute: Callable[..., Array],
     node: type[Node],
     input: Tensor,
     weight: Tensor,
@@ -440,12 +457,11 @@ def _finish(
 ) -> Tensor:
     """Compute, add the bias, record."""
     x, w = input.array, weight.array
-    y = _exact(compute, x, w, how)
-    if bias is not None:
-        b = bias.array
-        if b.shape != y.shape[1:2]:
-            raise RuntimeError(f"conv: bias needs the shape [{y.shape[1]}], got {list(b.shape)}")
-        y += b.reshape(-1, *(1,) * len(how.kernel))
+    b = None if bias is None else bias.array
+    outs = w.shape[0] if compute is _output else w.shape[1] * how.groups
+    if b is not None and b.shape != (outs,):
+        raise RuntimeError(f"conv: bias needs the shape [{outs}], got {list(b.shape)}")
+    y = _exact(compute, x, w, how, b)
     edges = (input._node, weight._node, None if bias is None else bias._node)
     saved = (x if edges[1] else None, w if edges[0] else None)
     return record(y, node, edges, saved, how)
