@@ -242,7 +242,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if x.ndim != 2:
         return _linear_any(input, weight, bias)
     try:
-        y = np.dot(x, w.T)
+        y = x.dot(w.T)
         if b is not None:
             y += b
     except (ValueError, TypeError):

@@ -129,8 +129,8 @@ def binary_cross_entropy_with_logits(
     """
     name = "binary_cross_entropy_with_logits"
     x, y = _pair(name, input, target)
-    w = _weight_array(name, "weight", weight, x)
-    p = _weight_array(name, "pos_weight", pos_weight, x)
+    w = None if weight is None else _weight_array(name, "weight", weight, x)
+    p = None if pos_weight is None else _weight_array(name, "pos_weight", pos_weight, x)
     e = np.exp(-np.absolute(x))
     if p is None:
         # In this order nothing cancels: the loss of a sure and right prediction stays exact.

@@ -193,16 +193,15 @@ def sum_of_rows(g: Array) -> Array:
     """Σ g over the rows of a matrix; of an array as a product with ones, which is faster."""
     if type(g) is not ndarray:
         return g.sum(axis=0)
-    key = (len(g), g.dtype)
-    ones = _ONES.get(key)
-    if ones is None:
+    ones = _ONES.get(len(g))
+    if ones is None or ones.dtype is not g.dtype:
         if len(_ONES) > 100:
             _ONES.clear()
-        ones = _ONES[key] = np.ones(*key)
-    return np.dot(ones, g)
+        ones = _ONES[len(g)] = np.ones(len(g), g.dtype)
+    return ones.dot(g)
 
 
-_ONES: dict[tuple[int, Any], Array] = {}
+_ONES: dict[int, Array] = {}
 
 
 def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:
