@@ -88,7 +88,7 @@ def _method(name: str) -> Any:
 
 
 _METHODS = """all any argmax argmin astype clip copy fill max mean min prod ravel repeat reshape
-    round squeeze std sum swapaxes take transpose var"""
+    round squeeze std sum swapaxes take transpose var dot"""
 for _name in _METHODS.split():
     setattr(Duck, _name, _method(_name))
 
