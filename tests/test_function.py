@@ -196,6 +196,45 @@ def in_place(base):
     return run, (X,)
 
 
+def in_place_and_saved(base):
+    class Exp(base):
+        @staticmethod
+        def forward(ctx, x):
+            x.copy_(x.exp())
+            ctx.mark_dirty(x)
+            ctx.save_for_backward(x)
+            return x
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.saved_tensors[0]
+
+    return lambda x: Exp.apply(x * 1) * 1, (X,)
+
+
+def without_derivative(base):
+    class Mean(base):
+        @staticmethod
+        def forward(ctx, x):
+            mean = x.mean()
+            ctx.mark_non_differentiable(mean)
+            return x * 2, mean
+
+        @staticmethod
+        def backward(ctx, g, g_mean):
+            assert g_mean.item() == 0
+            h = g.clone()
+            h.mul_(2)
+            return h
+
+    def run(x):
+        y, mean = Mean.apply(x)
+        assert not mean.requires_grad
+        return y + mean
+
+    return run, (X,)
+
+
 def through_captured_tensor(base):
     """A saved tensor that is neither input nor output but has a graph of its own keeps it."""
 
@@ -214,15 +253,16 @@ def through_captured_tensor(base):
 
 KINDS = [
     from_input, from_output, two_of_both, saved_outputs, with_setup_context, only_what_is_needed,
-    too_large_gradients, identity, with_indices, unmaterialized, in_place, through_captured_tensor,
+    too_large_gradients, identity, with_indices, unmaterialized, in_place, in_place_and_saved,
+    without_derivative, through_captured_tensor,
 ]  # fmt: skip
 
 
-def results(library, make, kind):
+def results(library, make, kind, computed):
     """Outputs, their names, first derivatives, and second derivatives of one kind of Function."""
     call, values = kind(library.autograd.Function)
     xs = [make(v).requires_grad_() for v in values]
-    outputs = call(*xs)
+    outputs = call(*(x * 1 for x in xs) if computed else xs)
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     loss = sum((y * y).sum() for y in outputs)
     first = library.autograd.grad(loss, xs, create_graph=True, allow_unused=True)
@@ -233,10 +273,11 @@ def results(library, make, kind):
     return values, missing, [y.grad_fn.name() for y in outputs]
 
 
+@pytest.mark.parametrize("computed", [False, True], ids=["leaves", "computed inputs"])
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_does_what_torch_does(kind, torch):
-    ours, our_missing, our_names = results(nnlite, nnlite.tensor, kind)
-    theirs, their_missing, their_names = results(torch, torch.tensor, kind)
+def test_does_what_torch_does(kind, computed, torch):
+    ours, our_missing, our_names = results(nnlite, nnlite.tensor, kind, computed)
+    theirs, their_missing, their_names = results(torch, torch.tensor, kind, computed)
     assert our_names == their_names
     assert our_missing == their_missing
     for a, b in zip(ours, theirs):
@@ -245,10 +286,12 @@ def test_does_what_torch_does(kind, torch):
 
 
 @pytest.mark.parametrize(
-    "kind", [k for k in KINDS if k is not identity], ids=lambda kind: kind.__name__
+    "kind",
+    [k for k in KINDS if k not in (identity, without_derivative)],
+    ids=lambda kind: kind.__name__,
 )
 def test_differences(kind):
-    """Where ``backward`` is the true derivative, the checker finds it so (``identity`` lies)."""
+    """Where ``backward`` is the true derivative, the checker finds it so (two of them lie)."""
     call, values = kind(Function)
     xs = [nnlite.tensor(v, requires_grad=True) for v in values]
     if kind is through_captured_tensor:
@@ -368,6 +411,55 @@ def test_output_does_not_share_changes_with_the_input():
     np.testing.assert_array_equal(x.detach().numpy(), X)
 
 
+def test_without_a_graph_too_the_output_is_another_tensor():
+    reverse, _ = identity(Function)
+    x = nnlite.tensor(X)
+    assert reverse(x) is not x
+    assert apply(changes_and_marks, x) is x
+    assert x.tolist() == (2 * X).tolist()
+
+
+def test_forward_may_change_what_needs_no_gradient():
+    """Running statistics, say. A count beside them does not disturb."""
+
+    class Track(Function):
+        @staticmethod
+        def forward(ctx, x, running, count):
+            running.add_(x)
+            return x * count
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2, None, None
+
+    x, running = nnlite.tensor(X, requires_grad=True), nnlite.zeros(3, dtype=nnlite.float64)
+    Track.apply(x, running, 2).sum().backward()
+    assert running.tolist() == X.tolist()
+    assert x.grad.tolist() == [2, 2, 2]
+
+
+def test_views_of_what_is_changed_in_place_are_refused():
+    def used(base):
+        view = base[:2]
+        y = apply(changes_and_marks, base)
+        (view * y[:2]).sum().backward()
+
+    with pytest.raises(RuntimeError, match=r"BasicIndexBackward0|SliceBackward0|view"):
+        used(nnlite.tensor(X, requires_grad=True) * 1)
+    factor = nnlite.tensor(X, requires_grad=True)
+    data = nnlite.tensor(Y)
+    view = data[:2]
+
+    def write(ctx, x, y):
+        ctx.mark_dirty(x)
+        return x.copy_(y)
+
+    y = simple(write, lambda ctx, g: (None, g)).apply(data, factor)
+    assert y is data
+    with pytest.raises(RuntimeError, match="view of a tensor was used after"):
+        (view * factor[:2]).sum().backward()
+
+
 def test_view_of_a_base_that_changes_later_is_refused():
     reverse, _ = identity(Function)
     base = nnlite.tensor(X, requires_grad=True) * 1
@@ -398,6 +490,61 @@ def test_gradient_may_be_the_saved_tensor_or_one_for_two():
     np.testing.assert_allclose(x.grad.numpy(), X + 10)
     np.testing.assert_allclose(y.grad.numpy(), X + 1)
     assert not np.shares_memory(x.grad.numpy(), x.detach().numpy())
+
+
+def test_gradient_that_is_a_saved_tensor_is_copied():
+    class Line(Function):
+        @staticmethod
+        def forward(ctx, x, slope):
+            ctx.save_for_backward(slope)
+            return x * slope
+
+        @staticmethod
+        def backward(ctx, g):
+            return ctx.saved_tensors[0], None
+
+    x, slope = nnlite.tensor(X, requires_grad=True), nnlite.tensor(Y)
+    Line.apply(x, slope).sum().backward()
+    assert x.grad.tolist() == Y.tolist()
+    assert not np.shares_memory(x.grad.numpy(), slope.numpy())
+
+
+def test_saved_values_are_freed_by_backward():
+    freed = []
+
+    class Exp(Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = x.exp()
+            freed.append(weakref.ref(y.array))
+            ctx.save_for_backward(y.detach())
+            return y + 1
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.saved_tensors[0]
+
+    y = Exp.apply(nnlite.tensor(X, requires_grad=True))
+    assert freed[0]() is not None
+    y.sum().backward()
+    assert freed[0]() is None
+
+
+def test_saved_leaf_whose_data_was_exchanged():
+    """The value is the one of the forward pass, its place in the graph is the leaf's."""
+    cube, _ = from_input(Function)
+    x = nnlite.tensor(X, requires_grad=True)
+    y = cube(x)
+    x.data = nnlite.tensor(Y)
+    (saved,) = y.grad_fn.saved_tensors
+    assert saved.tolist() == X.tolist()
+    assert saved.is_leaf
+    (g,) = grad(y.sum(), x, create_graph=True)
+    np.testing.assert_allclose(g.detach().numpy(), 3 * X**2)
+    (h,) = grad(g.sum(), x)
+    np.testing.assert_allclose(h.numpy(), 6 * X)
+    saved.grad = nnlite.ones(3, dtype=nnlite.float64)
+    assert x.grad is saved.grad
 
 
 def test_gradient_takes_the_dtype_of_its_input():
@@ -514,6 +661,27 @@ def test_once_differentiable():
         g.sum().backward()
 
 
+def test_once_differentiable_with_several_inputs():
+    class Product(Function):
+        @staticmethod
+        def forward(ctx, x, y, factor):
+            ctx.save_for_backward(x, y)
+            return x * y * factor
+
+        @staticmethod
+        @once_differentiable
+        def backward(ctx, g):
+            x, y = ctx.saved_tensors
+            return g * y * 2, g * x * 2, None
+
+    x, y = nnlite.tensor(X, requires_grad=True), nnlite.tensor(Y, requires_grad=True)
+    to_x, to_y = grad(Product.apply(x, y, 2).sum(), (x, y), create_graph=True)
+    assert to_x.tolist() == (2 * Y).tolist()
+    assert to_y.tolist() == (2 * X).tolist()
+    with pytest.raises(RuntimeError, match="Product: differentiated twice"):
+        to_y.sum().backward()
+
+
 def test_once_differentiable_does_not_disturb_others():
     x, w = (nnlite.tensor(v, requires_grad=True) for v in (X, Y))
     loss = Doubled.apply(x).sum() + (w**3).sum()
@@ -562,6 +730,7 @@ def test_graph_dies_with_its_last_tensor(kind):
         nodes = [weakref.ref(y.grad_fn) for y in outputs]
         loss = sum((y * y).sum() for y in outputs)
         firsts = grad(loss, xs, create_graph=True, allow_unused=True)
+        loss.backward()
         assert all(node() is not None for node in nodes)
         del outputs, loss, firsts
         assert [node() for node in nodes] == [None] * len(nodes)

@@ -266,7 +266,7 @@ class Watch:
                 _deliver(node, g, self.create_graph)
             return g, None
         saved, seq = self._saved(node, extras)
-        if seq < log.last or len(log.rebased):
+        if seq < log.last or len(log.rebased) or log.joined:
             _check_writes(node, saved, seq)
         step: Any = node
         if saved is not node.saved or self.leads is not None or self.create_graph:

@@ -117,7 +117,6 @@ class FunctionNode(Node):
         same.ctx = self.ctx
         same.lifts = self.lifts
         same.places = self.places
-        same.outputs = self.outputs
         same.origin = self.origin
         return same
 
@@ -548,7 +547,7 @@ def _go_on_as(name: str, tensor: Tensor, node: Any) -> None:
     if isinstance(tensor._node, Node):
         log.rebased[tensor._node] = write
     else:
-        write.joined += (write.seq,)
+        log.join(write)
     node.seq = write.seq
     tensor._node = node
 

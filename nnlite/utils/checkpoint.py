@@ -173,7 +173,7 @@ class Part:
         """Run the function again; returns the new node of each node of before."""
         self._refuse_written(self.seq, "it was changed in place between forward and backward")
         buffers = [(write, owner) for write in self.buffers if (owner := write.owner()) is not None]
-        before = [(owner.copy(), w.count, w.seq, w.what, w.joined) for w, owner in buffers]
+        before = [(owner.copy(), w.count, w.seq, w.what) for w, owner in buffers]
         state = default_generator.get_state()
         started = next_seq()
         try:
@@ -185,7 +185,7 @@ class Part:
             if self.random_state is not None:
                 default_generator.set_state(state)
             for (write, owner), entry in zip(buffers, before):
-                owner[...], write.count, write.seq, write.what, write.joined = entry
+                owner[...], write.count, write.seq, write.what = entry
         return self._matched(_made_since(started, result), started)
 
     def _refuse_written(self, since: int, why: str) -> None:
