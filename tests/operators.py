@@ -1402,6 +1402,7 @@ RESIZED = [
     ),
 ]  # fmt: skip
 
+
 def attend(lib: Library, q: Any, k: Any, v: Any, m: Any = None, **options: Any) -> Any:
     """torch's fast kernel has no second derivative; its plain one has."""
     if lib.module is nnlite:
@@ -1458,6 +1459,7 @@ ATTENTION = [
         integers=False,
     ),
 ]  # fmt: skip
+
 
 def quietly(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """Without torch's warning that the mean of kl_div is no mean over the batch."""
@@ -1718,7 +1720,6 @@ def dtypes_of(library: Any, case: Case, make: Callable[[Any], Any]) -> dict[str,
             ys = result_or_error(library, case, make, dtype)
             found[dtype] = [str(y.dtype) for y in ys] if isinstance(ys, list) else None
     return found
-
 
 
 def results(library: Any, case: Case, make: Callable[[Any], Any], dtype: str = "float64") -> Any:

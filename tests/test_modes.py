@@ -500,28 +500,29 @@ def test_mode_belongs_to_its_thread():
 
 def test_decorated_function_in_two_threads_at_once():
     """One decorator object serves all calls: they must not share what is to be restored."""
-    inside, leave = threading.Barrier(2), threading.Event()
+    entered = {True: threading.Event(), False: threading.Event()}
 
     @no_grad()
-    def predict(wait):
-        inside.wait(10)
-        if wait:
-            leave.wait(10)
+    def predict(mode):
+        entered[mode].set()
+        entered[not mode].wait(10)  # both are inside before one of them leaves
         return records()
 
-    results = []
+    results = {}
 
-    def work(wait):
-        before = records()
-        results.append((before, predict(wait), records()))
-        leave.set()
+    def work(mode):
+        if mode:
+            entered[False].wait(10)  # the second to enter is the first to leave, or the other way
+        set_grad_enabled(mode)
+        inside = predict(mode)
+        results[mode] = inside, records()
 
-    threads = [threading.Thread(target=work, args=(wait,)) for wait in (True, False)]
+    threads = [threading.Thread(target=work, args=(mode,)) for mode in (True, False)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
-    assert results == [(True, False, True)] * 2
+        thread.join(20)
+    assert results == {True: (False, True), False: (False, False)}
 
 
 # ---- as torch -----------------------------------------------------------------------------------

@@ -244,6 +244,27 @@ def test_promotion_with_python_numbers(operator, number, torch):
                 assert results[0] == results[1], (dtype, ndim, swap)
 
 
+PROMOTED = [
+    ("float32", 1, "float64", 0, "float32"),
+    ("float64", 0, "float32", 1, "float32"),
+    ("float32", 0, "float64", 0, "float64"),
+    ("int32", 1, "int64", 0, "int32"),
+    ("uint8", 1, "int8", 1, "int16"),
+    ("int64", 1, "float16", 0, "float16"),
+    ("int64", 1, "float32", 1, "float32"),
+    ("bool", 1, "uint8", 0, "uint8"),
+    ("float16", 1, "int64", 1, "float16"),
+    ("float16", 1, "float32", 1, "float32"),
+]
+
+
+@pytest.mark.parametrize(("first", "m", "second", "n", "expected"), PROMOTED)
+def test_promotion_as_it_is_known(first, m, second, n, expected):
+    """Where torch is missing: the rules, once each."""
+    x, y = operand(nnlite, first, m), operand(nnlite, second, n)
+    assert named((x + y).dtype) == named((y * x).dtype) == expected
+
+
 def test_numpy_scalars_do_not_promote(torch):
     """np.float64 is a Python float in disguise: it must not turn float32 weights into float64."""
     for scalar in (np.float64(2.5), np.float32(2.5), np.int64(2), np.bool_(True)):
