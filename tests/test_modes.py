@@ -500,29 +500,31 @@ def test_mode_belongs_to_its_thread():
 
 def test_decorated_function_in_two_threads_at_once():
     """One decorator object serves all calls: they must not share what is to be restored."""
-    entered = {True: threading.Event(), False: threading.Event()}
+    first_is_in, second_is_in, first_is_out = (threading.Event() for _ in range(3))
 
     @no_grad()
-    def predict(mode):
-        entered[mode].set()
-        entered[not mode].wait(10)  # both are inside before one of them leaves
+    def predict(is_in, may_leave):
+        is_in.set()
+        may_leave.wait(10)
         return records()
 
     results = {}
 
-    def work(mode):
-        if mode:
-            entered[False].wait(10)  # the second to enter is the first to leave, or the other way
-        set_grad_enabled(mode)
-        inside = predict(mode)
-        results[mode] = inside, records()
+    def first():
+        set_grad_enabled(False)
+        results["first"] = predict(first_is_in, second_is_in), records()
+        first_is_out.set()
 
-    threads = [threading.Thread(target=work, args=(mode,)) for mode in (True, False)]
+    def second():
+        first_is_in.wait(10)
+        results["second"] = predict(second_is_in, first_is_out), records()
+
+    threads = [threading.Thread(target=work) for work in (first, second)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(20)
-    assert results == {True: (False, True), False: (False, False)}
+    assert results == {"first": (False, False), "second": (False, True)}
 
 
 # ---- as torch -----------------------------------------------------------------------------------
