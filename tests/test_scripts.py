@@ -252,9 +252,7 @@ def test_an_ensurepip_that_is_disabled_counts_as_missing(setup, programs):
         ("Fatal Python error", "see the last lines above"),
     ],
 )
-def test_a_failed_installation_shows_the_output_and_the_cure(
-    setup, programs, capsys, output, cure
-):
+def test_a_failed_installation_shows_the_output_and_the_cure(setup, programs, capsys, output, cure):
     programs.results["pip"] = (1, output)
     with pytest.raises(setup.SetupError) as error:
         setup.prepare()
