@@ -1,162 +1,219 @@
-"""Layers, losses, initial values: results, state, printed form, and wrong arguments."""
+"""Every row of the tables of layers, and what rows cannot say: laws, wrong arguments."""
 
 import copy
+import json
 import math
+import pickle
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
+from layers import Namespace, constructor, course, every_row, made, state_of, step
 
 import nnlite
 from nnlite import nn
 
-# How each module is made, for both libraries; each takes an input of shape (6, 4).
-ACTIVATIONS = {
-    "ReLU": lambda nn: nn.ReLU(),
-    "ReLU in place": lambda nn: nn.ReLU(inplace=True),
-    "LeakyReLU": lambda nn: nn.LeakyReLU(),
-    "LeakyReLU in place": lambda nn: nn.LeakyReLU(0.2, True),
-    "Tanh": lambda nn: nn.Tanh(),
-    "Sigmoid": lambda nn: nn.Sigmoid(),
-    "GELU": lambda nn: nn.GELU(),
-    "GELU tanh": lambda nn: nn.GELU(approximate="tanh"),
-    "Softplus": lambda nn: nn.Softplus(),
-    "Softplus sharp": lambda nn: nn.Softplus(beta=3, threshold=2),
-    "Softmax": lambda nn: nn.Softmax(dim=1),
-    "LogSoftmax": lambda nn: nn.LogSoftmax(dim=0),
-    "Identity": lambda nn: nn.Identity(3, unused=True),
-    "Flatten": lambda nn: nn.Flatten(),
-    "Flatten all": lambda nn: nn.Flatten(0, 1),
-    "Unflatten": lambda nn: nn.Unflatten(1, (2, 2)),
-    "Unflatten from the end": lambda nn: nn.Unflatten(-1, (-1, 2)),
-    "Dropout": lambda nn: nn.Dropout(0.3).eval(),
-    "Dropout of nothing": lambda nn: nn.Dropout(0.0),
-    "Linear": lambda nn: nn.Linear(4, 3),
-    "Linear without bias": lambda nn: nn.Linear(4, 3, bias=False),
-    "BatchNorm1d": lambda nn: nn.BatchNorm1d(4),
-    "BatchNorm1d without bias": lambda nn: nn.BatchNorm1d(4, bias=False),
-    "BatchNorm1d cumulative": lambda nn: nn.BatchNorm1d(4, momentum=None),
-    "BatchNorm1d plain": lambda nn: nn.BatchNorm1d(4, eps=0.1, affine=False),
-    "BatchNorm1d of the batch": lambda nn: nn.BatchNorm1d(4, track_running_stats=False),
-    "BatchNorm1d in evaluation": lambda nn: nn.BatchNorm1d(4).eval(),
-    "BatchNorm1d of the batch in evaluation": (
-        lambda nn: nn.BatchNorm1d(4, track_running_stats=False).eval()
-    ),
-}
-LOGITS = np.random.default_rng(3).standard_normal((6, 4)) * 3
-BINARY = (LOGITS > 0.5).astype(float)
-CLASSES = np.array([0, 3, 1, 1, 2, 0])
-LOSSES = {
-    "BCEWithLogitsLoss": (lambda nn, t, r: nn.BCEWithLogitsLoss(reduction=r), LOGITS, BINARY),
-    "BCEWithLogitsLoss weighted": (
-        lambda nn, t, r: nn.BCEWithLogitsLoss(
-            t([1.0, 2.0, 0.5, 3.0]), reduction=r, pos_weight=t([2.0, 1.0, 3.0, 0.1])
-        ),
-        LOGITS,
-        BINARY,
-    ),
-    "BCELoss": (lambda nn, t, r: nn.BCELoss(reduction=r), 1 / (1 + np.exp(-LOGITS)), BINARY),
-    "BCELoss weighted": (
-        lambda nn, t, r: nn.BCELoss(t([1.0, 2.0, 0.5, 3.0]), reduction=r),
-        1 / (1 + np.exp(-LOGITS)),
-        BINARY,
-    ),
-    "MSELoss": (lambda nn, t, r: nn.MSELoss(reduction=r), LOGITS, LOGITS[::-1].copy()),
-    "L1Loss": (lambda nn, t, r: nn.L1Loss(reduction=r), LOGITS, LOGITS[::-1].copy()),
-    "CrossEntropyLoss": (lambda nn, t, r: nn.CrossEntropyLoss(reduction=r), LOGITS, CLASSES),
-    "CrossEntropyLoss with everything": (
-        lambda nn, t, r: nn.CrossEntropyLoss(
-            t([1.0, 2.0, 0.5, 3.0]), ignore_index=1, reduction=r, label_smoothing=0.1
-        ),
-        LOGITS,
-        CLASSES,
-    ),
-    "NLLLoss": (
-        lambda nn, t, r: nn.NLLLoss(t([1.0, 2.0, 0.5, 3.0]), ignore_index=0, reduction=r),
-        LOGITS,
-        CLASSES,
-    ),
-}
+ROWS = every_row()
+REFERENCE = Path(__file__).parent / "reference" / "layers.json"
+RECORDED = json.loads(REFERENCE.read_text(encoding="utf-8"))
+# torch and NumPy add up in another order; a result is wrong when it differs by more than that.
+TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
+
+# What is no layer, and so has no row.
+NOT_LAYERS = {"Module", "Parameter", "functional", "init", "utils"}
+LAYERS = [name for name in nn.__all__ if name not in NOT_LAYERS]
+
+each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+
+
+@contextmanager
+def checking(row, check):
+    """A check of a row; where the row says that it differs from torch, it must."""
+    if check not in row.differs:
+        yield
+        return
+    with pytest.raises(AssertionError):
+        yield
 
 
 def same(a, b):
     np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-12, atol=1e-14)
 
 
-# ---- against torch ------------------------------------------------------------------------------
+def assert_same(ours, theirs, slack=1.0, at=""):
+    """Nested lists and dicts of arrays: equal shapes and dtypes, equal values but for rounding."""
+    if isinstance(theirs, dict):
+        assert list(ours) == list(theirs), at
+        ours, theirs = list(ours.values()), list(theirs.values())
+    if isinstance(theirs, list):
+        assert len(ours) == len(theirs), at
+        for i, (a, b) in enumerate(zip(ours, theirs)):
+            assert_same(a, b, slack, f"{at} {i}")
+        return
+    if ours is None or theirs is None:
+        assert ours is theirs, at
+        return
+    assert (str(ours.dtype), ours.shape) == (str(theirs.dtype), theirs.shape), at
+    tolerance = TOLERANCE.get(str(theirs.dtype), 0) * slack
+    np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance, err_msg=at)
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_layers_are_torchs(torch, name):
-    mine = ACTIVATIONS[name](nn).double()
-    theirs = ACTIVATIONS[name](torch.nn).double()
-    assert repr(mine) == repr(theirs)
-    assert list(mine.state_dict()) == list(theirs.state_dict())
-    mine.load_state_dict({key: value.numpy() for key, value in theirs.state_dict().items()})
-    for seed in (1, 2):
-        x = np.random.default_rng(seed).standard_normal((6, 4))
-        a = nnlite.tensor(x, requires_grad=True)
-        b = torch.tensor(x, requires_grad=True)
-        y, z = mine(a * 1.5), theirs(b * 1.5)
-        same(y, z)
-        slope = np.cos(np.arange(y.numel())).reshape(y.shape)
-        y.backward(nnlite.tensor(slope))
-        z.backward(torch.tensor(slope))
-        same(a.grad, b.grad)
-        for p, q in zip(mine.parameters(), theirs.parameters()):
-            same(p.grad, q.grad)
-        for (key, value), other in zip(mine.state_dict().items(), theirs.state_dict().values()):
-            assert str(value.dtype) == str(other.dtype).removeprefix("torch."), key
-            same(value, other)
+def unlisted(recorded):
+    """Arrays from their recorded dtype, shape and values, in dicts and lists."""
+    if isinstance(recorded, dict):
+        return {key: unlisted(value) for key, value in recorded.items()}
+    if not recorded:
+        return recorded
+    if isinstance(recorded[0], str):
+        dtype, shape, values = recorded
+        return np.array(values, dtype).reshape(shape)
+    return [unlisted(entry) for entry in recorded]
 
 
-@pytest.mark.parametrize("shape", [(4,), (2, 3, 4), (1, 2, 3, 4), (0, 4)])
-def test_linear_takes_any_leading_dimensions(torch, shape):
-    mine, theirs = nn.Linear(4, 3).double(), torch.nn.Linear(4, 3).double()
-    mine.load_state_dict({key: value.numpy() for key, value in theirs.state_dict().items()})
-    x = np.random.default_rng(0).standard_normal(shape)
-    same(mine(nnlite.tensor(x)), theirs(torch.tensor(x)))
+def exchange(source, target, tensor):
+    """Load the weights of one library's module into the other's."""
+    target.load_state_dict({k: tensor(np.array(v.numpy())) for k, v in source.state_dict().items()})
 
 
-def test_batch_norm_of_sequences(torch):
-    mine, theirs = nn.BatchNorm1d(4).double(), torch.nn.BatchNorm1d(4).double()
-    x = np.random.default_rng(0).standard_normal((5, 4, 3))
-    same(mine(nnlite.tensor(x)), theirs(torch.tensor(x)))
-    same(mine.running_var, theirs.running_var)
+# ---- every row, against torch -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", LOSSES)
-@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-def test_losses_are_torchs(torch, name, reduction):
-    make, x, y = LOSSES[name]
-    mine = make(nn, lambda v: nnlite.tensor(v, dtype=nnlite.float64), reduction)
-    theirs = make(torch.nn, lambda v: torch.tensor(v, dtype=torch.float64), reduction)
-    assert repr(mine) == repr(theirs)
-    assert list(mine.state_dict()) == list(theirs.state_dict())
-    a = nnlite.tensor(x, requires_grad=True)
-    b = torch.tensor(x, requires_grad=True)
-    loss, other = mine(a, nnlite.tensor(y)), theirs(b, torch.tensor(y))
-    same(loss, other)
-    loss.sum().backward()
-    other.sum().backward()
-    same(a.grad, b.grad)
+@each_row
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_results_are_torchs(row, dtype, torch):
+    """Outputs, gradients of inputs and parameters, and buffers, over several steps."""
+    with checking(row, dtype):
+        for mode in row.modes:
+            ours, theirs = (course(lib, row, mode, dtype) for lib in (nnlite, torch))
+            for i, (a, b) in enumerate(zip(ours, theirs)):
+                for what in b:
+                    assert_same(a[what], b[what], row.slack, f"{mode}, step {i}, {what}")
 
 
-CONSTRUCTED = [
-    "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d", "CrossEntropyLoss", "Dropout", "Flatten", "GELU",
-    "Identity", "L1Loss", "LeakyReLU", "Linear", "LogSoftmax", "MSELoss", "ModuleDict",
-    "ModuleList", "NLLLoss", "ReLU", "Softmax", "Softplus", "Unflatten",
-]  # fmt: skip
+@each_row
+def test_weights_go_either_way(row, torch):
+    """What one library has drawn gives the same results in the other."""
+    mine, theirs = row.make(Namespace(nnlite)), row.make(Namespace(torch))
+    with checking(row, "state"):
+        assert state_of(mine) == state_of(theirs)
+        for source, target, tensor in ((theirs, mine, nnlite.tensor), (mine, theirs, torch.tensor)):
+            exchange(source, target, tensor)
+            results = [
+                step(lib, module.to(lib.float64).eval(), row, row.inputs, "exchange")
+                for lib, module in ((nnlite, mine), (torch, theirs))
+            ]
+            assert_same(results[0]["outputs"], results[1]["outputs"], row.slack)
 
 
-@pytest.mark.parametrize("name", CONSTRUCTED)
-def test_constructors_have_torchs_arguments(torch, name):
-    import inspect
+@each_row
+def test_printed_form_is_torchs(row, torch):
+    with checking(row, "repr"):
+        assert repr(row.make(Namespace(nnlite))) == repr(row.make(Namespace(torch)))
 
-    signatures = [inspect.signature(getattr(lib, name)) for lib in (nn, torch.nn)]
-    mine, theirs = (
-        [(p.name, p.kind, p.default) for p in s.parameters.values()] for s in signatures
-    )
-    assert mine == theirs
+
+# ---- every row, against what torch gave ---------------------------------------------------------
+
+
+@each_row
+def test_results_are_what_torch_gave(row):
+    slack = max(row.slack, 1000)  # 7 digits are recorded
+    with checking(row, "float64"):
+        for mode in row.modes:
+            recorded = unlisted(RECORDED[row.name][mode])
+            for what, ours in course(nnlite, row, mode, steps=2)[1].items():
+                assert_same(ours, recorded[what], slack, f"{mode}, {what}")
+
+
+@each_row
+def test_state_and_printed_form_are_what_torch_gave(row):
+    recorded = RECORDED[row.name]
+    module = row.make(Namespace(nnlite))
+    with checking(row, "state"):
+        assert [list(entry) for entry in state_of(module)] == recorded["state"]
+    with checking(row, "repr"):
+        assert repr(module) == recorded["repr"]
+
+
+def test_reference_is_up_to_date():
+    expected = [*(row.name for row in ROWS), "constructors"]
+    assert list(RECORDED) == expected, "run scripts/record_references.py"
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_constructors_have_the_arguments_that_torchs_had(name):
+    assert constructor(nn, name) == RECORDED["constructors"][name]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_constructors_have_torchs_arguments(name, torch):
+    assert constructor(nn, name) == constructor(torch.nn, name)
+
+
+# ---- every row, by itself -----------------------------------------------------------------------
+
+
+@each_row
+def test_copies(row):
+    """A deep copy and a pickled one do the same, and share nothing with what they were made of."""
+    module = made(nnlite, row, row.modes[-1])
+    expected = step(nnlite, copy.deepcopy(module), row, row.inputs, "copy")
+    state = {name: value.numpy().tobytes() for name, value in module.state_dict().items()}
+    for twin in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
+        assert type(twin) is type(module)
+        assert repr(twin) == repr(module)
+        assert {n: v.numpy().tobytes() for n, v in twin.state_dict().items()} == state
+        assert_same(step(nnlite, twin, row, row.inputs, "copy"), expected)
+        for parameter in twin.parameters():
+            nn.init.zeros_(parameter)
+    assert {n: v.numpy().tobytes() for n, v in module.state_dict().items()} == state
+
+
+@each_row
+def test_no_grad_changes_nothing_but_the_graph(row):
+    for mode in row.modes:
+        expected = step(nnlite, made(nnlite, row, mode), row, row.inputs, "no_grad")
+        module = made(nnlite, row, mode)
+        with nnlite.no_grad():
+            found = step(nnlite, module, row, row.inputs, "no_grad")
+        assert_same(found["outputs"], expected["outputs"])
+        assert_same(found["buffers"], expected["buffers"])
+        assert all(g is None for g in found["input gradients"])
+
+
+@each_row
+def test_frozen_parameters(row):
+    """Without gradients of the parameters those of the inputs are the same."""
+    for mode in row.modes:
+        expected = step(nnlite, made(nnlite, row, mode), row, row.inputs, "frozen")
+        module = made(nnlite, row, mode).requires_grad_(False)
+        found = step(nnlite, module, row, row.inputs, "frozen")
+        for what in ("outputs", "input gradients", "buffers"):
+            assert_same(found[what], expected[what], at=what)
+        assert all(g is None for g in found["parameter gradients"].values())
+
+
+@each_row
+def test_freeze_holds_every_byte(row):
+    """In training too, parameters and running statistics; the layer then is the same function."""
+    module = made(nnlite, row, "train").freeze()
+    before = {name: value.numpy().tobytes() for name, value in module.state_dict().items()}
+    found = step(nnlite, module, row, row.inputs, "freeze")
+    assert {n: v.numpy().tobytes() for n, v in module.state_dict().items()} == before
+    if any("running" in name for name in before):
+        expected = step(nnlite, made(nnlite, row, "eval"), row, row.inputs, "freeze")
+        assert_same(found["outputs"], expected["outputs"])
+
+
+# ---- every public name --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_layer_has_a_row(name):
+    assert name in {row.kind for row in ROWS}
+
+
+# ---- together ------------------------------------------------------------------------------------
 
 
 def test_a_whole_network_is_torchs(torch):
