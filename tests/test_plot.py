@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from nnlite.train.history import History
-from nnlite.train.plot import _spread, plot_history
+from nnlite.train.plot import plot_history
+from nnlite.train.plot.canvas import spread as _spread
 
 NAN = math.nan
 PNG = b"\x89PNG\r\n\x1a\n"

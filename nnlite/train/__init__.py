@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     )
     from nnlite.train.classifier import TabularClassifier
     from nnlite.train.history import History
-    from nnlite.train.plot import plot_history
+    from nnlite.train.plot import plot_history, plot_lr_find
     from nnlite.train.trainer import NonFiniteLossError, Trainer
 
 # Imported when first asked for: reading a history needs no Trainer, and nothing here a plot.
@@ -46,6 +46,7 @@ _LAZY = {
     "TabularClassifier": "classifier",
     "Trainer": "trainer",
     "plot_history": "plot",
+    "plot_lr_find": "plot",
 }
 
 
@@ -71,4 +72,5 @@ __all__ = [
     "TabularClassifier",
     "Trainer",
     "plot_history",
+    "plot_lr_find",
 ]

@@ -6,17 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from nnlite.train.plot.canvas import COLORS, MARKERS
+
 if TYPE_CHECKING:
     from nnlite.train.history import History
 
     Mode = Literal["min", "max"]
 
-# M. Okabe and K. Ito, Color universal design, 2008, without yellow, which is too faint on white.
-_BLUE, _VERMILION, _GREEN, _PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-_ORANGE, _SKY, _BLACK = "#E69F00", "#56B4E9", "#000000"
-RUN_COLORS = (_BLUE, _VERMILION, _GREEN, _PURPLE, _ORANGE, _SKY, _BLACK)
-_METRIC_COLORS = (_GREEN, _PURPLE, _ORANGE, _SKY, _BLACK, _BLUE, _VERMILION)
-MARKERS = ("o", "s", "^", "D", "v")  # of the runs beyond seven, whose colours come again
+_METRIC_COLORS = (*COLORS[2:], *COLORS[:2])
 
 _NAMES = {"roc_auc": "ROC AUC", "f1": "F1", "brier": "Brier score", "lr": "learning rate"}
 _SCORES = ("accuracy", "precision", "recall", "f1", "roc_auc")  # from 0 to 1, higher is better
@@ -127,13 +124,13 @@ def _curves(runs: list[Run], metric: str, group: list[str]) -> list[Curve]:
             train = column.startswith("train_")
             last = column == columns[-1]
             if len(runs) > 1:
-                label, place, colors = "", number, RUN_COLORS
+                label, place, colors = "", number, COLORS
             elif len(group) > 1:
                 label = _pretty(metric) if last else ""
                 place, colors = group.index(metric), _METRIC_COLORS
             else:
                 label = "" if column == metric else _pretty(column).split()[0]
-                place, colors = int(not train), RUN_COLORS
+                place, colors = int(not train), COLORS
             if label and last and metric != "loss":
                 label += _value_at_best(run, column)
             color = colors[place % len(colors)]
