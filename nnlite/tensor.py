@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from nnlite import printing
 from nnlite.device import device
-from nnlite.missing import no_attribute
 
 if TYPE_CHECKING:
     from nnlite.autograd.node import Node
@@ -409,9 +408,6 @@ class Tensor(Methods):
         elif self._node:
             suffixes.append("requires_grad=True")
         return printing.format_array(self.array, suffixes=suffixes)
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise no_attribute("Tensor", name, dir(type(self)))
 
     def __format__(self, spec: str) -> str:
         if self.array.ndim == 0:

@@ -1,5 +1,8 @@
 """What nnlite has not, and what scripts for torch ask first: devices."""
 
+import subprocess
+import sys
+
 import pytest
 
 import nnlite
@@ -12,13 +15,19 @@ from nnlite import nn
         (nnlite, "arrange", "nnlite has no 'arrange'; the nearest that it has: arange"),
         (nnlite.optim, "Adam", "nnlite.optim has no 'Adam'; it has: SGD, Optimizer"),
         (nn, "BatchNorm7d", "BatchNorm1d"),
-        (nnlite.ones(1), "unsqeeze", "has no 'unsqeeze'; the nearest that it has: unsqueeze"),
     ],
 )
 def test_a_missing_name_is_answered_with_the_nearest(owner, name, hint):
     with pytest.raises(AttributeError) as error:
         getattr(owner, name)
     assert hint in str(error.value)
+
+
+def test_python_names_the_nearest_method_of_a_tensor():
+    """Tensor has no ``__getattr__`` of its own: it would slow every operation."""
+    command = [sys.executable, "-c", "import nnlite; nnlite.ones(1).unsqeeze(0)"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert "'Tensor' object has no attribute 'unsqeeze'. Did you mean: 'unsqueeze'" in ended.stderr
 
 
 def test_hasattr_still_says_no():

@@ -1,6 +1,6 @@
 """Anomaly detection: the first NaN or infinity, forward or backward, and where it came from.
 
-While it is on, every operation is looked at right after it has run (``node.look_at_operations``),
+While it is on, every operation is looked at right after it has run (``node.lookers``),
 and every derivative in the backward pass. An infinity counts as bad when it was made of finite
 values: what a program puts in on purpose (a mask of -inf for a softmax) does not. Off, it costs
 nothing.
@@ -22,7 +22,7 @@ import numpy as np
 from nnlite.autograd import hooks
 from nnlite.autograd.hooks import extras_of, need_extras
 from nnlite.autograd.mutation import memory_owner
-from nnlite.autograd.node import Edge, Node, look_at_operations
+from nnlite.autograd.node import Edge, Node, lookers
 from nnlite.tensor import Tensor
 
 __all__ = [
@@ -114,14 +114,14 @@ def _switch(mode: bool, check_nan: bool) -> None:
     if not mode:
         hooks.inspector = None
         hooks.marked.pop(0, None)
-        look_at_operations(None)
+        lookers.clear()
         return
     if check_nan:
         # NumPy's warnings would come first and say less.
         _numpy_errors.update(np.seterr(divide="ignore", over="ignore", invalid="ignore"))
     inspector = Inspector(check_nan)
     hooks.inspector = hooks.marked[0] = inspector
-    look_at_operations(inspector.forward)
+    lookers[:] = [inspector.forward]
 
 
 # ---- where an operation was called --------------------------------------------------------------

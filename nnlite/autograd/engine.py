@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heappushpop
 from operator import attrgetter
 from typing import Any, cast
 
@@ -167,15 +167,22 @@ def _propagate(pending: dict[Edge, Any], retain_graph: bool, watch: Watch | None
     leaves = [node for node in pending if type(node) is AccumulateGrad]
     queue = [(-node.seq, node) for node in pending if type(node) is not AccumulateGrad]
     heapify(queue)
-    # Edges whose gradient was handed on as it came, and those whose gradient was summed up here:
+    # Leaves whose gradient was handed on as it came, and edges whose gradient was summed up here:
     # the first is known to somebody else, into the second more can be added in place.
     shared: set[Edge] = set(pending)
     summed: set[Edge] = set()
     arrived, take = pending.get, pending.pop
     # Nodes made before this are checked; all of them when a view may have an outdated history.
     last_write = math.inf if len(log.rebased) or log.joined else log.last
-    while queue:
-        node = heappop(queue)[1]
+    following: Edge = None  # one that waits beside the queue: mostly there is no other
+    while queue or following:
+        if not queue:
+            node = following
+        elif following is None:
+            node = heappop(queue)[1]
+        else:
+            node = heappushpop(queue, (-following.seq, following))[1]
+        following = None
         g = take(node)
         saved = node.saved
         if watch is None:
@@ -199,17 +206,18 @@ def _propagate(pending: dict[Edge, Any], retain_graph: bool, watch: Watch | None
                 pending[edge] = r
                 if type(edge) is AccumulateGrad:
                     leaves.append(edge)
+                    if r is g:
+                        shared.add(edge)
+                elif following is None:
+                    following = edge
                 else:
                     heappush(queue, (-edge.seq, edge))
-                if r is g:
-                    shared.add(edge)
             elif edge in summed:
                 before += r
-                pending[edge] = before
             else:
-                pending[edge] = before + r
+                pending[edge] = total = before + r
                 shared.discard(edge)
-                if watch is None:
+                if watch is None and type(total) is ndarray:
                     summed.add(edge)
     for leaf in leaves:
         g = take(leaf)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any, ClassVar, cast
 
 from nnlite.autograd.modes import grad_enabled
@@ -21,6 +20,9 @@ Edge = Any  # Node | AccumulateGrad, or something false: no gradient is wanted t
 
 _new = Tensor.__new__
 _is_enabled = grad_enabled.get
+
+# What is called after every operation: look(output, node_class, edges). See autograd.anomaly.
+lookers: list[Callable[[Tensor, type[Any], tuple[Edge, ...]], None]] = []
 
 
 class Node:
@@ -120,23 +122,21 @@ def record(
     out = _new(Tensor)
     out.array = array if type(array) is ndarray else as_array(array)
     out._leaf = None
-    for edge in edges:
-        if edge:
-            break
-    else:
+    if not ((edges and edges[0]) or any(edges)):
         out._node = _cause(edges)
         if node_class.is_view and _is_enabled():
             out._node = DataView(array, out._node)
-        return out
-    if not _is_enabled():
+    elif not _is_enabled():
         out._node = NO_GRAD
-        return out
-    node = node_class()
-    node.edges = edges
-    node.saved = saved
-    node.meta = meta
-    node.seq = next_seq()
-    out._node = node
+    else:
+        out._node = node = node_class()
+        node.edges = edges
+        node.saved = saved
+        node.meta = meta
+        node.seq = next_seq()
+    if lookers:
+        for look in lookers:
+            look(out, node_class, edges)
     return out
 
 
@@ -224,34 +224,3 @@ def record_outputs(
             out._node = proxy
         outs.append(out)
     return tuple(outs)
-
-
-# ---- looking at every operation: autograd.anomaly -----------------------------------------------
-
-_record_only = FunctionType(record.__code__, globals(), "record", record.__defaults__)
-_look: Callable[[Tensor, type[Node], tuple[Edge, ...]], None] | None = None
-
-
-def _record_and_look(
-    array: Any,
-    node_class: type[Node],
-    edges: tuple[Edge, ...],
-    saved: tuple[Any, ...] = (),
-    meta: Any = None,
-) -> Tensor:
-    out: Tensor = _record_only(array, node_class, edges, saved, meta)
-    look = _look
-    if look is not None:
-        look(out, node_class, edges)
-    return out
-
-
-def look_at_operations(look: Callable[[Tensor, type[Node], tuple[Edge, ...]], None] | None) -> None:
-    """Have ``look(output, node_class, edges)`` called after every operation; None: no longer.
-
-    ``record`` is known by name to every family of operators, so it is not replaced: its code is.
-    That costs nothing while nobody looks.
-    """
-    global _look
-    _look = look
-    record.__code__ = (_record_only if look is None else _record_and_look).__code__

@@ -259,8 +259,8 @@ class Methods:
 
     # Python's operators
     __abs__ = arithmetic.abs
-    __add__ = arithmetic.add
-    __radd__ = arithmetic.add
+    __add__ = arithmetic.plus
+    __radd__ = arithmetic.plus
     __iadd__ = inplace.add_
     __sub__ = arithmetic.sub
     __rsub__ = arithmetic.rsub
