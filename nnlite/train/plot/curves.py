@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from nnlite.train.metrics import is_share
 from nnlite.train.plot.canvas import COLORS, MARKERS
 
 if TYPE_CHECKING:
@@ -15,8 +16,17 @@ if TYPE_CHECKING:
 
 _METRIC_COLORS = (*COLORS[2:], *COLORS[:2])
 
-_NAMES = {"roc_auc": "ROC AUC", "f1": "F1", "brier": "Brier score", "lr": "learning rate"}
-_SCORES = ("accuracy", "precision", "recall", "f1", "roc_auc")  # from 0 to 1, higher is better
+_NAMES = {
+    "roc_auc": "ROC AUC",
+    "f1": "F1",
+    "brier": "Brier score",
+    "lr": "learning rate",
+    "seconds": "seconds per epoch",
+    "mse": "mean squared error",
+    "rmse": "root mean squared error",
+    "mae": "mean absolute error",
+    "r2": "R²",
+}
 _PREFIXES = {"train_": "training ", "valid_": "validation "}
 _HUGE = 1e100  # beyond this the arithmetic of the axis may overflow
 
@@ -99,8 +109,8 @@ def make_panels(runs: list[Run], metrics: list[str]) -> list[Panel]:
     """
     groups = [["loss"]]
     if len(runs) == 1:
-        groups.append([metric for metric in metrics if metric in _SCORES])
-        groups += [[metric] for metric in metrics if metric not in _SCORES]
+        groups.append([metric for metric in metrics if is_share(metric)])
+        groups += [[metric] for metric in metrics if not is_share(metric)]
     else:
         groups += [[metric] for metric in metrics]
     panels = []
@@ -109,7 +119,7 @@ def make_panels(runs: list[Run], metrics: list[str]) -> list[Panel]:
         if curves:
             name = _pretty(group[0]) if len(group) == 1 else "metrics"
             title = name[0].upper() + name[1:]
-            panels.append(Panel(title, _note(runs, group), curves, group[0] in _SCORES))
+            panels.append(Panel(title, _note(runs, group), curves, is_share(group[0])))
     if not panels:
         raise ValueError("plot: there is nothing to draw: no train_loss, no valid_loss, no metric")
     return panels
@@ -177,7 +187,7 @@ def _value_at_best(run: Run, column: str) -> str:
     value = run.history[column][run.best] if run.best is not None else math.nan
     if not is_number(value):
         return ""
-    return f" {value:.3f}" if column[6:] in _SCORES else f" {value:.4g}"
+    return f" {value:.3f}" if is_share(column) else f" {value:.4g}"
 
 
 def _note(runs: list[Run], group: list[str]) -> str:
