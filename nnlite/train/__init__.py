@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         ProgressBar,
     )
     from nnlite.train.classifier import TabularClassifier
+    from nnlite.train.doctor import Doctor, DoctorWarning
     from nnlite.train.history import History
     from nnlite.train.plot import plot_history, plot_lr_find
     from nnlite.train.trainer import NonFiniteLossError, Trainer
@@ -39,6 +40,8 @@ _LAZY = {
     "CallbackError": "callbacks",
     "Checkpoint": "callbacks",
     "ClipGradNorm": "callbacks",
+    "Doctor": "doctor",
+    "DoctorWarning": "doctor",
     "EarlyStopping": "callbacks",
     "History": "history",
     "NonFiniteLossError": "trainer",
@@ -65,6 +68,8 @@ __all__ = [
     "CallbackError",
     "Checkpoint",
     "ClipGradNorm",
+    "Doctor",
+    "DoctorWarning",
     "EarlyStopping",
     "History",
     "NonFiniteLossError",
