@@ -9,21 +9,74 @@
 [[6.0, 7.0]] [1]
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nnlite.missing import no_attribute
 from nnlite.utils.data.collate import default_collate, default_convert
-from nnlite.utils.data.dataset import Dataset, Subset, TensorDataset, random_split
+from nnlite.utils.data.combine import ChainDataset, ConcatDataset, StackDataset
+from nnlite.utils.data.dataset import (
+    Dataset,
+    IterableDataset,
+    Subset,
+    TensorDataset,
+    random_split,
+)
 from nnlite.utils.data.loader import DataLoader
-from nnlite.utils.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
+from nnlite.utils.data.sampler import (
+    BatchSampler,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
+from nnlite.utils.data.worker import get_worker_info
+
+if TYPE_CHECKING:
+    from nnlite.utils.data import distributed
+    from nnlite.utils.data.distributed import DistributedSampler
+    from nnlite.utils.data.npy import NpyDataset
 
 __all__ = [
     "BatchSampler",
+    "ChainDataset",
+    "ConcatDataset",
     "DataLoader",
     "Dataset",
+    "DistributedSampler",
+    "IterableDataset",
+    "NpyDataset",
     "RandomSampler",
     "Sampler",
     "SequentialSampler",
+    "StackDataset",
     "Subset",
+    "SubsetRandomSampler",
     "TensorDataset",
+    "WeightedRandomSampler",
     "default_collate",
     "default_convert",
+    "distributed",
+    "get_worker_info",
     "random_split",
 ]
+
+_LAZY = {
+    "DistributedSampler": "distributed",
+    "NpyDataset": "npy",
+    "distributed": "distributed",
+}
+
+
+def __getattr__(name: str) -> Any:
+    module_name = _LAZY.get(name)
+    if module_name is None:
+        raise no_attribute("nnlite.utils.data", name, __all__)
+    from importlib import import_module
+
+    module = import_module(f"nnlite.utils.data.{module_name}")
+    value = module if name == module_name else getattr(module, name)
+    globals()[name] = value
+    return value

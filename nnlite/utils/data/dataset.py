@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, Generic, TypeVar, cast
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import numpy as np
 
 from nnlite.ops.random import Generator, default_generator
 from nnlite.tensor import Tensor, wrap
 
-__all__ = ["Dataset", "Subset", "TensorDataset", "random_split"]
+if TYPE_CHECKING:
+    from nnlite.utils.data.combine import ChainDataset, ConcatDataset
+
+__all__ = ["Dataset", "IterableDataset", "Subset", "TensorDataset", "random_split"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -39,6 +42,48 @@ class Dataset(Generic[T_co]):
         raise NotImplementedError(
             f"{type(self).__name__}: a dataset defines __getitem__(index), the sample of a number"
         )
+
+    def __add__(self, other: Dataset[Any]) -> ConcatDataset[Any]:
+        """This dataset and another one after it, as `ConcatDataset`."""
+        from nnlite.utils.data.combine import ConcatDataset
+
+        return ConcatDataset([self, other])
+
+
+class IterableDataset(Dataset[T_co]):
+    """Samples one after the other, of a stream: subclasses define ``__iter__``.
+
+    A loader with several workers has the stream in each of them: where `get_worker_info` is not
+    None, give only the worker's share, or every sample comes once per worker. A subclass whose
+    batches can be made at once may also define ``iter_batches(batch_size, drop_last)``, which
+    gives what `default_collate` would make of the samples. If there is a ``set_epoch(epoch)``, the
+    loader calls it before each pass with the number of the pass, from 0 on, in each worker too.
+
+    >>> class Countdown(IterableDataset):
+    ...     def __iter__(self):
+    ...         info = get_worker_info()
+    ...         first, step = (0, 1) if info is None else (info.id, info.num_workers)
+    ...         return iter(range(5 - first, 0, -step))
+    >>> from nnlite.utils.data import DataLoader, get_worker_info
+    >>> [batch.tolist() for batch in DataLoader(Countdown(), batch_size=2)]
+    [[5, 4], [3, 2], [1]]
+    """
+
+    def __iter__(self) -> Iterator[T_co]:
+        raise NotImplementedError(
+            f"{type(self).__name__}: an iterable dataset defines __iter__, which gives samples"
+        )
+
+    def __getitem__(self, index: Any) -> T_co:
+        raise TypeError(
+            f"{type(self).__name__}: an iterable dataset has no samples by number; go through it"
+        )
+
+    def __add__(self, other: Dataset[Any]) -> ChainDataset[Any]:  # type: ignore[override]
+        """This stream and another one after it, as `ChainDataset`."""
+        from nnlite.utils.data.combine import ChainDataset
+
+        return ChainDataset([self, cast("IterableDataset[Any]", other)])
 
 
 class TensorDataset(Dataset[tuple[Tensor, ...]]):

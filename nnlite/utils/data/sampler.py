@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sized
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 
 from nnlite.ops.random import Generator, default_generator
 
-__all__ = ["BatchSampler", "RandomSampler", "Sampler", "SequentialSampler"]
+__all__ = [
+    "BatchSampler", "RandomSampler", "Sampler", "SequentialSampler", "SubsetRandomSampler",
+    "WeightedRandomSampler",
+]  # fmt: skip
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -66,20 +69,63 @@ class SequentialSampler(Sampler[int]):
         return len(self.data_source)
 
 
-class RandomSampler(Sampler[int]):
+class Drawing(Sampler[int]):
+    """What samplers share that draw random numbers.
+
+    Without a generator given, the numbers come from one of the sampler's own, which the default
+    generator seeds at the first pass (and again after a ``manual_seed``). So the order depends on
+    the seed and the number of the pass, not on what else has drawn in between.
+    """
+
+    generator: Generator | None = None
+    _own: Generator | None = None
+    _seeded_by: np.random.Generator | None = None
+
+    @property
+    def source(self) -> Generator:
+        """The generator that the next pass draws from."""
+        if self.generator is not None:
+            return self.generator
+        if self._own is None or self._seeded_by is not default_generator.rng:
+            self.adopt(Generator().manual_seed(int(default_generator.rng.integers(2**63))))
+        return cast(Generator, self._own)
+
+    @property
+    def seeded(self) -> Generator | None:
+        """The same, or None if it has yet to be seeded."""
+        if self.generator is not None:
+            return self.generator
+        return self._own if self._seeded_by is default_generator.rng else None
+
+    def adopt(self, own: Generator | None) -> None:
+        """Draw from ``own`` until the default generator gets another seed."""
+        self._own = own
+        self._seeded_by = None if own is None else default_generator.rng
+
+    def order(self) -> Indices:
+        """Draw the indices of one pass."""
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.order().tolist())
+
+
+class RandomSampler(Drawing):
     """The samples in a random order, another one in each pass.
 
-    The order depends on the generator's state alone: seed it, or save its state, to have the same
-    order again.
+    The order depends on the seed and the number of the pass alone, whatever else draws random
+    numbers in between: seed again for the same orders again.
 
     Args:
         data_source: what has as many samples as are drawn from.
         replacement: draw each index from all of them, so that some come twice and some not at all.
         num_samples: how many indices one pass has; default: as many as there are samples.
-        generator: where the random numbers come from; default: the default generator.
+        generator: where the random numbers come from; default: one of its own, which the default
+            generator seeds.
 
     Raises:
         ValueError: no sample to draw from, or ``num_samples`` below 1.
+        TypeError: a ``replacement`` that is no bool.
 
     >>> import nnlite
     >>> g = nnlite.Generator().manual_seed(0)
@@ -103,14 +149,16 @@ class RandomSampler(Sampler[int]):
         self.replacement = replacement
         self._num_samples = num_samples
         self.generator = generator
-        if num_samples is None and len(data_source) == 0:
+        if not isinstance(replacement, bool):
+            raise TypeError(
+                f"RandomSampler: replacement must be True or False, got {replacement!r}"
+            )
+        if num_samples is not None:
+            _check_count("RandomSampler", num_samples)
+        if len(data_source) == 0:
             raise ValueError(
                 "RandomSampler: the dataset is empty, there is nothing to put into random order; "
                 "check how it was made or split"
-            )
-        if num_samples is not None and not (is_count(num_samples) and num_samples >= 1):
-            raise ValueError(
-                f"RandomSampler: num_samples must be a whole number from 1 on, got {num_samples!r}"
             )
 
     @property
@@ -118,12 +166,9 @@ class RandomSampler(Sampler[int]):
         """How many indices one pass has."""
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.order().tolist())
-
     def order(self) -> Indices:
         """Draw the indices of one pass."""
-        rng = (default_generator if self.generator is None else self.generator).rng
+        rng = self.source.rng
         count, wanted = len(self.data_source), self.num_samples
         if self.replacement:
             return rng.integers(0, count, wanted)
@@ -131,6 +176,124 @@ class RandomSampler(Sampler[int]):
             return rng.permutation(count)
         passes = [rng.permutation(count) for _ in range(-(-wanted // count))]
         return np.concatenate(passes)[:wanted]
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+class SubsetRandomSampler(Drawing):
+    """Some indices in a random order, another one in each pass.
+
+    Args:
+        indices: the indices (a sequence of ints, an integer array or tensor).
+        generator: where the random numbers come from; default: one of its own, which the default
+            generator seeds.
+
+    >>> import nnlite
+    >>> sampler = SubsetRandomSampler([7, 3, 5], generator=nnlite.Generator().manual_seed(0))
+    >>> len(sampler), sorted(sampler)
+    (3, [3, 5, 7])
+    """
+
+    def __init__(self, indices: Sequence[int], generator: Generator | None = None) -> None:
+        self.indices = indices
+        self.generator = generator
+
+    def order(self) -> Indices:
+        """Draw the indices of one pass."""
+        chosen = np.asarray(self.indices, dtype=np.int64)
+        return chosen.take(self.source.rng.permutation(len(chosen)))
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class WeightedRandomSampler(Drawing):
+    """Indices drawn at random, each as often as its weight says: for classes of unequal size.
+
+    Args:
+        weights: one for each sample, from 0 on; they need not add up to 1.
+        num_samples: how many indices one pass has.
+        replacement: draw each index from all of them; False: none comes twice, and the probability
+            of the next one is its share of the weights that are left.
+        generator: where the random numbers come from; default: one of its own, which the default
+            generator seeds.
+
+    Raises:
+        ValueError: weights that are negative, not finite, all zero or not one-dimensional; a
+            ``num_samples`` below 1, or, without replacement, above the number of weights that are
+            not zero; a ``replacement`` that is no bool.
+
+    >>> import nnlite
+    >>> labels = nnlite.tensor([0, 0, 0, 1])
+    >>> weights = (1 / nnlite.tensor([3.0, 1.0]))[labels]  # both classes equally often
+    >>> g = nnlite.Generator().manual_seed(0)
+    >>> drawn = list(WeightedRandomSampler(weights, 1000, generator=g))
+    >>> 450 < drawn.count(3) < 550
+    True
+    """
+
+    def __init__(
+        self,
+        weights: Sequence[float],
+        num_samples: int,
+        replacement: bool = True,
+        generator: Generator | None = None,
+    ) -> None:
+        _check_count("WeightedRandomSampler", num_samples)
+        if not isinstance(replacement, bool):
+            raise ValueError(
+                f"WeightedRandomSampler: replacement must be True or False, got {replacement!r}"
+            )
+        self.weights = np.asarray(weights, dtype=np.float64)
+        self.num_samples = num_samples
+        self.replacement = replacement
+        self.generator = generator
+        self._check_weights()
+
+    def _check_weights(self) -> None:
+        weights = self.weights
+        if weights.ndim != 1:
+            raise ValueError(
+                "WeightedRandomSampler: weights must be one-dimensional, one for each sample, got "
+                f"shape {weights.shape}"
+            )
+        wrong = ~(np.isfinite(weights) & (weights >= 0))
+        if wrong.any():
+            first = int(wrong.argmax())
+            raise ValueError(
+                f"WeightedRandomSampler: weights must be finite and not negative, weights[{first}] "
+                f"is {weights[first]}"
+            )
+        possible = int(np.count_nonzero(weights))
+        if possible == 0:
+            raise ValueError(
+                "WeightedRandomSampler: all weights are zero (or there are none): nothing can be "
+                "drawn"
+            )
+        if not self.replacement and self.num_samples > possible:
+            raise ValueError(
+                f"WeightedRandomSampler: num_samples={self.num_samples} cannot be drawn without "
+                f"replacement from {possible} samples of a weight above 0; draw fewer, or set "
+                "replacement=True"
+            )
+
+    def order(self) -> Indices:
+        """Draw the indices of one pass."""
+        rng = self.source.rng
+        if self.replacement:
+            reached = np.cumsum(self.weights)
+            places = rng.random(self.num_samples) * reached[-1]
+            drawn = np.searchsorted(reached, places, side="right")
+            # Rounding may reach the very end, where weights of zero can stand.
+            last = np.flatnonzero(self.weights)[-1]
+            drawn[drawn > last] = last
+            return drawn
+        # The smallest of exponential numbers of these rates: Efraimidis and Spirakis,
+        # "Weighted random sampling with a reservoir", 2006.
+        with np.errstate(divide="ignore", over="ignore"):
+            keys = rng.standard_exponential(len(self.weights)) / self.weights
+        return np.argsort(keys, kind="stable")[: self.num_samples]
 
     def __len__(self) -> int:
         return self.num_samples
@@ -186,6 +349,13 @@ class BatchSampler(Sampler[list[int]]):
     def __len__(self) -> int:
         count = len(self.sampler)  # type: ignore[arg-type]
         return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
+
+
+def _check_count(sampler: str, num_samples: Any) -> None:
+    if not (is_count(num_samples) and num_samples >= 1):
+        raise ValueError(
+            f"{sampler}: num_samples must be a whole number from 1 on, got {num_samples!r}"
+        )
 
 
 def is_count(value: Any) -> bool:
