@@ -31,6 +31,7 @@ from nnlite.ops import (
     norm,
     pad,
     pool,
+    recurrent,
     reduce,
     regression_loss,
     resample,
@@ -55,7 +56,7 @@ class _Functional:
     def __getattr__(self, name: str) -> Any:
         for family in (
             activation, exponential, trigonometric, conv, linalg, loss, norm, reduce, pool,
-            dropout, embedding, pad, resample, attention, regression_loss, margin_loss,
+            dropout, embedding, pad, resample, attention, regression_loss, margin_loss, recurrent,
         ):  # fmt: skip
             if hasattr(family, name):
                 return getattr(family, name)
@@ -1566,6 +1567,48 @@ MORE_LOSSES = [
     ),
 ]  # fmt: skip
 
+
+def recur(lib: Library, x: Any, *states_and_weights: Any, f: str, reverse: bool = False) -> Any:
+    """A layer over a sequence: its states, and the last cell of an LSTM."""
+    count = 2 if f == "lstm" else 1
+    states, weights = states_and_weights[:count], states_and_weights[count:]
+    if lib.module is nnlite:
+        layer = recurrent.rnn_layer if f.startswith("rnn") else getattr(lib.F, f"{f}_layer")
+        options = {"nonlinearity": f[4:]} if f.startswith("rnn") else {}
+        biases = weights[2:] or (None, None)
+        out = layer(x, *states, (*weights[:2], *biases), reverse=reverse, **options)
+        return (out[0], out[1][0 if reverse else -1]) if f == "lstm" else out
+    hx = tuple(state[None] for state in states)
+    out = getattr(lib.module, f)(
+        x.flip(0) if reverse else x, hx if f == "lstm" else hx[0], weights, len(weights) > 2, 1,
+        0.0, True, False, False,
+    )  # fmt: skip
+    y = out[0].flip(0) if reverse else out[0]
+    return (y, out[2][0]) if f == "lstm" else y
+
+
+def layers_of(f: str, gates: int) -> list[Sample]:
+    """Samples of a layer: both directions, without biases, one step, no samples."""
+    states = 2 if f == "lstm" else 1
+    samples = []
+    for steps, batch, options in (
+        (3, 2, {}), (3, 2, {"reverse": True}), (1, 2, {"bias": False}), (2, 0, {}),
+    ):  # fmt: skip
+        shapes: list[Any] = [(steps, batch, 3), *[(batch, 2)] * states, (2 * gates, 3)]
+        shapes += [(2 * gates, 2), *[(2 * gates,)] * (2 * options.pop("bias", True))]
+        theirs = "FlipBackward0" if "reverse" in options else "StackBackward0"
+        samples.append(on(*shapes, f=f, torch_grad_fn=theirs, **options))
+    return samples
+
+
+RECURRENT = [
+    # torch takes the layers apart; for float32 an LSTM has a node named for a library (mkldnn).
+    row("recurrent.rnn_layer", "RnnBackward0", recur, *layers_of("rnn_tanh", 1), integers=False),
+    row("recurrent.rnn_layer", "RnnBackward0", recur, *layers_of("rnn_relu", 1), integers=False),
+    row("recurrent.lstm_layer", "LstmBackward0", recur, *layers_of("lstm", 4), integers=False),
+    row("recurrent.gru_layer", "GruBackward0", recur, *layers_of("gru", 3), integers=False),
+]  # fmt: skip
+
 ROWS = [
     *ARITHMETIC, *POWERS, *TRANSCENDENTAL, *ACTIVATIONS, *CHOOSING, *NOT_DIFFERENTIABLE,
     *REDUCTIONS,
@@ -1576,6 +1619,7 @@ ROWS = [
     *RESIZED,
     *ATTENTION,
     *MORE_LOSSES,
+    *RECURRENT,
 ]  # fmt: skip
 
 

@@ -48,6 +48,7 @@ from nnlite.ops import (
     power,
     random,
     rearrange,
+    recurrent,
     reduce,
     regression_loss,
     resample,
@@ -345,7 +346,8 @@ TESTED_ELSEWHERE = {
 FAMILIES = (
     activation, arithmetic, attention, choose, compare, conv, dropout, embedding, exponential,
     index, inplace, linalg, lookup, loss, margin_loss, matrix, norm, order, pad, pool, power,
-    rearrange, reduce, regression_loss, resample, rounding, scan, shape, trigonometric, vector_norm,
+    rearrange, recurrent, reduce, regression_loss, resample, rounding, scan, shape,
+    trigonometric, vector_norm,
 )  # fmt: skip
 
 
