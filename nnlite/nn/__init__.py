@@ -5,20 +5,71 @@ from typing import NoReturn
 from nnlite.missing import no_attribute
 from nnlite.nn import functional, init, utils
 from nnlite.nn.layers.activation import (
-    GELU,
-    LeakyReLU,
-    LogSoftmax,
-    ReLU,
+    GLU,
+    Hardshrink,
+    Hardsigmoid,
+    Hardtanh,
+    LogSigmoid,
     Sigmoid,
-    Softmax,
-    Softplus,
+    Softshrink,
+    Softsign,
     Tanh,
+    Tanhshrink,
 )
+from nnlite.nn.layers.batch_norm import BatchNorm1d, BatchNorm2d, InstanceNorm1d, InstanceNorm2d
 from nnlite.nn.layers.containers import ModuleDict, ModuleList, Sequential
-from nnlite.nn.layers.dropout import Dropout
-from nnlite.nn.layers.linear import Identity, Linear
-from nnlite.nn.layers.norm import BatchNorm1d
+from nnlite.nn.layers.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
+from nnlite.nn.layers.distance import CosineSimilarity, PairwiseDistance
+from nnlite.nn.layers.dropout import (
+    AlphaDropout,
+    Dropout,
+    Dropout1d,
+    Dropout2d,
+    FeatureAlphaDropout,
+)
+from nnlite.nn.layers.embedding import Embedding
+from nnlite.nn.layers.linear import Bilinear, Identity, Linear
+from nnlite.nn.layers.norm import GroupNorm, LayerNorm, RMSNorm
+from nnlite.nn.layers.pad import (
+    CircularPad1d,
+    CircularPad2d,
+    ConstantPad1d,
+    ConstantPad2d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ZeroPad1d,
+    ZeroPad2d,
+)
+from nnlite.nn.layers.pool import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AvgPool1d,
+    AvgPool2d,
+    MaxPool1d,
+    MaxPool2d,
+)
+from nnlite.nn.layers.rectifier import (
+    CELU,
+    ELU,
+    GELU,
+    SELU,
+    Hardswish,
+    LeakyReLU,
+    Mish,
+    PReLU,
+    ReLU,
+    ReLU6,
+    SiLU,
+    Softplus,
+    Threshold,
+)
+from nnlite.nn.layers.resample import Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample
 from nnlite.nn.layers.shape import Flatten, Unflatten
+from nnlite.nn.layers.softmax import LogSoftmax, Softmax, Softmax2d, Softmin
 from nnlite.nn.loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -31,10 +82,19 @@ from nnlite.nn.module import Module
 from nnlite.nn.parameter import Parameter
 
 __all__ = [
-    "GELU", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d", "CrossEntropyLoss", "Dropout", "Flatten",
-    "Identity", "L1Loss", "LeakyReLU", "Linear", "LogSoftmax", "MSELoss", "Module", "ModuleDict",
-    "ModuleList", "NLLLoss", "Parameter", "ReLU", "Sequential", "Sigmoid", "Softmax", "Softplus",
-    "Tanh", "Unflatten", "functional", "init", "utils",
+    "CELU", "ELU", "GELU", "GLU", "SELU", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AlphaDropout", "AvgPool1d", "AvgPool2d", "BCELoss",
+    "BCEWithLogitsLoss", "BatchNorm1d", "BatchNorm2d", "Bilinear", "CircularPad1d", "CircularPad2d",
+    "ConstantPad1d", "ConstantPad2d", "Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d",
+    "CosineSimilarity", "CrossEntropyLoss", "Dropout", "Dropout1d", "Dropout2d", "Embedding",
+    "FeatureAlphaDropout", "Flatten", "Fold", "GroupNorm", "Hardshrink", "Hardsigmoid", "Hardswish",
+    "Hardtanh", "Identity", "InstanceNorm1d", "InstanceNorm2d", "L1Loss", "LayerNorm", "LeakyReLU",
+    "Linear", "LogSigmoid", "LogSoftmax", "MSELoss", "MaxPool1d", "MaxPool2d", "Mish", "Module",
+    "ModuleDict", "ModuleList", "NLLLoss", "PReLU", "PairwiseDistance", "Parameter", "PixelShuffle",
+    "PixelUnshuffle", "RMSNorm", "ReLU", "ReLU6", "ReflectionPad1d", "ReflectionPad2d",
+    "ReplicationPad1d", "ReplicationPad2d", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softmax2d",
+    "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold", "Unflatten",
+    "Unfold", "Upsample", "ZeroPad1d", "ZeroPad2d", "functional", "init", "utils",
 ]  # fmt: skip
 
 

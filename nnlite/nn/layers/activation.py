@@ -1,68 +1,34 @@
-"""Activation functions as modules. The equations stand with the functions, in ``nnlite.ops``."""
+"""Activations that are bounded, gated or shrink. Their equations: ``nnlite.ops``."""
 
 from __future__ import annotations
 
-from nnlite.nn.checks import one_of
+from nnlite.nn.checks import real_number, whole_number
+from nnlite.nn.layers.rectifier import _InPlace
 from nnlite.nn.module import Module
-from nnlite.ops.activation import gelu, leaky_relu, relu, softplus
+from nnlite.ops.activation import (
+    glu,
+    hardshrink,
+    hardsigmoid,
+    hardtanh,
+    logsigmoid,
+    softshrink,
+    softsign,
+    tanhshrink,
+)
 from nnlite.ops.exponential import sigmoid
-from nnlite.ops.reduce import log_softmax, softmax
 from nnlite.ops.trigonometric import tanh
 from nnlite.tensor import Tensor
 
 __all__ = [
-    "GELU", "LeakyReLU", "LogSoftmax", "ReLU", "Sigmoid", "Softmax", "Softplus", "Tanh",
+    "GLU", "Hardshrink", "Hardsigmoid", "Hardtanh", "LogSigmoid", "Sigmoid", "Softshrink",
+    "Softsign", "Tanh", "Tanhshrink",
 ]  # fmt: skip
-
-
-class ReLU(Module):
-    """``max(x, 0)``.
-
-    Args:
-        inplace: write the result over the input.
-
-    >>> import nnlite
-    >>> nnlite.nn.ReLU()(nnlite.tensor([-1.0, 2.0]))
-    tensor([0., 2.])
-    """
-
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = bool(inplace)
-
-    def forward(self, input: Tensor) -> Tensor:
-        return relu(input, self.inplace)
-
-    def extra_repr(self) -> str:
-        return "inplace=True" if self.inplace else ""
-
-
-class LeakyReLU(Module):
-    """``x`` where positive, ``negative_slope * x`` elsewhere.
-
-    Args:
-        negative_slope: the slope below 0.
-        inplace: write the result over the input.
-
-    >>> import nnlite
-    >>> nnlite.nn.LeakyReLU(0.1)(nnlite.tensor([-1.0, 2.0]))
-    tensor([-0.1000,  2.0000])
-    """
-
-    def __init__(self, negative_slope: float = 1e-2, inplace: bool = False) -> None:
-        super().__init__()
-        self.negative_slope = negative_slope
-        self.inplace = bool(inplace)
-
-    def forward(self, input: Tensor) -> Tensor:
-        return leaky_relu(input, self.negative_slope, self.inplace)
-
-    def extra_repr(self) -> str:
-        return f"negative_slope={self.negative_slope}{', inplace=True' if self.inplace else ''}"
 
 
 class Tanh(Module):
     """The hyperbolic tangent.
+
+    It takes any shape.
 
     >>> import nnlite
     >>> nnlite.nn.Tanh()(nnlite.tensor([0.0, 1.0]))
@@ -74,7 +40,9 @@ class Tanh(Module):
 
 
 class Sigmoid(Module):
-    """The logistic function 1 / (1 + e⁻ˣ).
+    """The logistic function ``σ(x) = 1 / (1 + e⁻ˣ)``.
+
+    It takes any shape.
 
     >>> import nnlite
     >>> nnlite.nn.Sigmoid()(nnlite.tensor([0.0, 2.0]))
@@ -85,93 +53,190 @@ class Sigmoid(Module):
         return sigmoid(input)
 
 
-class GELU(Module):
-    """x Φ(x), with Φ the distribution function of the standard normal distribution.
+class Hardsigmoid(_InPlace):
+    """``min(max(x + 3, 0), 6) / 6``, an approximation of the logistic function.
+
+    It takes any shape. Source: Courbariaux et al. 2015, "BinaryConnect", arXiv:1511.00363.
 
     Args:
-        approximate: ``"none"``, or ``"tanh"`` for the approximation by a hyperbolic tangent.
+        inplace: write the result over the input.
 
     >>> import nnlite
-    >>> nnlite.nn.GELU()(nnlite.tensor([-1.0, 2.0]))
-    tensor([-0.1587,  1.9545])
+    >>> nnlite.nn.Hardsigmoid()(nnlite.tensor([-1.0, 2.0]))
+    tensor([0.3333, 0.8333])
     """
 
-    def __init__(self, approximate: str = "none") -> None:
-        super().__init__()
-        self.approximate = one_of("GELU", "approximate", approximate, ("none", "tanh"))
-
     def forward(self, input: Tensor) -> Tensor:
-        return gelu(input, self.approximate)
+        return hardsigmoid(input, self.inplace)
 
     def extra_repr(self) -> str:
-        return f"approximate={self.approximate!r}"
+        return ""  # as torch prints it
 
 
-class Softplus(Module):
-    """ln(1 + e^(βx)) / β, a smooth ReLU; ``x`` itself where βx exceeds the threshold.
+class Hardtanh(_InPlace):
+    """``x`` brought into [min_val, max_val].
+
+    It takes any shape.
 
     Args:
-        beta: β.
-        threshold: of βx.
+        min_val, max_val: the bounds.
+        inplace: write the result over the input.
+        min_value, max_value: must be None (torch has replaced them by the others).
+
+    Raises:
+        TypeError, ValueError: when a bound is no number, or the lower is not below the upper.
 
     >>> import nnlite
-    >>> nnlite.nn.Softplus()(nnlite.tensor([0.0, 50.0]))
-    tensor([ 0.6931, 50.0000])
+    >>> nnlite.nn.Hardtanh()(nnlite.tensor([-3.0, 0.5]))
+    tensor([-1.0000,  0.5000])
     """
 
-    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
-        super().__init__()
-        if not beta > 0:
-            raise ValueError(f"Softplus: beta must be positive, got {beta!r}")
-        self.beta = beta
-        self.threshold = threshold
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:
+        super().__init__(inplace)
+        if min_value is not None or max_value is not None:
+            raise ValueError(
+                "Hardtanh: min_value and max_value have been replaced by min_val and max_val"
+            )
+        self.min_val = real_number("Hardtanh", "min_val", min_val)
+        self.max_val = real_number("Hardtanh", "max_val", max_val)
+        if not min_val < max_val:
+            raise ValueError(
+                f"Hardtanh: min_val must be less than max_val, got {min_val} and {max_val}"
+            )
 
     def forward(self, input: Tensor) -> Tensor:
-        return softplus(input, self.beta, self.threshold)
+        return hardtanh(input, self.min_val, self.max_val, self.inplace)
 
     def extra_repr(self) -> str:
-        return f"beta={self.beta}, threshold={self.threshold}"
+        return self._with_inplace(f"min_val={self.min_val}, max_val={self.max_val}")
 
 
-class Softmax(Module):
-    """Positive numbers that sum to 1 along a dimension: eˣ / Σ eˣ.
+class Softsign(Module):
+    """``x / (1 + |x|)``.
 
-    Args:
-        dim: the dimension.
+    It takes any shape.
 
     >>> import nnlite
-    >>> nnlite.nn.Softmax(dim=1)(nnlite.tensor([[0.0, 0.0]]))
-    tensor([[0.5000, 0.5000]])
+    >>> nnlite.nn.Softsign()(nnlite.tensor([-1.0, 3.0]))
+    tensor([-0.5000,  0.7500])
     """
 
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
+    def forward(self, input: Tensor) -> Tensor:
+        return softsign(input)
+
+
+class LogSigmoid(Module):
+    """The logarithm of ``Sigmoid``.
+
+    It takes any shape.
+
+    >>> import nnlite
+    >>> nnlite.nn.LogSigmoid()(nnlite.tensor([0.0, 2.0]))
+    tensor([-0.6931, -0.1269])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
-        return softmax(input, self.dim)
+        return logsigmoid(input)
+
+
+class GLU(Module):
+    """``a σ(b)``, with a and b the two halves of the input, and σ the logistic function.
+
+    An input of shape (…, 2 n, …) gives (…, n, …). Source: Dauphin et al. 2016, "Language Modeling
+    with Gated Convolutional Networks", arXiv:1612.08083.
+
+    Args:
+        dim: the dimension that is halved.
+
+    Raises:
+        TypeError: when ``dim`` is no whole number.
+
+    >>> import nnlite
+    >>> nnlite.nn.GLU()(nnlite.tensor([3.0, 0.0]))
+    tensor([1.5000])
+    """
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = whole_number("GLU", "dim", dim, None)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return glu(input, self.dim)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"
 
 
-class LogSoftmax(Module):
-    """The logarithm of ``Softmax``.
+class Tanhshrink(Module):
+    """``x - tanh(x)``.
 
-    Args:
-        dim: the dimension.
+    It takes any shape.
 
     >>> import nnlite
-    >>> nnlite.nn.LogSoftmax(dim=1)(nnlite.tensor([[0.0, 0.0]]))
-    tensor([[-0.6931, -0.6931]])
+    >>> nnlite.nn.Tanhshrink()(nnlite.tensor([0.0, 2.0]))
+    tensor([0.0000, 1.0360])
     """
 
-    def __init__(self, dim: int | None = None) -> None:
+    def forward(self, input: Tensor) -> Tensor:
+        return tanhshrink(input)
+
+
+class Softshrink(Module):
+    """``x`` moved towards 0 by λ, 0 where it is smaller than that.
+
+    It takes any shape.
+
+    Args:
+        lambd: λ.
+
+    Raises:
+        TypeError, ValueError: when ``lambd`` is no number or negative.
+
+    >>> import nnlite
+    >>> nnlite.nn.Softshrink()(nnlite.tensor([-2.0, 0.25]))
+    tensor([-1.5000,  0.0000])
+    """
+
+    def __init__(self, lambd: float = 0.5) -> None:
         super().__init__()
-        self.dim = dim
+        self.lambd = real_number("Softshrink", "lambd", lambd, 0)
 
     def forward(self, input: Tensor) -> Tensor:
-        return log_softmax(input, self.dim)
+        return softshrink(input, self.lambd)
 
     def extra_repr(self) -> str:
-        return f"dim={self.dim}"
+        return f"{self.lambd}"
+
+
+class Hardshrink(Module):
+    """``x`` where its absolute value is larger than λ, 0 elsewhere.
+
+    It takes any shape.
+
+    Args:
+        lambd: λ.
+
+    Raises:
+        TypeError: when ``lambd`` is no number.
+
+    >>> import nnlite
+    >>> nnlite.nn.Hardshrink()(nnlite.tensor([-2.0, 0.25]))
+    tensor([-2.,  0.])
+    """
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__()
+        self.lambd = real_number("Hardshrink", "lambd", lambd)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return hardshrink(input, self.lambd)
+
+    def extra_repr(self) -> str:
+        return f"{self.lambd}"
