@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.autograd.hooks import RemovableHandle
 from nnlite.optim.plan import Plan
 from nnlite.tensor import Tensor, wrap
 
@@ -55,6 +57,8 @@ class Optimizer:
         self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         self._plans: dict[int, Plan] = {}
+        self._hooks: dict[str, dict[int, Callable[..., Any]]] = {}
+        self._opt_called = False  # whether ``step`` was, for schedulers; known once it is watched
         groups = list(self._ordered(params))
         if not groups:
             raise ValueError(
@@ -128,6 +132,8 @@ class Optimizer:
         Returns:
             ``{"state": {number: state}, "param_groups": [options and numbers]}``.
         """
+        for hook in self._called("state_dict_pre"):
+            hook(self)
         numbers: dict[Any, int] = {}
         groups = []
         for group in self.param_groups:
@@ -136,7 +142,11 @@ class Optimizer:
             options = {key: value for key, value in group.items() if key != "params"}
             groups.append({**options, "params": [numbers[p] for p in group["params"]]})
         state = {numbers.get(key, key): value for key, value in self.state.items()}
-        return {"state": state, "param_groups": groups}
+        tree: dict[str, Any] = {"state": state, "param_groups": groups}
+        for hook in self._called("state_dict_post"):
+            replaced = hook(self, tree)
+            tree = tree if replaced is None else replaced
+        return tree
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from a ``state_dict``; its tensors are copied, in the dtypes of the parameters.
@@ -146,6 +156,10 @@ class Optimizer:
             ValueError: when its groups have other numbers of parameters, or a state another shape.
                 Nothing has been changed then.
         """
+        for hook in self._called("load_state_dict_pre"):
+            state_dict = dict(state_dict)
+            replaced = hook(self, state_dict)
+            state_dict = state_dict if replaced is None else replaced
         try:
             saved_groups = deepcopy(state_dict["param_groups"])
             saved_state = state_dict["state"]
@@ -167,7 +181,7 @@ class Optimizer:
         state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         for number, value in saved_state.items():
             parameter = by_number.get(number, number)
-            state[parameter] = _copied(value, parameter, number)
+            state[parameter] = self._copied(value, parameter, number)
         groups = []
         for group, saved in zip(self.param_groups, saved_groups):
             groups.append({**group, **saved, "params": group["params"]})
@@ -175,21 +189,144 @@ class Optimizer:
         self.state = state
         for group, loaded in zip(self.param_groups, groups):
             group.update(loaded)
+        for hook in self._called("load_state_dict_post"):
+            hook(self)
 
-    def _plan(self, number: int, names: tuple[str, ...]) -> Plan:
+    def _plan(self, number: int, arrays: Mapping[str, float], numbers: Mapping[str, float]) -> Plan:
         """How to walk through those of group ``number`` that have a gradient and are not frozen.
 
         Args:
             number: which group.
-            names: the state arrays that each parameter has.
+            arrays: the state arrays that each parameter has, with the values that fill new ones.
+            numbers: the single numbers that its state has, with their first values.
         """
         params = self.param_groups[number]["params"]
         leaves = [leaf for p in params if (leaf := p._node) and leaf.grad is not None]
         plan = self._plans.get(number)
-        if plan is None or plan.names != names or not plan.fits(leaves, self.state):
+        if plan is None or plan.arrays != arrays or not plan.fits(leaves, self.state):
             trained = [p for p in params if p._node and p._node.grad is not None]
-            plan = self._plans[number] = Plan(trained, self.state, names)
+            plan = self._plans[number] = Plan(trained, self.state, arrays, numbers)
         return plan
+
+    # ---- hooks ----------------------------------------------------------------------------------
+
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Have ``hook(optimizer, args, kwargs)`` called before each step.
+
+        Args:
+            hook: gets the arguments of ``step`` and may return others, ``(args, kwargs)``.
+
+        Returns:
+            A handle whose ``remove()`` takes the hook away.
+
+        >>> import nnlite
+        >>> optimizer = nnlite.optim.SGD([nnlite.ones(1, requires_grad=True)])
+        >>> handle = optimizer.register_step_pre_hook(lambda *_: print("a step"))
+        >>> optimizer.step()
+        a step
+        """
+        self._watch_step()
+        return self._add_hook("step_pre", hook)
+
+    def register_step_post_hook(self, hook: Callable[..., None]) -> RemovableHandle:
+        """Have ``hook(optimizer, args, kwargs)`` called after each step; see the pre-hook."""
+        self._watch_step()
+        return self._add_hook("step_post", hook)
+
+    def register_state_dict_pre_hook(
+        self, hook: Callable[..., None], prepend: bool = False
+    ) -> RemovableHandle:
+        """Have ``hook(optimizer)`` called before ``state_dict``; first of all with ``prepend``."""
+        return self._add_hook("state_dict_pre", hook, prepend)
+
+    def register_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Have ``hook(optimizer, state_dict)`` change or replace what ``state_dict`` returns."""
+        return self._add_hook("state_dict_post", hook, prepend)
+
+    def register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Have ``hook(optimizer, state_dict)`` change or replace what is to be loaded."""
+        return self._add_hook("load_state_dict_pre", hook, prepend)
+
+    def register_load_state_dict_post_hook(
+        self, hook: Callable[..., None], prepend: bool = False
+    ) -> RemovableHandle:
+        """Have ``hook(optimizer)`` called after ``load_state_dict``."""
+        return self._add_hook("load_state_dict_post", hook, prepend)
+
+    def _add_hook(
+        self, kind: str, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        hooks = self._hooks.setdefault(kind, {})
+        handle = RemovableHandle(hooks)
+        others = dict(hooks) if prepend else {}
+        if prepend:
+            hooks.clear()
+        hooks[handle.id] = hook
+        hooks.update(others)
+        return handle
+
+    def _called(self, kind: str) -> list[Callable[..., Any]]:
+        return list(self._hooks.get(kind, {}).values())
+
+    def _watch_step(self) -> None:
+        """Have ``step`` call the hooks, and note that it was called.
+
+        Only optimizers that are watched pay for it: the wrapper is an attribute of the instance.
+        """
+        if getattr(self.step, "_is_watched", False):
+            return
+        own_step = self.__dict__.get("step")
+        reference = weakref.ref(self)
+
+        def step(*args: Any, **kwargs: Any) -> Any:
+            self = reference()
+            assert self is not None
+            self._opt_called = True
+            for hook in self._called("step_pre"):
+                replaced = hook(self, args, kwargs)
+                if replaced is None:
+                    continue
+                if not isinstance(replaced, tuple) or len(replaced) != 2:
+                    raise RuntimeError(
+                        "step pre-hook: must return None or a tuple (args, kwargs), "
+                        f"got {replaced!r}"
+                    )
+                args, kwargs = replaced
+            call = own_step or type(self).step.__get__(self)
+            result = call(*args, **kwargs)
+            for hook in self._called("step_post"):
+                hook(self, args, kwargs)
+            return result
+
+        step._is_watched = True  # type: ignore[attr-defined]
+        self.__dict__["step"] = step
+
+    def _copied(self, value: Any, parameter: Any, number: Any, key: str = "") -> Any:
+        """A copy of a state, its float arrays in the dtype of the parameter (as torch does it)."""
+        if isinstance(value, dict):
+            return {n: self._copied(item, parameter, number, n) for n, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)(self._copied(item, parameter, number, key) for item in value)
+        if not isinstance(value, (Tensor, np.ndarray)):
+            return deepcopy(value)
+        array = value.array if isinstance(value, Tensor) else value
+        if not isinstance(parameter, Tensor):
+            return wrap(array.copy())
+        self._check_shape(array, parameter, number, key)
+        same = array.dtype.kind != "f" or key == "step"
+        return wrap(array.copy() if same else array.astype(parameter.array.dtype))
+
+    def _check_shape(self, array: Any, parameter: Tensor, number: Any, key: str) -> None:
+        if array.ndim and array.shape != parameter.array.shape:
+            raise ValueError(
+                f"load_state_dict: {key!r} of parameter {number} has the shape "
+                f"{list(array.shape)}, the parameter {list(parameter.array.shape)}; was it saved "
+                "for another model?"
+            )
 
     # ---- checks and printing --------------------------------------------------------------------
 
@@ -244,8 +381,15 @@ class Optimizer:
         return type(self).__name__
 
     def __getstate__(self) -> dict[str, Any]:
-        # The plans have views of this optimizer's memory; a copy makes its own.
-        return {**self.__dict__, "_plans": {}}
+        # The plans have views of this optimizer's memory; a copy makes its own. Hooks are functions
+        # that belong to this optimizer; they stay behind, as in torch.
+        kept = {key: value for key, value in self.__dict__.items() if key != "step"}
+        return {**kept, "_plans": {}, "_hooks": {}, "_watched": "step" in self.__dict__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self.__dict__.pop("_watched", False):
+            self._watch_step()
 
     def __repr__(self) -> str:
         lines = [f"{self._name()} ("]
@@ -253,30 +397,3 @@ class Optimizer:
             lines += [""] * (number > 0) + [f"Parameter Group {number}"]
             lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
         return "\n".join([*lines, ")"])
-
-
-def check_number(owner: str, name: str, value: Any, least: float | None = None) -> None:
-    """Raise unless the option ``name`` is a number, and at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{owner}: {name} must be a Python number, got {value!r}")
-    if value != value or (least is not None and value < least):
-        limit = "" if least is None else f" of at least {least}"
-        raise ValueError(f"{owner}: {name} must be a number{limit}, got {value!r}")
-
-
-def _copied(value: Any, parameter: Any, number: Any, key: str = "") -> Any:
-    """A copy of a state, its float arrays in the dtype of the parameter (as torch does it)."""
-    if isinstance(value, dict):
-        return {name: _copied(item, parameter, number, name) for name, item in value.items()}
-    if not isinstance(value, (Tensor, np.ndarray)):
-        return deepcopy(value)
-    array = value.array if isinstance(value, Tensor) else value
-    if not isinstance(parameter, Tensor):
-        return wrap(array.copy())
-    if array.ndim and array.shape != parameter.array.shape:
-        raise ValueError(
-            f"load_state_dict: {key!r} of parameter {number} has the shape {list(array.shape)}, "
-            f"the parameter {list(parameter.array.shape)}; was it saved for another model?"
-        )
-    same = array.dtype.kind != "f" or key == "step"
-    return wrap(array.copy() if same else array.astype(parameter.array.dtype))

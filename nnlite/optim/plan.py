@@ -8,12 +8,14 @@ Large parameters are taken in slices, so that the memory an update needs besides
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from nnlite.autograd.mutation import log, note_write
 from nnlite.autograd.node import next_seq
+from nnlite.ops.operands import get_default_dtype
 from nnlite.tensor import AccumulateGrad, Tensor, wrap
 
 Array = Any  # a NumPy array or one that dispatches like it
@@ -32,12 +34,19 @@ class Chunk:
 
     Attributes:
         states: the state arrays, in the order of the plan's names.
-        is_new: whether this is the first step, before which ``states`` hold nothing.
+        is_new: whether this is the first step, before which ``states`` hold initial values.
         update: scratch; what is left here is what ``subtract`` takes off the parameters.
         spare: more scratch.
+        first: the place of its first parameter in the plan's vectors of numbers.
+        count: how many parameters those are; 0 for a further slice of the same one.
     """
 
-    __slots__ = ("_leaf", "_place", "_theta", "is_new", "spare", "states", "update")
+    __slots__ = (
+        "_leaf", "_place", "_theta", "count", "first", "is_new", "spare", "states", "update",
+    )  # fmt: skip
+
+    first: int
+    count: int
 
     def __init__(
         self,
@@ -63,6 +72,10 @@ class Chunk:
         """Their gradients, not to be written to; they may lie in ``update``, or in ``spare``."""
         g = self._leaf.grad.array  # type: ignore[union-attr]
         return g if self._place is None else g.reshape(-1)[self._place]
+
+    def scale(self, factor: float) -> None:
+        """Multiply the parameters by a number."""
+        np.multiply(self._theta, factor, self._theta)
 
     def subtract(self) -> None:
         """Subtract ``update`` from the parameters."""
@@ -101,6 +114,10 @@ class Gathered(Chunk):
             part[...] = leaf.grad.array  # type: ignore[union-attr]
         return self.spare if in_spare else self.update
 
+    def scale(self, factor: float) -> None:
+        for theta in self._arrays:
+            np.multiply(theta, factor, theta)
+
     def subtract(self) -> None:
         subtract = np.subtract
         for theta, part in zip(self._arrays, self._in_update):
@@ -113,14 +130,28 @@ class Plan:
     Args:
         parameters: those that have a gradient and are not frozen.
         state: the optimizer's state; what it lacks is made.
-        names: the names of the state arrays, each of the parameter's shape and dtype.
+        arrays: the names of the state arrays, each of the parameter's shape and dtype, with the
+            value that fills a new one.
+        numbers: the names of the single numbers in a parameter's state, with their first values.
+
+    Attributes:
+        numbers: for each name the numbers of all parameters as one vector. The parameters of a
+            chunk have the same ones.
 
     Raises:
         ValueError: when a state array or a gradient has another shape than its parameter.
     """
 
-    def __init__(self, parameters: list[Tensor], state: State, names: tuple[str, ...]) -> None:
-        self.names = names
+    def __init__(
+        self,
+        parameters: list[Tensor],
+        state: State,
+        arrays: Mapping[str, float],
+        numbers: Mapping[str, float],
+    ) -> None:
+        self.arrays = arrays
+        self.names = tuple(arrays)
+        self.numbers: dict[str, Array] = {}
         self.chunks: list[Chunk] = []
         self._leaves: list[Any] = [p._node for p in parameters]
         self._parameters = parameters
@@ -134,12 +165,17 @@ class Plan:
                 )
         self._writes = [note_write(array, _WHAT) for array in self._arrays]
         self._scratch: dict[Any, tuple[Array, Array]] = {}
-        self._numbers: dict[tuple[Any, float], Array] = {}
-        self._lay(state)
+        self._constants: dict[tuple[Any, float], Array] = {}
+        self._lay(state, numbers)
         # Each parameter with its array and its state, to see whether one has been replaced.
         self._known = [
-            (p, p.array, name, state[p][name]) for p in parameters for name in names
+            (p, p.array, name, state[p][name]) for p in parameters for name in (*arrays, *numbers)
         ] or [(p, p.array, "", None) for p in parameters]
+        self._steps = self.numbers.get("step")
+        self._steps_left = b""
+        if self._steps is not None:
+            self._steps_left = self._steps.tobytes()
+            self._one = np.ones_like(self._steps, shape=())
 
     def fits(self, leaves: list[Any], state: State) -> bool:
         """Whether the plan still holds, for a step that is to update ``leaves``."""
@@ -152,16 +188,28 @@ class Plan:
                 own = state.get(p)
                 if own is None or own.get(name) is not buffer:
                     return False
-        return True
+        # Someone may have written into the counters of some of the parameters.
+        return self._steps is None or self._steps.tobytes() == self._steps_left
+
+    def advance(self) -> None:
+        """Count a step."""
+        steps = self._steps
+        if steps is not None:
+            np.add(steps, self._one, steps)
+            self._steps_left = steps.tobytes()
+
+    def step(self, chunk: Chunk) -> float:
+        """Which step of the chunk's parameters this is, from 1."""
+        return float(self.numbers["step"].item(chunk.first))
 
     def number(self, like: Array, value: float) -> Array:
         """``value`` as a 0-d array: NumPy combines those faster than Python's numbers."""
         key = (like.dtype, value)
-        found = self._numbers.get(key)
+        found = self._constants.get(key)
         if found is None:
-            if len(self._numbers) > 100:  # a schedule that sets another value at every step
-                self._numbers.clear()
-            found = self._numbers[key] = np.full_like(like, value, shape=())
+            if len(self._constants) > 100:  # a schedule that sets another value at every step
+                self._constants.clear()
+            found = self._constants[key] = np.full_like(like, value, shape=())
         return found
 
     def finish(self) -> None:
@@ -174,23 +222,40 @@ class Plan:
 
     # ---- laying the chunks ----------------------------------------------------------------------
 
-    def _lay(self, state: State) -> None:
+    def _lay(self, state: State, numbers: Mapping[str, float]) -> None:
+        own = [
+            tuple(_as_float(state[p].get(name), first) for name, first in numbers.items())
+            for p in self._parameters
+        ]
+        order: list[int] = []
         together: dict[Any, list[int]] = {}
         for i, (p, array) in enumerate(zip(self._parameters, self._arrays)):
             is_new = not all(self._has(state, p, name) for name in self.names)
             if array.size <= SMALL:
-                members = together.setdefault((array.dtype, is_new), [])
+                key = (array.dtype, is_new, own[i])
+                members = together.setdefault(key, [])
                 members.append(i)
                 if sum(self._arrays[j].size for j in members) > SLICE:
-                    self._gather(together.pop((array.dtype, is_new)), state, is_new)
-            elif array.flags.c_contiguous:
-                self._slice(i, state, is_new)
+                    self._gather(together.pop(key), state, is_new, order)
+                continue
+            if array.flags.c_contiguous:
+                chunks = self._slices(i, state, is_new)
             else:
                 states = self._states(p, array, state)
                 scratch = (np.empty_like(array), np.empty_like(array))
-                self.chunks.append(Chunk(self._leaves[i], array, None, states, is_new, scratch))
-        for (_, is_new), members in together.items():
-            self._gather(members, state, is_new)
+                chunks = [Chunk(self._leaves[i], array, None, states, is_new, scratch)]
+            for chunk in chunks:
+                chunk.first = len(order)
+                chunk.count = int(chunk is chunks[0])
+            self.chunks += chunks
+            order.append(i)
+        for (_, is_new, _), members in together.items():
+            self._gather(members, state, is_new, order)
+        dtype = np.float64 if get_default_dtype() == np.float64 else np.float32  # as in torch
+        for column, name in enumerate(numbers):
+            vector = self.numbers[name] = np.array([own[i][column] for i in order], dtype)
+            for place, i in enumerate(order):
+                state[self._parameters[i]][name] = wrap(vector[place : place + 1].reshape(()))
 
     @staticmethod
     def _has(state: State, p: Tensor, name: str) -> bool:
@@ -202,41 +267,49 @@ class Plan:
             )
         return buffer is not None
 
-    def _gather(self, members: list[int], state: State, is_new: bool) -> None:
+    def _gather(self, members: list[int], state: State, is_new: bool, order: list[int]) -> None:
         """One chunk for several small parameters; their state moves into common vectors."""
         arrays = [self._arrays[i] for i in members]
         total = sum(array.size for array in arrays)
         vectors = []
-        for name in self.names:
+        for name, initial in self.arrays.items():
             vector = np.empty_like(arrays[0], shape=(total,))
             for i, part in zip(members, parts(vector, arrays)):
                 own = state[self._parameters[i]]
-                if not is_new:
-                    np.copyto(part, own[name].array)
+                before = own.get(name)
+                part[...] = initial if before is None else before.array
                 own[name] = wrap(part)
             vectors.append(vector)
         leaves = [self._leaves[i] for i in members]
         scratch = self._vectors(arrays[0], total)
-        self.chunks.append(Gathered(leaves, arrays, tuple(vectors), is_new, scratch))
+        chunk = Gathered(leaves, arrays, tuple(vectors), is_new, scratch)
+        chunk.first = len(order)
+        chunk.count = len(members)
+        order += members
+        self.chunks.append(chunk)
 
-    def _slice(self, i: int, state: State, is_new: bool) -> None:
+    def _slices(self, i: int, state: State, is_new: bool) -> list[Chunk]:
         """Chunks for the slices of a large parameter."""
         array = self._arrays[i]
         flat_states = [s.reshape(-1) for s in self._states(self._parameters[i], array, state)]
         flat = array.reshape(-1)
+        chunks = []
         for start in range(0, array.size, SLICE):
             place = slice(start, min(start + SLICE, array.size))
             scratch = self._vectors(array, place.stop - start)
             states = tuple(values[place] for values in flat_states)
-            self.chunks.append(Chunk(self._leaves[i], flat[place], place, states, is_new, scratch))
+            chunks.append(Chunk(self._leaves[i], flat[place], place, states, is_new, scratch))
+        return chunks
 
     def _states(self, p: Tensor, array: Array, state: State) -> tuple[Array, ...]:
         """The state arrays of one parameter, of its dtype and laid out in memory as it is."""
         own = state[p]
-        for name in self.names:
+        for name, initial in self.arrays.items():
             values = np.empty_like(array)
             before = own.get(name)
-            if before is not None:
+            if before is None:
+                values[...] = initial
+            else:
                 before = before.array
                 if before.dtype == values.dtype and before.strides == values.strides:
                     continue
@@ -253,6 +326,11 @@ class Plan:
             pair = np.empty_like(like, shape=shape), np.empty_like(like, shape=shape)
             self._scratch[like.dtype] = pair
         return pair[0][:size], pair[1][:size]
+
+
+def _as_float(value: Any, default: float) -> float:
+    """A number of a state, which may be a 0-d tensor, a Python number or absent."""
+    return default if value is None else float(value)
 
 
 def parts(vector: Array, arrays: list[Array]) -> list[Array]:

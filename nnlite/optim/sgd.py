@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
-from nnlite.autograd.modes import enable_grad
-from nnlite.optim.optimizer import Optimizer, check_number
+from nnlite.optim.checks import check_number
+from nnlite.optim.elementwise import Elementwise, Group, descent
 from nnlite.optim.plan import Chunk, Plan
 
 __all__ = ["SGD"]
 
+_WITH_MOMENTUM = {"momentum_buffer": 0.0}
+_WITHOUT: dict[str, float] = {}
 
-class SGD(Optimizer):
+
+class SGD(Elementwise):
     """Stochastic gradient descent, with momentum, Nesterov's too, and weight decay.
 
     For a gradient g (of the loss, or with ``maximize`` its negative) of a parameter θ, a step is
@@ -53,6 +56,8 @@ class SGD(Optimizer):
     tensor([0.8000, 1.6000], requires_grad=True)
     """
 
+    _numbers: ClassVar[Mapping[str, float]] = {}
+
     def __init__(
         self,
         params: Any,
@@ -75,67 +80,35 @@ class SGD(Optimizer):
         super().__init__(params, defaults)
 
     def _check_options(self, options: dict[str, Any]) -> None:
-        for name in ("lr", "momentum", "weight_decay"):
-            check_number("SGD", name, options[name], least=0)
+        super()._check_options(options)
+        check_number("SGD", "momentum", options["momentum"], least=0)
         check_number("SGD", "dampening", options["dampening"])
         if options["nesterov"] and (options["momentum"] <= 0 or options["dampening"] != 0):
             raise ValueError(
                 "SGD: nesterov needs a momentum above 0 and no dampening, got "
                 f"momentum={options['momentum']}, dampening={options['dampening']}"
             )
-        if options["differentiable"]:
-            raise NotImplementedError(
-                "SGD: differentiable=True is not available; the step of one parameter as an "
-                "expression of tensors can be differentiated: w = w - lr * grad"
-            )
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient and is not frozen.
+    def _arrays(self, group: Group) -> Mapping[str, float]:
+        return _WITH_MOMENTUM if group["momentum"] else _WITHOUT
 
-        Args:
-            closure: a function that computes the loss anew (with ``backward``) and returns it.
-
-        Returns:
-            The closure's loss, or None.
-        """
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
-        for number, group in enumerate(self.param_groups):
-            plan = self._plan(number, ("momentum_buffer",) if group["momentum"] else ())
-            for chunk in plan.chunks:
-                _update(chunk, plan, group)
-                chunk.subtract()
-            plan.finish()
-        return loss
-
-
-def _update(chunk: Chunk, plan: Plan, group: dict[str, Any]) -> None:
-    """Leave γ g in ``chunk.update``: the lines of the class's docstring, without new arrays."""
-    s, t = chunk.update, chunk.spare
-    if group["weight_decay"]:
-        decay = np.multiply(chunk.values(), plan.number(s, group["weight_decay"]), s)
-        g = chunk.gradient(in_spare=True)
-        g = np.subtract(decay, g, s) if group["maximize"] else np.add(decay, g, s)
-    else:
-        g = chunk.gradient()
-        if group["maximize"]:
-            g = np.negative(g, s)
-    if group["momentum"]:
-        (b,) = chunk.states
-        momentum = plan.number(s, group["momentum"])
-        if chunk.is_new:
-            np.copyto(b, g)
-            chunk.is_new = False
-        else:
-            np.multiply(b, momentum, b)
-            if group["dampening"]:
-                np.add(b, np.multiply(g, plan.number(s, 1 - group["dampening"]), t), b)
+    def _update(self, chunk: Chunk, plan: Plan, group: Group) -> None:
+        s, t = chunk.update, chunk.spare
+        g = descent(chunk, plan, group)
+        if group["momentum"]:
+            (b,) = chunk.states
+            momentum = plan.number(s, group["momentum"])
+            if chunk.is_new:
+                np.copyto(b, g)
+                chunk.is_new = False
             else:
-                np.add(b, g, b)
-        if group["nesterov"]:
-            g = np.add(np.multiply(b, momentum, t), g, t)
-        else:
-            g = b
-    np.multiply(g, plan.number(s, group["lr"]), s)
+                np.multiply(b, momentum, b)
+                if group["dampening"]:
+                    np.add(b, np.multiply(g, plan.number(s, 1 - group["dampening"]), t), b)
+                else:
+                    np.add(b, g, b)
+            if group["nesterov"]:
+                g = np.add(np.multiply(b, momentum, t), g, t)
+            else:
+                g = b
+        np.multiply(g, plan.number(s, group["lr"]), s)
