@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnlite.train.history import History
+from nnlite.train.history import History, learning_rates
 
 NAN = math.nan
 
@@ -258,6 +258,177 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
         broken.to_csv(path)
     assert path.read_bytes() == content
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("rows", [ROWS, AWKWARD, [], [{}], [{"a": 1.0}, {}], ROWS[:1]])
+def test_json_is_exact(tmp_path: Path, rows: list[dict[str, float]]) -> None:
+    path = tmp_path / "history.json"
+    history = History(rows)
+    history.to_json(path)
+    again = History.from_json(str(path))
+    assert repr(again.to_list()) == repr(history.to_list())  # types and the sign of zero too
+    strict = {"parse_constant": pytest.fail}  # nan and infinity are no JSON
+    assert len(json.loads(path.read_text(encoding="utf-8"), **strict)) == len(rows)
+    content = path.read_bytes()
+    again.to_json(path)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", ", line 1: the file is empty"),
+        (b'[\n{"epoch": 1},\n{"epo', ", line 3: Unterminated string"),
+        (b'[\n{"epoch": 1}\n', ", line 3: Expecting"),
+        (b'{"epoch": 1}', ": this is no list of rows"),
+        (b"[1, 2]", ": this is no list of rows"),
+        (b'[{"loss": "high"}]', ": 'high' is not a number"),
+        (b'[{"loss": true}]', ": True is not a number"),
+        (b'[{"loss": [1]}]', r": \[1\] is not a number"),
+        (b'[{"loss": NaN, "loss": 1}]', ": column 'loss' occurs twice"),
+        (b"\xff", ", line 1: not UTF-8 text"),
+    ],
+)
+def test_damaged_json(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "history.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message) as caught:
+        History.from_json(path)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_append_takes_names() -> None:
+    history = History()
+    history.append(epoch=1, train_loss=np.float32(0.5))
+    history.append({"epoch": 2}, train_loss=0.25)
+    assert history.to_list() == [
+        {"epoch": 1, "train_loss": 0.5},
+        {"epoch": 2, "train_loss": 0.25},
+    ]
+    with pytest.raises(TypeError, match="'epoch' is given twice"):
+        history.append({"epoch": 3}, epoch=3)
+    assert len(history) == 2
+
+
+def read(path: Path) -> History:
+    """Read a history of either kind."""
+    return History.from_csv(path) if path.suffix == ".csv" else History.from_json(path)
+
+
+@pytest.fixture(params=["history.csv", "history.json"])
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A file that a history is kept in."""
+    path: Path = tmp_path / request.param
+    return path
+
+
+def test_a_file_that_grows(kept: Path) -> None:
+    history = History(path=kept)
+    if kept.suffix == ".json":
+        assert len(read(kept)) == 0
+    inode = None
+    for number, row in enumerate([*ROWS, *AWKWARD, {}, {"epoch": 9}]):
+        history.append(row)
+        assert read(kept) == history
+        if number in (1, 2):  # the columns are known: added at the end, not written afresh
+            assert inode in (None, kept.stat().st_ino)
+            inode = kept.stat().st_ino
+    whole = kept.read_bytes()
+    history.to_csv(kept) if kept.suffix == ".csv" else history.to_json(kept)
+    assert kept.read_bytes() == whole
+    assert list(kept.parent.iterdir()) == [kept]
+
+
+def test_a_history_goes_on_in_its_file(kept: Path) -> None:
+    History(ROWS, path=kept)
+    history = History(read(kept)[:2], path=kept)
+    assert read(kept) == History(ROWS[:2])
+    history.append(ROWS[2])
+    assert read(kept) == History(ROWS)
+
+
+def test_copies_have_no_file(kept: Path) -> None:
+    history = History(ROWS, path=kept)
+    for other in (pickle.loads(pickle.dumps(history)), copy.deepcopy(history), history[:]):
+        assert other == history
+        other.append(epoch=4)
+    assert read(kept) == history == History(ROWS)
+
+
+def test_a_file_that_others_touch_is_written_afresh(kept: Path) -> None:
+    history = History(ROWS[:1], path=kept)
+    kept.write_bytes(b"something else")
+    history.append(ROWS[1])
+    assert read(kept) == history
+    kept.unlink()
+    history.append(ROWS[2])
+    assert read(kept) == history
+
+
+def test_a_place_that_fails_later_is_warned_of_once(kept: Path) -> None:
+    history = History(ROWS[:1], path=kept)
+    kept.unlink()
+    kept.mkdir()
+    with pytest.warns(UserWarning, match="goes on in memory") as caught:
+        history.append(ROWS[1])
+    assert kept.name in str(caught[0].message)
+    assert caught[0].filename == __file__
+    history.append(epoch=3)
+    kept.rmdir()
+    history.append(epoch=4)
+    assert read(kept) == history
+    assert len(history) == 4
+
+
+def test_places_that_never_work(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        History(path=tmp_path / "none" / "history.csv")
+    for name in ("history.txt", "history", "history.csv.gz"):
+        with pytest.raises(ValueError, match=rf"must end in \.csv or \.json, not '.*{name}'"):
+            History(path=tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+APPENDING = """
+import sys
+from nnlite.train.history import History
+
+history = History(path=sys.argv[1])
+print("ready", flush=True)
+n = 0
+while True:
+    n += 1
+    history.append(epoch=n, train_loss=1 / n, lr=0.1)
+"""
+
+
+def test_a_killed_process_leaves_a_whole_file(kept: Path) -> None:
+    for moment in range(6):
+        command = [sys.executable, "-c", APPENDING, str(kept)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            while kept.stat().st_size < 300 * moment:
+                assert process.poll() is None
+            process.kill()
+        history = read(kept)
+        assert history["epoch"] == list(range(1, len(history) + 1)) if history else moment == 0
+        assert all(
+            row == {"epoch": n, "train_loss": 1 / n, "lr": 0.1}
+            for n, row in enumerate(history, start=1)
+        )
+
+
+def test_learning_rates_of_all_groups() -> None:
+    import nnlite
+    from nnlite import nn
+
+    one, two = nn.Linear(2, 2), nn.Linear(2, 1)
+    groups = [{"params": one.parameters(), "lr": 0.5}, {"params": two.parameters()}]
+    optimizer = nnlite.optim.SGD(groups, lr=0.25)
+    assert learning_rates(optimizer) == {"lr": 0.5, "lr_1": 0.25}
+    del optimizer.param_groups[1]["lr"]
+    assert math.isnan(learning_rates(optimizer)["lr_1"])
 
 
 def test_import_is_lean() -> None:

@@ -6,10 +6,11 @@ import math
 import operator
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, SupportsFloat, SupportsIndex, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, SupportsIndex, cast, overload
 
 import numpy as np
 
+from nnlite.train import history_file as files
 from nnlite.train.metrics import metric_mode
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     Mode = Literal["min", "max"]
     StrPath = str | os.PathLike[str]
 
-__all__ = ["History"]
+__all__ = ["History", "learning_rates"]
 
 _SHOWN = 20  # a printed table with more rows than this is cut in the middle
 
@@ -33,13 +34,17 @@ class History:
 
     Args:
         rows: mappings from column name to number, one per epoch. Default: none yet.
+        path: a file to write as it goes, see `keep_in`. Default: none.
 
     Raises:
         TypeError: a column name that is no string, or a value that is no number.
+        ValueError, OSError: a path that will not do.
+
+    In a loop of your own:
 
     >>> history = History()
-    >>> history.append({"epoch": 1, "train_loss": 0.7, "valid_loss": 0.6})
-    >>> history.append({"epoch": 2, "train_loss": 0.5, "valid_loss": 0.4})
+    >>> history.append(epoch=1, train_loss=0.7, valid_loss=0.6)
+    >>> history.append({"epoch": 2, "train_loss": 0.5}, valid_loss=0.4)
     >>> history[-1]["valid_loss"], history["train_loss"], len(history)
     (0.4, [0.7, 0.5], 2)
     >>> history
@@ -49,25 +54,52 @@ class History:
     *     2         0.5         0.4
     """
 
-    __slots__ = ("_rows",)
+    __slots__ = ("_file", "_rows")
 
     _rows: list[Row]
+    _file: files.HistoryFile | None
 
-    def __init__(self, rows: Iterable[Mapping[str, SupportsFloat | SupportsIndex]] = ()) -> None:
+    def __init__(
+        self,
+        rows: Iterable[Mapping[str, SupportsFloat | SupportsIndex]] = (),
+        path: StrPath | None = None,
+    ) -> None:
         self._rows = []
+        self._file = None
         for row in rows:
             self.append(row)
+        if path is not None:
+            self.keep_in(path)
 
-    def append(self, row: Mapping[str, SupportsFloat | SupportsIndex]) -> None:
+    def append(
+        self,
+        row: Mapping[str, SupportsFloat | SupportsIndex] | None = None,
+        /,
+        **figures: SupportsFloat | SupportsIndex,
+    ) -> None:
         """Add the row of one epoch; its numbers become Python ints and floats.
 
         Args:
             row: column name to number (NumPy and Tensor scalars too).
+            figures: columns that are given by name.
 
         Raises:
-            TypeError: a column name that is no string, or a value that is no number.
+            TypeError: a column name that is no string, a value that is no number, a column that is
+                given twice.
         """
-        self._rows.append({_name(column): _number(column, value) for column, value in row.items()})
+        given = dict(row or {})
+        for name in given.keys() & figures.keys():
+            raise TypeError(f"History: {name!r} is given twice")
+        given.update(figures)
+        self._rows.append(
+            {_name(column): _number(column, value) for column, value in given.items()}
+        )
+        if self._file is not None:
+            self._file.update(self._rows)
+
+    def __reduce__(self) -> tuple[type[History], tuple[list[Row]]]:
+        """A copy has the same rows and no file."""
+        return type(self), (self.to_list(),)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -109,7 +141,7 @@ class History:
     @property
     def columns(self) -> list[str]:
         """Names of all columns, in the order of their first appearance."""
-        return list(dict.fromkeys(column for row in self._rows for column in row))
+        return files.columns_of(self._rows)
 
     @property
     def best(self) -> Row:
@@ -155,16 +187,19 @@ class History:
         Raises:
             OSError: the file cannot be written.
         """
-        import csv
+        files.write(path, self._rows, "csv")
 
-        from nnlite.io.atomic import atomic_write
+    def to_json(self, path: StrPath) -> None:
+        """Write a JSON file, exact to the last bit, in one step (never half a file).
 
-        columns = self.columns
-        with atomic_write(path, "w") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(columns)
-            for row in self._rows:
-                writer.writerow([repr(row[name]) if name in row else "" for name in columns])
+        Args:
+            path: the file; an old one is replaced. It holds a list of objects, a row in a line;
+                nan and infinity, which JSON lacks, are the texts "nan", "inf" and "-inf".
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        files.write(path, self._rows, "json")
 
     @classmethod
     def from_csv(cls, path: StrPath) -> History:
@@ -177,9 +212,36 @@ class History:
             OSError: the file cannot be read.
             ValueError: the file is damaged or is something else; names the file and the line.
         """
-        with open(path, "rb") as file:
-            content = file.read()
-        return cls(_parse(os.fsdecode(path), content))
+        return cls(files.parse_csv(os.fsdecode(path), _content(path)))
+
+    @classmethod
+    def from_json(cls, path: StrPath) -> History:
+        """Read what `to_json` wrote; the result equals what was written.
+
+        Args:
+            path: the JSON file.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: the file is damaged or is something else; names the file and the line.
+        """
+        return cls(files.parse_json(os.fsdecode(path), _content(path)))
+
+    def keep_in(self, path: StrPath) -> None:
+        """Write a file now, and every row that is appended from now on, at once.
+
+        A process that is killed leaves a whole file with all rows that were appended. The file
+        cannot be written at some later time (a full disk): a warning says so, once, the history
+        goes on in memory, and the file catches up as soon as it can.
+
+        Args:
+            path: a name that ends in .csv or .json; an earlier file is replaced.
+
+        Raises:
+            ValueError: another ending.
+            OSError: the file cannot be written now.
+        """
+        self._file = files.HistoryFile(path, self._rows)
 
     def plot(
         self,
@@ -264,6 +326,32 @@ class History:
         raise KeyError(f"the history has no column {column!r}; it has {names}")
 
 
+def learning_rates(optimizer: Any) -> Row:
+    """The learning rates of an optimizer as columns of a history: ``lr``, then ``lr_1`` …
+
+    Args:
+        optimizer: its first group gives ``lr``, the others ``lr_1``, ``lr_2`` …
+
+    Returns:
+        Column name to learning rate; nan for a group that has none.
+
+    >>> from nnlite import nn, optim
+    >>> body, head = nn.Linear(3, 4), nn.Linear(4, 1)
+    >>> groups = [{"params": body.parameters(), "lr": 0.001}, {"params": head.parameters()}]
+    >>> learning_rates(optim.SGD(groups, lr=0.1))
+    {'lr': 0.001, 'lr_1': 0.1}
+    """
+    rates = {}
+    for place, group in enumerate(optimizer.param_groups):
+        rates["lr" if place == 0 else f"lr_{place}"] = float(group.get("lr", math.nan))
+    return rates
+
+
+def _content(path: StrPath) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def _name(column: object) -> str:
     if not isinstance(column, str):
         raise TypeError(f"History: a column name must be a string, not {column!r}")
@@ -296,55 +384,3 @@ def _same(one: Row, other: Row) -> bool:
 
 def _short(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.4g}"
-
-
-def _parse(path: str, content: bytes) -> list[Row]:
-    """Read the rows of a CSV file, or say in which line it is damaged."""
-    import csv
-    import io
-
-    def damaged(line: int, what: str) -> ValueError:
-        return ValueError(f"{path}, line {line}: {what}; this is no whole history file")
-
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise damaged(content.count(b"\n", 0, error.start) + 1, "not UTF-8 text") from None
-    if not text:
-        raise damaged(1, "the file is empty")
-    if "\0" in text:
-        raise damaged(text.count("\n", 0, text.index("\0")) + 1, "a zero byte")
-    if not text.endswith(("\n", "\r")):
-        raise damaged(text.count("\n") + 1, "the line has no end, so it may be cut short")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows: list[Row] = []
-    try:
-        columns = next(reader)
-        if len(set(columns)) < len(columns):
-            twice = next(name for name in columns if columns.count(name) > 1)
-            raise damaged(reader.line_num, f"column {twice!r} occurs twice")
-        for cells in reader:
-            if len(cells) != len(columns):
-                what = f"{len(cells)} cells under {len(columns)} column names"
-                raise damaged(reader.line_num, what)
-            pairs = zip(columns, cells, strict=True)
-            rows.append({name: _cell(cell) for name, cell in pairs if cell})
-    except _NotANumberError as error:
-        raise damaged(reader.line_num, f"{error.args[0]!r} is not a number") from None
-    except csv.Error as error:
-        raise damaged(reader.line_num, str(error)) from None
-    return rows
-
-
-class _NotANumberError(Exception):
-    pass
-
-
-def _cell(cell: str) -> float:
-    for kind in (int, float):
-        try:
-            if "_" not in cell:
-                return kind(cell)
-        except ValueError:
-            continue
-    raise _NotANumberError(cell)
