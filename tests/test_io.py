@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from nnlite.io import load, read_metadata, save, weights
+from nnlite.io import load, read_metadata, save
 from nnlite.io.atomic import atomic_path, atomic_write, write_bytes
 from nnlite.tensor import Tensor, wrap
 
@@ -478,28 +478,16 @@ def test_names_that_a_format_cannot_hold(tmp_path):
 @pytest.mark.parametrize("name", ["w", "w.h5", "w.safetensors.gz", ".npz"])
 def test_unknown_suffix(tmp_path, name):
     for call in (load, read_metadata, lambda path: save({}, path)):
-        with pytest.raises(ValueError, match=r"cannot tell.*\.safetensors and \.npz are known"):
+        with pytest.raises(ValueError, match=r"cannot tell.*\.safetensors, \.npz.* are known"):
             call(tmp_path / name)
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".pth", ".bin", ".PT"])
-def test_pytorch_files_are_not_read_yet(tmp_path, suffix):
-    with pytest.raises(NotImplementedError, match=r"(?s)Convert .*model.*torch\.load"):
-        load(tmp_path / f"model{suffix}")
-    with pytest.raises(NotImplementedError, match=r"save as '.*model\.safetensors'"):
+def test_pytorch_files_are_not_written(tmp_path, suffix):
+    with pytest.raises(NotImplementedError, match=r"Save as '.*model\.safetensors'"):
         save({}, tmp_path / f"model{suffix}")
-
-
-def test_the_conversion_that_the_message_shows(tmp_path, torch):
-    weight = torch.arange(6.0).reshape(2, 3)
-    torch.save({"a": weight, "tied": weight, "t": weight.T}, tmp_path / "model.pt")
-    with pytest.raises(NotImplementedError) as caught:
-        load(tmp_path / "model.pt")
-    lines = str(caught.value).splitlines()[1:]
-    exec("\n".join(line.strip() for line in lines))
-    loaded = load(tmp_path / "model.safetensors")
-    assert loaded["tied"].tolist() == weight.tolist()
-    assert loaded["t"].tolist() == weight.T.tolist()
+    with pytest.raises(NotImplementedError, match="has no metadata"):
+        read_metadata(tmp_path / f"model{suffix}")
 
 
 def test_missing_file_and_folder(tmp_path):
@@ -765,7 +753,7 @@ def test_zip_bombs_are_refused_by_their_size(tmp_path, monkeypatch):
     path = tmp_path / "w.npz"
     np.savez_compressed(path, a=np.zeros(10**6))
     assert load(path)["a"].shape == (10**6,)  # eight megabytes are nothing to be afraid of
-    monkeypatch.setattr(weights, "_NPZ_ALWAYS", 10**6)
+    monkeypatch.setattr("nnlite.io.npz._ALWAYS", 10**6)
     with pytest.raises(ValueError, match=r"would unpack to 8000\d\d\d, \d+ times.*zip bomb"):
         load(path)
 

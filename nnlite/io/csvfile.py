@@ -1,8 +1,8 @@
 """From a CSV file to columns of numbers and columns of text, or one line that says what is wrong.
 
-The file is read in two passes: the first turns blocks of rows into numbers column by column, the
-second looks again at the columns where that failed and either takes them as text or names the
-first bad value.
+`read_columns` reads a file in two passes: the first turns blocks of rows into numbers column by
+column, the second looks again at the columns where that failed and either takes them as text or
+names the first bad value. `CsvFile` is also what streams a file (`nnlite.io.csvstream`).
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import io
 import math
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ NUMBER = "number"
 CATEGORY = "category"
 KINDS = (NUMBER, CATEGORY)
 
-_BLOCK = 64  # rows; the cells stay in the cache: with 512 the reading takes half as long again
+BLOCK = 64  # rows; the cells stay in the cache: with 512 the reading takes half as long again
 
 
 def read_columns(
@@ -57,7 +58,12 @@ def read_columns(
         KeyError: a required column is not there.
         ValueError: the file is not a sound table; the message names the line and the column.
     """
-    return _CsvFile(path).read(required, kinds, drop)
+    data = _bytes(os.fspath(path))
+
+    def opened() -> TextIO:
+        return io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig", newline="")
+
+    return CsvFile(path, opened).read(required, kinds, drop)
 
 
 def as_number(text: str) -> float | None:
@@ -72,28 +78,26 @@ def as_number(text: str) -> float | None:
         return None
 
 
-class _CsvFile:
-    """One file on its way to columns: its bytes, how they are delimited, and its header."""
+class CsvFile:
+    """One file on its way to columns: how it is delimited, and its header.
 
-    __slots__ = ("data", "delimiter", "header", "path")
+    Args:
+        path: its name, for messages.
+        opened: gives its text from the start, each time that it is called.
+    """
 
-    def __init__(self, path: StrPath) -> None:
+    __slots__ = ("delimiter", "header", "opened", "path")
+
+    def __init__(self, path: StrPath, opened: Callable[[], TextIO]) -> None:
         self.path = os.fspath(path)
-        self.data = _bytes(self.path)
+        self.opened = opened
         self.delimiter = self._sniff()
         self.header = self._header()
 
     def read(
         self, required: Collection[str], kinds: Mapping[str, str] | None, drop: Collection[str]
     ) -> tuple[Columns, NDArray[np.int64]]:
-        absent = [name for name in [*required, *(kinds or ()), *drop] if name not in self.header]
-        if absent:
-            raise no_column(self.path, absent, self.header)
-        wanted = [
-            name
-            for name in self.header
-            if name not in drop and (kinds is None or name in kinds or name in required)
-        ]
+        wanted = self.wanted(required, kinds, drop)
         told = kinds or {}
         numeric = [name for name in wanted if told.get(name) != CATEGORY]
         columns, lines = self._numbers(numeric)
@@ -102,20 +106,33 @@ class _CsvFile:
         others = [name for name in wanted if name not in columns]
         if others:
             for name, cells in self._texts(others).items():
-                columns[name] = self._judge(name, cells, lines, told.get(name))
+                columns[name] = self.judge(name, cells, lines, told.get(name))
         return {name: columns[name] for name in wanted}, lines
+
+    def wanted(
+        self, required: Collection[str], kinds: Collection[str] | None, drop: Collection[str]
+    ) -> list[str]:
+        """The names of the columns to read, in the order of the file."""
+        absent = [name for name in [*required, *(kinds or ()), *drop] if name not in self.header]
+        if absent:
+            raise no_column(self.path, absent, self.header)
+        return [
+            name
+            for name in self.header
+            if name not in drop and (kinds is None or name in kinds or name in required)
+        ]
 
     def _numbers(self, names: list[str]) -> tuple[Columns, NDArray[np.int64]]:
         """The columns that hold finite numbers and nothing else, and the line of each row."""
         index = {name: self.header.index(name) for name in names}
         blocks: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
         lines: list[int] = []
-        records = self._rows()
-        while block := list(islice(records, _BLOCK)):
+        records = self.rows()
+        while block := list(islice(records, BLOCK)):
             lines += [line for line, _ in block]
             cells = list(zip(*[row for _, row in block]))
             for name in list(blocks):
-                values = _floats(cells[index[name]])
+                values = floats(cells[index[name]])
                 if values is None:
                     del blocks[name]
                 else:
@@ -127,16 +144,16 @@ class _CsvFile:
         """The stripped cells of some columns; equal texts are one object."""
         index = [(self.header.index(name), list[str]()) for name in names]
         known: dict[str, str] = {}
-        for _, row in self._rows():
+        for _, row in self.rows():
             for column, cells in index:
                 cell = row[column].strip()
                 cells.append(known.setdefault(cell, cell))
         return {name: cells for name, (_, cells) in zip(names, index)}
 
-    def _judge(
+    def judge(
         self, name: str, cells: list[str], lines: NDArray[np.int64], kind: str | None
     ) -> NDArray[np.generic]:
-        """Take the cells as texts, or numbers where all are, or say what is wrong with them."""
+        """The cells, stripped, as texts, or numbers where all are, or say what is wrong with them."""
         counts = Counter(cells)
 
         def fault(wrong: Collection[str], message: str) -> ValueError:
@@ -165,10 +182,10 @@ class _CsvFile:
             raise fault(infinite, "{} is no finite number: correct it or delete the line")
         return np.array([numbers[cell] for cell in cells], dtype=np.float64)
 
-    def _rows(self) -> Iterator[Record]:
+    def rows(self) -> Iterator[Record]:
         """The rows below the header, each as long as it, with the line in which it starts."""
         width = len(self.header)
-        records = _records(self.path, self.data, self.delimiter)
+        records = _records(self.path, self.opened, self.delimiter)
         next(records)
         for line, row in records:
             if len(row) != width:
@@ -192,7 +209,7 @@ class _CsvFile:
         chosen = ","
         for delimiter in ",;\t":
             try:
-                records = _records(self.path, self.data, delimiter)
+                records = _records(self.path, self.opened, delimiter)
                 lengths = [len(row) for _, row in islice(records, 2)]
             except ValueError:
                 continue
@@ -204,7 +221,7 @@ class _CsvFile:
         return chosen
 
     def _header(self) -> list[str]:
-        line, cells = next(_records(self.path, self.data, self.delimiter), (1, []))
+        line, cells = next(_records(self.path, self.opened, self.delimiter), (1, []))
         header = [cell.strip() for cell in cells]
         while header and not header[-1]:  # spreadsheets leave delimiters behind
             header.pop()
@@ -233,12 +250,16 @@ class _CsvFile:
         return header
 
 
-def _records(path: str, data: bytes, delimiter: str) -> Iterator[Record]:
+def _records(path: str, opened: Callable[[], TextIO], delimiter: str) -> Iterator[Record]:
     """The records of the file with the line in which each starts; blank lines are left out.
 
     In a file of one column a blank line is a missing value, unless nothing follows it.
     """
-    stream = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig", newline="")
+    with opened() as stream:
+        yield from _parsed(path, stream, delimiter)
+
+
+def _parsed(path: str, stream: TextIO, delimiter: str) -> Iterator[Record]:
     reader = csv.reader(stream, delimiter=delimiter, skipinitialspace=True, strict=True)
     width = 0
     blank: list[int] = []
@@ -270,7 +291,7 @@ def _is_finite(text: str) -> bool:
     return number is not None and math.isfinite(number)
 
 
-def _floats(cells: tuple[str, ...]) -> NDArray[np.float64] | None:
+def floats(cells: Sequence[str]) -> NDArray[np.float64] | None:
     """The cells as numbers, or None where one is no finite number."""
     try:
         values = np.array(cells, dtype=np.float64)
@@ -292,10 +313,7 @@ def _bytes(path: str) -> bytes:
         raise FileNotFoundError(f"{path}: there is no such file") from None
     except OSError as error:
         raise type(error)(f"{path} cannot be read: {error.strerror}") from error
-    if data.startswith(b"PK\x03\x04"):
-        raise ValueError(f"{path} is a spreadsheet or ZIP file, not text: export it as CSV")
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ValueError(f"{path} is text in UTF-16: save it as CSV in UTF-8")
+    check_text(path, data)
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -310,6 +328,14 @@ def _bytes(path: str) -> bytes:
             "in a text: the file is damaged or no CSV"
         )
     return data
+
+
+def check_text(path: str, start: bytes) -> None:
+    """Raise ``ValueError`` if a file that starts so is a known kind that is no text in UTF-8."""
+    if start.startswith(b"PK\x03\x04"):
+        raise ValueError(f"{path} is a spreadsheet or ZIP file, not text: export it as CSV")
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ValueError(f"{path} is text in UTF-16: save it as CSV in UTF-8")
 
 
 def _line(data: bytes, offset: int) -> int:

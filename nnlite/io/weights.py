@@ -1,33 +1,33 @@
-"""Weights in files: ``.safetensors`` and ``.npz``. Reading never runs what a file contains."""
+"""Weights in files: ``.safetensors`` and ``.npz``, and PyTorch's, which are only read.
+
+Reading never runs what a file contains.
+"""
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from nnlite.io.atomic import StrPath, atomic_write, write_bytes
+from nnlite.io.atomic import StrPath, write_bytes
 from nnlite.io.header import open_file, read_header, splice
+from nnlite.io.npz import NUMBERS, checked, load_npz, save_npz
+from nnlite.io.pytorch import load_pytorch, widen
 from nnlite.tensor import Tensor, wrap
-
-if TYPE_CHECKING:
-    import zipfile
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _SUFFIXES = (".safetensors", ".npz")
-_PYTORCH = (".pt", ".pth", ".bin")
-_NUMBERS = {
-    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
-    "float16", "float32", "float64", "complex64",
+_PYTORCH = (".pt", ".pth", ".bin", ".ckpt")
+_HOLDS = {".safetensors": NUMBERS - {"complex128"}, ".npz": NUMBERS}
+_DTYPES = {
+    "BOOL": np.dtype("?"), "U8": np.dtype("u1"), "I8": np.dtype("i1"), "U16": np.dtype("<u2"),
+    "I16": np.dtype("<i2"), "U32": np.dtype("<u4"), "I32": np.dtype("<i4"), "U64": np.dtype("<u8"),
+    "I64": np.dtype("<i8"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2"),
+    "F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "C64": np.dtype("<c8"),
 }  # fmt: skip
-_HOLDS = {".safetensors": _NUMBERS, ".npz": _NUMBERS | {"complex128"}}
-_NUMPY_LACKS = ("F8_", "F6_", "F4")
-_NPZ_ALWAYS = 2**30  # bytes an .npz may unpack to, whatever its own size …
-_NPZ_RATIO = 20  # … and above that, times its own size
 
 
 def save(obj: Any, path: StrPath, *, metadata: Mapping[str, str] | None = None) -> None:
@@ -63,44 +63,69 @@ def save(obj: Any, path: StrPath, *, metadata: Mapping[str, str] | None = None) 
     if suffix == ".npz":
         if metadata:
             raise ValueError("save: an .npz file holds no metadata: use the suffix .safetensors")
-        _save_npz(arrays, path)
+        save_npz(arrays, path)
     else:
         write_bytes(path, *_serialise(arrays, metadata or {}))
 
 
 def load(
-    path: StrPath, map_location: object = None, *, weights_only: bool = True
-) -> dict[str, Tensor]:
-    """Read the tensors that `save`, or any other program, wrote to a file.
+    path: StrPath,
+    map_location: object = None,
+    *,
+    mmap: bool = False,
+    weights_only: bool = True,
+    dtype: Any = None,
+) -> Any:
+    """Read the tensors that `save`, torch or any other program wrote to a file.
 
     Args:
-        path: a ``.safetensors`` or ``.npz`` file.
+        path: ``.safetensors``, ``.npz``, a PyTorch file (``.pt``, ``.pth``, ``.bin``, ``.ckpt``:
+            the zip format and the one before torch 1.6), or the ``.index.json`` of weights that are
+            spread over several files, which lie beside it.
         map_location, weights_only: as torch's scripts give them; tensors are on the CPU here, and
             never is anything but weights read.
+        mmap: map the file into memory instead of reading it, so that of a large file only the
+            tensors that are used are read. They can be changed in memory; the file stays as it is,
+            and has to stay while they are used. Not for ``.npz`` and the older PyTorch format.
+        dtype: of all floating-point tensors, float16, float32 or float64; default: as stored.
 
     Returns:
-        name → Tensor, in the order of the file. bfloat16, which NumPy lacks, comes as float32,
-        which holds each of its values exactly. Other byte orders become the machine's own.
+        name → Tensor, in the order of the file; of a PyTorch file whatever was saved: such a dict,
+        or a checkpoint of dicts, lists, numbers, texts and tensors, in which what shared its memory
+        shares it again. bfloat16, which NumPy lacks, comes as float32, which holds each of its
+        values exactly. Other byte orders become the machine's own.
 
     Raises:
         ValueError: an unknown suffix; a file that is truncated, damaged, hostile (a pickled
             object, a zip bomb), or holds a dtype that NumPy lacks. The message names file and
-            cause.
-        NotImplementedError: a PyTorch file, ``.pt``, ``.pth`` or ``.bin``.
+            cause. Nothing in a file is ever run.
         OSError: the file cannot be opened or read.
 
     See `save` for an example.
     """
     suffix = _suffix(path, "load")
+    floats = None if dtype is None else np.dtype(dtype)
+    if floats is not None and floats.kind != "f":
+        raise TypeError(f"load: dtype is that of floating-point tensors, got {floats}")
+    if suffix == ".json":
+        return _load_sharded(path, mmap, floats)
     try:
         file, size = open_file(path)
         with file:
+            mapped = os.fspath(path) if mmap else None
+            if suffix in _PYTORCH:
+                return load_pytorch(file, size, mapped, floats)
             if suffix == ".npz":
-                arrays = _load_npz(file, size)
+                arrays = load_npz(file, size)
             else:
-                arrays = _load_safetensors(file, size, path)
+                arrays = _load_safetensors(file, size, mapped)
     except ValueError as error:
         raise ValueError(f"load: cannot read {os.fsdecode(path)!r}: {error}") from error
+    if floats is not None:
+        arrays = {
+            name: array.astype(floats, copy=False) if array.dtype.kind == "f" else array
+            for name, array in arrays.items()
+        }
     return {name: wrap(array) for name, array in arrays.items()}
 
 
@@ -130,28 +155,17 @@ def _suffix(path: StrPath, function: str) -> str:
     suffix = os.path.splitext(os.fsdecode(path))[1].lower()
     if suffix in _SUFFIXES:
         return suffix
+    if function == "load" and (suffix in _PYTORCH or suffix == ".json"):
+        return suffix
     if suffix in _PYTORCH:
-        _refuse_pytorch(os.fsdecode(path), function)
+        other = os.path.splitext(os.fsdecode(path))[0] + ".safetensors"
+        raise NotImplementedError(
+            f"{function}: a PyTorch file can be read (nnlite.load), not written, and has no "
+            f"metadata. Save as {other!r}; torch reads that with safetensors.torch.load_file(…)"
+        )
     raise ValueError(
         f"{function}: cannot tell the format of {os.fsdecode(path)!r} from its suffix: "
-        f"{' and '.join(_SUFFIXES)} are known"
-    )
-
-
-def _refuse_pytorch(path: str, function: str) -> NoReturn:
-    other = os.path.splitext(path)[0] + ".safetensors"
-    if function == "save":
-        raise NotImplementedError(
-            f"save: this version writes no PyTorch files: save as {other!r}, and read that with "
-            f"safetensors.torch.load_file({other!r})"
-        )
-    raise NotImplementedError(
-        f"{function}: this version reads no PyTorch files. Convert {path!r} once, where torch is "
-        "installed:\n"
-        "  import torch, safetensors.torch\n"
-        f"  state = torch.load({path!r}, map_location='cpu', weights_only=True)\n"
-        "  safetensors.torch.save_file("
-        f"{{k: v.clone().contiguous() for k, v in state.items()}}, {other!r})"
+        f"{', '.join(_SUFFIXES + (_PYTORCH if function == 'load' else ()))} are known"
     )
 
 
@@ -232,133 +246,56 @@ def _metadata_text(metadata: Any) -> bytes:
     return json.dumps(dict(metadata), ensure_ascii=False).encode("utf-8")
 
 
-def _load_safetensors(file: BinaryIO, size: int, path: StrPath) -> dict[str, Array]:
-    from safetensors import SafetensorError, safe_open
-
-    tensors = read_header(file, size).tensors
-    for name, entry in tensors.items():
-        if entry.dtype.startswith(_NUMPY_LACKS):
+def _load_safetensors(file: BinaryIO, size: int, mapped: StrPath | None) -> dict[str, Array]:
+    arrays = {}
+    for name, entry in read_header(file, size).tensors.items():
+        stored = _DTYPES.get(entry.dtype)
+        if stored is None:
             raise ValueError(
                 f"{name!r} is stored as {entry.dtype}, which NumPy lacks: convert it where torch "
                 "is installed (tensor.float()) and save the file again"
             )
-    arrays = {}
-    try:
-        with safe_open(os.fspath(path), framework="numpy") as reader:
-            for name, entry in tensors.items():
-                if entry.dtype == "BF16":
-                    file.seek(entry.begin)
-                    halves = np.frombuffer(file.read(entry.end - entry.begin), "<u2")
-                    arrays[name] = _widen(halves).reshape(entry.shape)
-                else:
-                    arrays[name] = _checked(name, reader.get_tensor(name))
-    except (SafetensorError, TypeError, AttributeError, OverflowError) as error:
-        raise ValueError(str(error)) from error
+        count = (entry.end - entry.begin) // stored.itemsize
+        array: Array
+        if mapped is not None and count and entry.dtype != "BF16" and stored.isnative:
+            memory = np.memmap(mapped, stored, "c", entry.begin, (count,))
+            array = memory.view(np.ndarray)
+        else:
+            file.seek(entry.begin)
+            array = np.empty(count, stored)
+            if file.readinto(array.view(np.uint8)) != array.nbytes:  # type: ignore[attr-defined]
+                raise ValueError(f"it is truncated (in {name!r})")
+            array = widen(array) if entry.dtype == "BF16" else checked(name, _native(array))
+        arrays[name] = array.reshape(entry.shape)
     return arrays
 
 
-def _widen(halves: Array) -> Array:
-    """bfloat16 to float32: its 16 bits are the upper half of the float32 of the same value."""
-    return (halves.astype(np.uint32) << 16).view(np.float32)
+# ---- weights that are spread over several files -------------------------------------------------
 
 
-def _checked(name: str, array: Array) -> Array:
-    """A bool that is neither 0 nor 1 would make NumPy contradict itself."""
-    if array.dtype == np.bool_ and array.size and array.view(np.uint8).max() > 1:
-        raise ValueError(f"it is damaged ({name!r} holds a bool that is neither 0 nor 1)")
-    return array
+def _load_sharded(path: StrPath, mmap: bool, dtype: Any) -> dict[str, Tensor]:
+    """The tensors that an index names, from the files beside it."""
+    import json
 
-
-# ---- npz ---------------------------------------------------------------------------------------
-
-
-def _save_npz(arrays: Mapping[str, Array], path: StrPath) -> None:
-    """As `np.savez` does, which however fails for the name 'file' and stores the time of day."""
-    import zipfile
-
-    with atomic_write(path) as file, zipfile.ZipFile(file, "w") as archive:
-        for name, array in arrays.items():
-            member = zipfile.ZipInfo(name + ".npy")
-            if member.filename != name + ".npy" or len(name.encode("utf-8")) > 65000:
-                raise ValueError(f"save: an .npz file cannot hold the name {name!r:.60}: change it")
-            with archive.open(member, "w", force_zip64=True) as stream:
-                np.lib.format.write_array(stream, array, allow_pickle=False)
-
-
-def _load_npz(file: BinaryIO, size: int) -> dict[str, Array]:
-    import zipfile
-
-    arrays: dict[str, Array] = {}
+    folder = os.path.dirname(os.fsdecode(path))
+    place = f"load: cannot read {os.fsdecode(path)!r}: "
     try:
-        with zipfile.ZipFile(file) as archive:
-            members = archive.infolist()
-            _check_members(members, _announced(file, size), size)
-            for member in members:
-                name = member.filename[: -len(".npy")]
-                with archive.open(member) as stream:
-                    arrays[name] = _checked(name, _read_member(name, stream, member.file_size))
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # zipfile seeks wherever a damaged file sends it
-            raise
-        raise ValueError("it is damaged") from error
-    except MemoryError:
-        raise
-    except ValueError:
-        raise
-    except Exception as error:  # zipfile and zlib raise many kinds for a damaged archive
-        raise ValueError(f"it is truncated, damaged or no .npz file ({error})") from error
-    return arrays
-
-
-def _announced(file: BinaryIO, size: int) -> int | None:
-    """How many entries the end of the archive announces, which zipfile does not compare."""
-    file.seek(max(0, size - 22))
-    end = file.read(22)
-    count = int.from_bytes(end[10:12], "little")
-    if end[:4] != b"PK\5\6" or count == 0xFFFF:  # a comment follows, or a 64-bit count elsewhere
-        return None
-    return count
-
-
-def _check_members(members: list[zipfile.ZipInfo], announced: int | None, size: int) -> None:
-    if announced not in (None, len(members)):
-        raise ValueError(f"it is damaged ({len(members)} entries found of {announced})")
-    names = {member.filename for member in members}
-    if len(names) != len(members):
-        raise ValueError("it is damaged (the same name stands there twice)")
-    for member in members:
-        if not member.filename.endswith(".npy"):
-            raise ValueError(f"it holds {member.filename!r:.60}, which is no NumPy array")
-    unpacked = sum(member.file_size for member in members)
-    if sum(member.compress_size for member in members) > size:
-        raise ValueError("it is damaged (its entries overlap)")
-    if unpacked > max(_NPZ_ALWAYS, _NPZ_RATIO * size):
+        with open(path, encoding="utf-8") as file:
+            places = json.load(file)["weight_map"]
+        pairs = [(name, shard) for name, shard in places.items() if isinstance(shard, str)]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
-            f"its {size} bytes would unpack to {unpacked}, {unpacked // size} times as many: "
-            "refused as a zip bomb. If you trust it, save it again without compression (np.savez)"
-        )
-
-
-def _read_member(name: str, stream: Any, size: int) -> Array:
-    version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    elif version == (2, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
-    else:
-        raise ValueError(f"{name!r} is in the unknown format {version}")
-    if dtype.hasobject:
-        raise ValueError(
-            f"{name!r} holds pickled Python objects, which could run code and are never loaded: "
-            "save it again as an array of numbers"
-        )
-    if dtype.newbyteorder("=").name not in _HOLDS[".npz"]:
-        raise ValueError(f"{name!r} has dtype {dtype}: weights are numbers or bools")
-    expected = dtype.itemsize
-    for length in shape:
-        expected *= length
-    if min(shape, default=0) < 0 or stream.tell() + expected != size:
-        raise ValueError(f"it is damaged (shape and bytes of {name!r} do not agree)")
-    flat = np.frombuffer(stream.read(), dtype)
-    array = flat.reshape(shape, order="F" if fortran else "C")
-    return array.astype(dtype.newbyteorder("="), order="C")
+            f"{place}it is no index of weights, which has a table 'weight_map' from each tensor's "
+            "name to its file"
+        ) from error
+    shards: dict[str, Any] = {}
+    tensors = {}
+    for name, shard in pairs:
+        if shard not in shards:
+            if os.path.basename(shard) != shard or _suffix(shard, "load") == ".json":
+                raise ValueError(f"{place}{shard!r} is no file of weights beside it")
+            shards[shard] = load(os.path.join(folder, shard), mmap=mmap, dtype=dtype)
+        if name not in shards[shard]:
+            raise ValueError(f"{place}{shard!r} has no tensor {name!r}, which is said to be there")
+        tensors[name] = shards[shard][name]
+    return tensors
