@@ -130,7 +130,6 @@ _HERE = is_anomaly_enabled.__code__.co_filename
 _AUTOGRAD = os.path.dirname(_HERE) + os.sep
 _PACKAGE = os.path.dirname(os.path.dirname(_HERE)) + os.sep
 _OPERATORS = _PACKAGE + "ops" + os.sep
-_MODULE = os.path.join(_PACKAGE, "nn", "module.py")
 
 
 class Site:
@@ -146,11 +145,14 @@ class Site:
         outer: FrameType | None = frame
         while outer is not None:
             code = outer.f_code
-            if not code.co_filename.startswith(_PACKAGE):
-                if len(self.lines) < 4:
-                    self.lines.append((code.co_filename, outer.f_lineno, code.co_name))
-            elif code.co_filename == _MODULE and code.co_name == "__call__":
-                self.modules.insert(0, weakref.ref(outer.f_locals["self"]))
+            if code.co_name in ("forward", "__call__") and outer is not frame:
+                # A container may call the forward of its modules without their __call__.
+                module = outer.f_locals.get("self")
+                is_new = not self.modules or self.modules[0]() is not module
+                if is_new and hasattr(type(module), "named_modules"):
+                    self.modules.insert(0, weakref.ref(module))
+            if not code.co_filename.startswith(_PACKAGE) and len(self.lines) < 4:
+                self.lines.append((code.co_filename, outer.f_lineno, code.co_name))
             outer = outer.f_back
 
     def __str__(self) -> str:
@@ -273,9 +275,15 @@ class Inspector:
         # Bad values that were let pass, by the id of their memory: where they were made.
         self.passed: dict[int, tuple[weakref.ref[Any], Site]] = {}
 
-    def forward(self, out: Tensor, node_class: type[Node], edges: tuple[Edge, ...]) -> None:
-        """Look at the result of an operation; called by ``record``."""
-        frame = sys._getframe(2)
+    def forward(
+        self,
+        out: Tensor,
+        node_class: type[Node],
+        edges: tuple[Edge, ...],
+        frame: FrameType | None = None,
+    ) -> None:
+        """Look at the result of an operation; called by ``record``, or for the given operator."""
+        frame = frame or sys._getframe(2)
         site = None
         if isinstance(out._node, Node):
             site = need_extras(out._node).site = Site(node_class, frame)

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from nnlite.train.callbacks import Callback
-from nnlite.train.doctor.check import Check
-from nnlite.train.doctor.patient import Patient
+from nnlite.train.doctor.activity import DeadReLU
+from nnlite.train.doctor.check import Check, DoctorWarning, tell
+from nnlite.train.doctor.gradients import (
+    ExplodingGradients,
+    NoGradient,
+    NonFinite,
+    VanishingGradients,
+    ZeroGrad,
+)
+from nnlite.train.doctor.graph import KeptGraph
+from nnlite.train.doctor.losses import (
+    LogitsAsProbabilities,
+    SigmoidTwice,
+    SoftmaxTwice,
+    TargetRange,
+    TargetShape,
+)
+from nnlite.train.doctor.patient import Operation, Patient
+from nnlite.train.doctor.progress import LearningRateTooLarge, LearningRateTooSmall, StuckLoss
+from nnlite.train.doctor.setup import EvalMode, NoStep, NothingToTrain, NotInOptimizer, OtherModel
 
 if TYPE_CHECKING:
     from nnlite.nn import Module
@@ -16,8 +34,30 @@ if TYPE_CHECKING:
 
 __all__ = ["Doctor"]
 
-CHECKS: tuple[type[Check], ...] = ()
+CHECKS: tuple[type[Check], ...] = (
+    NothingToTrain,
+    OtherModel,
+    NotInOptimizer,
+    NoStep,
+    ZeroGrad,
+    NoGradient,
+    EvalMode,
+    KeptGraph,
+    SigmoidTwice,
+    LogitsAsProbabilities,
+    SoftmaxTwice,
+    TargetRange,
+    TargetShape,
+    DeadReLU,
+    VanishingGradients,
+    ExplodingGradients,
+    NonFinite,
+    LearningRateTooSmall,
+    LearningRateTooLarge,
+    StuckLoss,
+)
 
+_DENSE = 4  # so many steps at the beginning are all examined
 _RAREST = 1024  # steps between two visits in a long run
 
 
@@ -26,21 +66,30 @@ class Doctor(Callback):
 
     As a callback of the Trainer, or around a loop of one's own, in which nothing changes:
 
-        with Doctor(model, optimizer):
-            for xb, yb in loader:
-                optimizer.zero_grad()
-                loss = loss_of(model(xb), yb)
-                loss.backward()
-                optimizer.step()
+    >>> import nnlite
+    >>> from nnlite import nn
+    >>> from nnlite.train import Doctor
+    >>> model = nn.Linear(2, 1)
+    >>> optimizer = nnlite.optim.SGD(model.parameters(), lr=0.1)
+    >>> with Doctor(model, optimizer):
+    ...     for _ in range(10):
+    ...         optimizer.zero_grad()
+    ...         loss = nn.functional.mse_loss(model(nnlite.randn(8, 2)), nnlite.ones(8, 1))
+    ...         loss.backward()
+    ...         optimizer.step()
 
-    It looks at the first four steps, at steps 8, 16, 32 … 1024 and then at every 1024th; at all
-    others it only counts. It changes nothing: parameters, gradients and random numbers are the
+    The first four steps are examined, steps 8, 16, 32 … 1024 and then every 1024th; at all others
+    there is only counting. Nothing is changed: parameters, gradients and random numbers are the
     same to the byte. Each warning is a `DoctorWarning` with the ``name`` of its check; silence one
-    here, or with ``warnings.filterwarnings("ignore", "dead-relu")``.
+    here, or with ``warnings.filterwarnings("ignore", "dead-relu")``. Two models that are trained in
+    turn need a doctor each; of a model with several optimizers it watches the one that it is given.
 
     Args:
         model, optimizer: what is trained and by what; for a loop of one's own.
         silence: names of checks that are left out; ``Doctor.checks()`` lists all.
+
+    Attributes:
+        findings: the warnings that were given.
 
     Raises:
         ValueError: an unknown name in ``silence``.
@@ -57,24 +106,25 @@ class Doctor(Callback):
         self.model = model
         self.optimizer = optimizer
         self.silence = frozenset([silence] if isinstance(silence, str) else silence)
+        self.findings: list[DoctorWarning] = []
         for name in self.silence:
-            if name not in self.checks():
-                from difflib import get_close_matches
-
-                near = get_close_matches(name, self.checks(), 1)
-                cure = (
-                    f"did you mean {near[0]!r}?"
-                    if near
-                    else f"there are {', '.join(self.checks())}"
-                )
-                raise ValueError(f"Doctor: silence has the unknown check {name!r}; {cure}")
-        self._checks = [check() for check in CHECKS if check.name not in self.silence]
+            _require_check(name, self.checks())
         self._patient: Patient | None = None
-        self._idle = 0
+        self._handle: Any = None
+        self._asked: dict[str, list[Check]] = {}
+        self._step = 0  # the next one that is examined, or whose eve is waited for
+        self._idle = 0  # steps until something is to be done
+        self._is_open = False
 
     @classmethod
     def checks(cls) -> dict[str, str]:
-        """The names of all checks, each with what it means when it finds something."""
+        """The names of all checks, each with what it means when it finds something.
+
+        >>> for name, meaning in Doctor.checks().items():
+        ...     print(f"{name}: {meaning}")
+        nothing-to-train: all parameters are frozen, or there are none
+        ...
+        """
         return {check.name: check.meaning() for check in CHECKS}
 
     # ---- around a loop of one's own --------------------------------------------------------------
@@ -82,6 +132,8 @@ class Doctor(Callback):
     def __enter__(self) -> Doctor:
         if self.model is None or self.optimizer is None:
             raise TypeError("Doctor: give it what is trained: with Doctor(model, optimizer): …")
+        self._begin(self.model, self.optimizer)
+        self._handle = self.optimizer.register_step_post_hook(self._on_step)
         return self
 
     def __exit__(
@@ -90,18 +142,119 @@ class Doctor(Callback):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        pass
+        patient = self._patient
+        self._end()
+        if error is None and patient is not None:
+            self._ask("at_end", patient)
+
+    def _on_step(self, *arguments: Any) -> None:
+        if self._idle:
+            self._idle -= 1
+        else:
+            self._after_step()
 
     # ---- as a callback of the Trainer ------------------------------------------------------------
 
     def on_fit_start(self, trainer: Trainer) -> None:
         """Begin to watch."""
+        self._begin(trainer.model, trainer.optimizer)
 
     def on_step_end(self, trainer: Trainer) -> None:
         """Examine a step now and then."""
+        if self._idle:
+            self._idle -= 1
+        else:
+            self._after_step()
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """See whether the loss goes down."""
+        if self._patient is not None:
+            self._patient.epoch_losses.append(trainer.history[-1]["train_loss"])
+            self._ask("on_epoch_end", self._patient)
 
     def on_fit_end(self, trainer: Trainer) -> None:
         """Stop watching."""
+        self._end()
+
+    # ---- visits ----------------------------------------------------------------------------------
+
+    def _begin(self, model: Module, optimizer: Any) -> None:
+        self._end()
+        left_out = {*self.silence, *(finding.name for finding in self.findings)}
+        checks = [check() for check in CHECKS if check.name not in left_out]
+        for hook in (
+            "at_start",
+            "on_operation",
+            "on_backward",
+            "after_step",
+            "on_epoch_end",
+            "at_end",
+        ):
+            idle = getattr(Check, hook)
+            self._asked[hook] = [c for c in checks if getattr(type(c), hook) is not idle]
+        self._patient = patient = Patient(model, optimizer, self._on_operation, self._on_backward)
+        self._step, self._idle, self._is_open = 1, 0, True
+        self._ask("at_start", patient)
+        patient.open(1)
+
+    def _end(self) -> None:
+        if self._handle is not None:
+            self._handle.remove()
+            self._handle = None
+        if self._patient is not None:
+            self._patient.close()
+            self._patient = None
+
+    def _after_step(self) -> None:
+        """The eve of a step that is to be examined, or its end."""
+        patient = self._patient
+        if patient is None:
+            return
+        if self._is_open:
+            patient.visits += 1
+            self._ask("after_step", patient)
+            patient.close()
+            before, self._step = self._step, _next_visit(self._step)
+            self._idle = max(0, self._step - before - 2)
+            self._is_open = self._step == before + 1
+        else:
+            self._is_open = True
+        if self._is_open:
+            patient.open(self._step)
+
+    def _on_operation(self, operation: Operation) -> None:
+        if self._asked["on_operation"] and self._patient is not None:
+            self._ask("on_operation", self._patient, operation)
+
+    def _on_backward(self) -> None:
+        if self._patient is not None:
+            self._ask("on_backward", self._patient)
+
+    def _ask(self, hook: str, patient: Patient, *more: Any) -> None:
+        for check in list(self._asked[hook]):
+            method: Callable[..., str | None] = getattr(check, hook)
+            text = method(patient, *more)
+            if text is not None:
+                for checks in self._asked.values():
+                    if check in checks:
+                        checks.remove(check)
+                finding = DoctorWarning(check.name, text)
+                self.findings.append(finding)
+                tell(finding)
+
+
+def _next_visit(step: int) -> int:
+    """The step that is examined after ``step``."""
+    if step < _DENSE:
+        return step + 1
+    return step * 2 if step < _RAREST else step + _RAREST
+
+
+def _require_check(name: str, checks: dict[str, str]) -> None:
+    if name in checks:
+        return
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, checks, 1)
+    cure = f"did you mean {near[0]!r}?" if near else f"the checks are {', '.join(checks)}"
+    raise ValueError(f"Doctor: silence has the unknown check {name!r}; {cure}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnlite.autograd import hooks
-from nnlite.autograd.anomaly import Site
+from nnlite.autograd.anomaly import AnomalyError, Inspector, Site
 from nnlite.autograd.node import Edge, Node, lookers, next_seq
 from nnlite.tensor import AccumulateGrad, Tensor
 
@@ -33,19 +33,18 @@ class Operation:
 
     Attributes:
         out: its result.
+        node: what it has left in the graph.
         kind: the name of its derivative, "ReluBackward0".
         edges: where its inputs came from.
         frame: the operator that was called.
     """
 
-    __slots__ = ("edges", "frame", "kind", "node_class", "out")
+    __slots__ = ("edges", "frame", "kind", "node", "out")
 
-    def __init__(
-        self, out: Tensor, node_class: type[Node], edges: tuple[Edge, ...], frame: FrameType
-    ) -> None:
+    def __init__(self, out: Tensor, node: Node, edges: tuple[Edge, ...], frame: FrameType) -> None:
         self.out = out
-        self.node_class = node_class
-        self.kind = node_class.__name__
+        self.node = node
+        self.kind = type(node).__name__
         self.edges = edges
         self.frame = frame
 
@@ -139,18 +138,19 @@ class Patient:
     # ---- what an operation was -------------------------------------------------------------------
 
     def _look(self, out: Tensor, node_class: type[Node], edges: tuple[Edge, ...]) -> None:
-        if not isinstance(out._node, Node) or get_ident() != self._thread:
+        made_by = out._node
+        if not isinstance(made_by, Node) or get_ident() != self._thread:
             return
         for edge in edges:
             if type(edge) is AccumulateGrad:
                 self.used.add(id(edge))
         if out.array.size == 1:
-            self._await_backward(out)
-        self._on_operation(Operation(out, node_class, edges, sys._getframe(2)))
+            self._await_backward(out, made_by)
+        self._on_operation(Operation(out, made_by, edges, sys._getframe(2)))
 
-    def _await_backward(self, out: Tensor) -> None:
+    def _await_backward(self, out: Tensor, made_by: Node) -> None:
         """Notice when a backward pass begins at ``out``, of one element: it may be the loss."""
-        tensor, root = weakref.ref(out), weakref.ref(out._node)
+        tensor, root = weakref.ref(out), weakref.ref(made_by)
 
         def begins(gradients: Any) -> None:
             its_node = root()
@@ -165,7 +165,7 @@ class Patient:
             self._look_at_gradients()
             self._on_backward()
 
-        hooks.add(out._node, "before", begins)
+        hooks.add(made_by, "before", begins)
 
     def _look_at_gradients(self) -> None:
         """Whether the gradients that this pass will add to have been cleared since the last step.
@@ -193,7 +193,7 @@ class Patient:
 
     def place(self, operation: Operation) -> str:
         """``softmax in module 'head.2'``, or ``softmax (train.py, line 12)``."""
-        site = Site(operation.node_class, operation.frame)
+        site = Site(type(operation.node), operation.frame)
         if not self._module_names:
             self._module_names = {id(m): name for name, m in self.model.named_modules()}
         for module in reversed(site.modules):
@@ -205,9 +205,19 @@ class Patient:
         file, line, _ = site.lines[0]
         return f"{site.operator} ({os.path.basename(file)}, line {line})"
 
+    def diagnosis(self, operation: Operation) -> str | None:
+        """What anomaly detection says of an operation; None if its result is no mistake."""
+        try:
+            Inspector(True).forward(
+                operation.out, type(operation.node), operation.edges, operation.frame
+            )
+        except AnomalyError as error:
+            return str(error)
+        return None
+
     def is_in_model(self, operation: Operation) -> bool:
         """Whether the operation is part of the model's forward."""
-        site = Site(operation.node_class, operation.frame)
+        site = Site(type(operation.node), operation.frame)
         return any(module() is self.model for module in site.modules)
 
 
