@@ -258,6 +258,7 @@ from nnlite.version import __version__
 if TYPE_CHECKING:
     from nnlite import datasets, io, train
     from nnlite.io import load, save
+    from nnlite.nn.summary import summary
     from nnlite.train import EarlyStopping, History, Trainer
 
 float16 = half = _np.dtype(_np.float16)
@@ -277,6 +278,7 @@ _LAZY = {
     "train": "nnlite.train",
     "load": "nnlite.io",
     "save": "nnlite.io",
+    "summary": "nnlite.nn.summary",
     "EarlyStopping": "nnlite.train",
     "History": "nnlite.train",
     "Trainer": "nnlite.train",
@@ -506,6 +508,7 @@ __all__ = [
     "std_mean",
     "sub",
     "sum",
+    "summary",
     "t",
     "take_along_dim",
     "tan",

@@ -26,17 +26,80 @@ class _Keys(NamedTuple):
 
 
 class IncompatibleKeys(_Keys):
-    """The names that ``load_state_dict`` did not find, and those that it had no use for."""
+    """The names that ``load_state_dict`` did not find, and those that it had no use for.
 
-    __slots__ = ()
+    Attributes:
+        mismatched_keys: names that were skipped because the shapes differ, each with the shape
+            that was given and the model's own.
+    """
+
+    mismatched_keys: list[tuple[str, Size, Size]]
+
+    def __new__(
+        cls,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        mismatched_keys: Iterable[tuple[str, Size, Size]] = (),
+    ) -> IncompatibleKeys:
+        self = super().__new__(cls, missing_keys, unexpected_keys)
+        self.mismatched_keys = list(mismatched_keys)
+        return self
 
     def __repr__(self) -> str:
-        if not self.missing_keys and not self.unexpected_keys:
+        if not self.missing_keys and not self.unexpected_keys and not self.mismatched_keys:
             return "<All keys matched successfully>"
+        skipped = f", mismatched_keys={self.mismatched_keys}" if self.mismatched_keys else ""
         return (
             f"_IncompatibleKeys(missing_keys={self.missing_keys}, "
-            f"unexpected_keys={self.unexpected_keys})"
+            f"unexpected_keys={self.unexpected_keys}{skipped})"
         )
+
+
+def renamed(given: Mapping[str, Any], patterns: Mapping[str, str]) -> dict[str, Any]:
+    """``given`` under the names that ``patterns`` give: see ``Module.load_state_dict``.
+
+    Raises:
+        ValueError: when a pattern matches nothing, or two names become one.
+
+    >>> renamed({"module.encoder.0.weight": 1, "n": 2}, {"module.encoder.*.*": "body.*.*"})
+    {'body.0.weight': 1, 'n': 2}
+    """
+    import re
+
+    rules = [
+        (pattern, re.compile("(.*)".join(map(re.escape, pattern.split("*")))), new)
+        for pattern, new in patterns.items()
+    ]
+    for pattern, _, new in rules:
+        if new.count("*") > pattern.count("*"):
+            raise ValueError(
+                f"load_state_dict: rename has more * in {new!r} than in {pattern!r}, for which "
+                "they stand"
+            )
+    unused = dict.fromkeys(patterns)
+    result: dict[str, Any] = {}
+    before: dict[str, str] = {}
+    for name, value in given.items():
+        other = name
+        for pattern, expression, new in rules:
+            match = expression.fullmatch(name)
+            if match is not None:
+                first, *others = new.split("*")
+                other = first + "".join(map("".join, zip(match.groups(), others)))
+                unused.pop(pattern, None)
+                break
+        if other in result:
+            raise ValueError(
+                f"load_state_dict: rename gives {before[other]!r} and {name!r} the same name, "
+                f"{other!r}"
+            )
+        result[other] = value
+        before[other] = name
+    for pattern in unused:
+        raise ValueError(
+            f"load_state_dict: rename: no name matches {pattern!r}{nearest(pattern, given)}"
+        )
+    return result
 
 
 def load(
@@ -45,6 +108,7 @@ def load(
     given: Mapping[str, Any],
     strict: bool,
     may_be_missing: Collection[str],
+    mismatch: str = "raise",
 ) -> IncompatibleKeys:
     """Copy ``given`` into the tensors ``own`` of the same names.
 
@@ -54,6 +118,7 @@ def load(
         given: tensors or NumPy arrays.
         strict: whether missing and unexpected names are an error.
         may_be_missing: names that are not missed.
+        mismatch: ``"raise"`` or ``"skip"``, where shapes differ.
 
     Raises:
         TypeError: when ``given`` is no mapping, or holds something else than real numbers.
@@ -63,10 +128,13 @@ def load(
         raise TypeError(
             f"load_state_dict: expected a mapping of names to tensors, got {type(given).__name__}"
         )
+    if mismatch not in {"raise", "skip"}:
+        raise ValueError(f"load_state_dict: mismatch must be 'raise' or 'skip', got {mismatch!r}")
     missing = [name for name in own if name not in given and name not in may_be_missing]
     unexpected = [name for name in given if name not in own]
     errors = _names(missing, unexpected) if strict else []
     arrays = {}
+    mismatched = []
     for name, tensor in own.items():
         if name not in given:
             continue
@@ -82,12 +150,15 @@ def load(
                 f"load_state_dict: {name!r} holds {array.dtype}, which is no dtype of real numbers;"
                 f" give it as {tensor.array.dtype}: {_AS_NUMBERS.get(array.dtype.kind, _CONVERT)}"
             )
-        if array.shape != tensor.array.shape:
+        if array.shape == tensor.array.shape:
+            arrays[name] = array
+        elif mismatch == "skip":
+            mismatched.append((name, Size(array.shape), tensor.shape))
+        else:
             errors.append(
                 f"size mismatch for {name}: copying a param with shape {Size(array.shape)} from "
                 f"checkpoint, the shape in current model is {tensor.shape}."
             )
-        arrays[name] = array
     if errors:
         listed = "\n\t".join(errors)
         raise RuntimeError(f"Error(s) in loading state_dict for {title}:\n\t{listed}")
@@ -95,7 +166,7 @@ def load(
         target = own[name].array
         np.copyto(target, array, casting="unsafe")
         note_write(target, "load_state_dict")
-    return IncompatibleKeys(missing, unexpected)
+    return IncompatibleKeys(missing, unexpected, mismatched)
 
 
 def _names(missing: list[str], unexpected: list[str]) -> list[str]:
@@ -113,8 +184,8 @@ def _names(missing: list[str], unexpected: list[str]) -> list[str]:
     if missing and {name.partition(".")[2] for name in unexpected} == set(missing):
         lead = unexpected[0].partition(".")[0]
         lines.append(
-            f"All names of the state_dict have {lead + '.'!r} before them: load "
-            f"{{name.removeprefix({lead + '.'!r}): value for name, value in state_dict.items()}}"
+            f"All names of the state_dict have {lead + '.'!r} before them: "
+            f"load_state_dict(state_dict, rename={{{lead + '.*'!r}: '*'}}) strips it"
         )
     return lines
 

@@ -387,7 +387,12 @@ class Module:
                     yield lead + name, buffer
 
     def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True
+        self,
+        state_dict: Mapping[str, Any],
+        strict: bool = True,
+        *,
+        mismatch: str = "raise",
+        rename: Mapping[str, str] | None = None,
     ) -> loading.IncompatibleKeys:
         """Copy the values of a ``state_dict`` into the parameters and buffers of the same names.
 
@@ -397,19 +402,30 @@ class Module:
         Args:
             state_dict: tensors (or NumPy arrays) by name.
             strict: whether missing and unexpected names are an error.
+            mismatch: ``"raise"``, or ``"skip"`` to leave a tensor as it is where the shapes differ
+                (the head of another task); those are the result's ``mismatched_keys``.
+            rename: patterns of names in ``state_dict``, and the names here that they stand for: a
+                ``*`` matches anything, and the same text stands for the ``*`` of the new name.
+                ``{"module.*": "*"}`` strips a prefix; ``{"bert.encoder.layer.*": "encoder.*"}``
+                renames a part. The first pattern that matches a name counts; other names stay.
 
         Returns:
-            A named tuple of ``missing_keys`` and ``unexpected_keys``.
+            A named tuple of ``missing_keys`` and ``unexpected_keys``, with a list
+            ``mismatched_keys`` of names and both shapes beside it.
 
         Raises:
             RuntimeError: listing the missing and unexpected names (if ``strict``) and the shapes
                 that differ. Nothing has been changed then.
             TypeError: for text, objects, complex and other values that are no real numbers;
                 nothing has been changed then, either.
+            ValueError: a pattern that matches nothing, or two names that become one.
 
         >>> from nnlite import nn
         >>> a, b = nn.Linear(2, 1), nn.Linear(2, 1)
         >>> a.load_state_dict(b.state_dict())
+        <All keys matched successfully>
+        >>> model = nn.Sequential(a)
+        >>> model.load_state_dict(b.state_dict(), rename={"*": "0.*"})
         <All keys matched successfully>
         """
         may_be_missing = {
@@ -417,8 +433,10 @@ class Module:
             for path, module in self.named_modules(remove_duplicate=False)
             for name in module._may_be_missing
         }
+        if rename is not None:
+            state_dict = loading.renamed(state_dict, rename)
         return loading.load(
-            type(self).__name__, dict(self._state()), state_dict, strict, may_be_missing
+            type(self).__name__, dict(self._state()), state_dict, strict, may_be_missing, mismatch
         )
 
     def zero_grad(self, set_to_none: bool = True) -> None:
