@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, TypeGuard
 
 import numpy as np
@@ -65,10 +65,7 @@ class Number(Feature):
         # On a scale of 0 to 1, where no square overflows or vanishes.
         spread = high - low
         if not math.isfinite(spread):
-            raise ValueError(
-                f"{table.where()}, column {show(name)}: numbers from {low:g} to {high:g} are too "
-                "large to standardise: use another unit"
-            )
+            raise too_large(table.where(), name, low, high)
         scaled = (values - low) / spread
         mean = low + spread * float(scaled.mean())
         return cls(name, mean, spread * float(scaled.std()) or 1.0)
@@ -113,14 +110,7 @@ class Category(Feature):
         There may be a category for every second row, at least 10 and at most 100.
         """
         categories = sorted(set(table.texts(name).tolist()))
-        most = min(MOST_CATEGORIES, max(10, len(table) // 2))
-        if len(categories) > most:
-            raise ValueError(
-                f"{table.where()}, column {show(name)}: {len(categories)} different texts in "
-                f"{len(table)} rows ({listed(categories[:3])}, …); at most {most} can be "
-                f"categories: leave the column out ({drop_option(name)}), or correct its numbers "
-                "if it should hold numbers"
-            )
+        check_few(table.where(), name, categories, len(table))
         return cls(name, tuple(categories))
 
     @property
@@ -144,6 +134,25 @@ class Category(Feature):
     def to_dict(self) -> dict[str, object]:
         """Name, kind and categories."""
         return {"name": self.name, "kind": self.kind, "categories": list(self.categories)}
+
+
+def check_few(source: str, name: str, categories: Sequence[str], rows: int) -> None:
+    """Raise ``ValueError`` if a column has so many texts that it looks like an identifier."""
+    most = min(MOST_CATEGORIES, max(10, rows // 2))
+    if len(categories) > most:
+        raise ValueError(
+            f"{source}, column {show(name)}: {len(categories)} different texts in {rows} rows "
+            f"({listed(categories[:3])}, …); at most {most} can be categories: leave the column "
+            f"out ({drop_option(name)}), or correct its numbers if it should hold numbers"
+        )
+
+
+def too_large(source: str, name: str, low: float, high: float) -> ValueError:
+    """The error for numbers whose squares overflow."""
+    return ValueError(
+        f"{source}, column {show(name)}: numbers from {low:g} to {high:g} are too large to "
+        "standardise: use another unit"
+    )
 
 
 def feature_from_dict(state: object) -> Feature:

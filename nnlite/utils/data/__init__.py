@@ -7,6 +7,9 @@
 ...     print(xb.tolist(), yb.tolist())
 [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]] [0, 1, 0]
 [[6.0, 7.0]] [1]
+
+Data larger than memory: `NpyDataset` reads ``.npy`` files batch by batch, `CSVDataset` streams a
+CSV file.
 """
 
 from __future__ import annotations
@@ -36,11 +39,13 @@ from nnlite.utils.data.worker import get_worker_info
 
 if TYPE_CHECKING:
     from nnlite.utils.data import distributed
+    from nnlite.utils.data.csv_stream import CSVDataset
     from nnlite.utils.data.distributed import DistributedSampler
     from nnlite.utils.data.npy import NpyDataset
 
 __all__ = [
     "BatchSampler",
+    "CSVDataset",
     "ChainDataset",
     "ConcatDataset",
     "DataLoader",
@@ -64,6 +69,7 @@ __all__ = [
 ]
 
 _LAZY = {
+    "CSVDataset": "csv_stream",
     "DistributedSampler": "distributed",
     "NpyDataset": "npy",
     "distributed": "distributed",

@@ -284,7 +284,7 @@ class WeightedRandomSampler(Drawing):
         if self.replacement:
             reached = np.cumsum(self.weights)
             places = rng.random(self.num_samples) * reached[-1]
-            drawn = np.searchsorted(reached, places, side="right")
+            drawn: Indices = np.searchsorted(reached, places, side="right")
             # Rounding may reach the very end, where weights of zero can stand.
             last = np.flatnonzero(self.weights)[-1]
             drawn[drawn > last] = last
