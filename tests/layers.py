@@ -510,6 +510,8 @@ DISTANCES = [
     Row("PairwiseDistance of sums", lambda nn: nn.PairwiseDistance(1, 0.1, keepdim=True), (A, A)),
 ]
 
+PRINTED_DTYPE = "dtypes are NumPy's, and are printed as such"
+
 CONTAINERS = [
     Row(
         "Sequential",
@@ -528,50 +530,126 @@ CONTAINERS = [
         (A,),
         call=lambda layers, x: {name: layer(x) for name, layer in layers.items()},
     ),
+    Row(
+        "ParameterList",
+        lambda nn: nn.ParameterList([nn.tensor([1.0, 2.0, 3.0, 4.0]), nn.tensor(2.0)]),
+        (A,),
+        call=lambda held, x: [x * parameter for parameter in held],
+        differs={"repr": PRINTED_DTYPE},
+    ),
+    Row(
+        "ParameterDict",
+        lambda nn: nn.ParameterDict(
+            {"scale": nn.tensor([1.0, 2.0, 3.0, 4.0]), "by": nn.tensor(2.0)}
+        ),
+        (A,),
+        call=lambda held, x: [x * held["scale"], held["by"]],
+        differs={"repr": PRINTED_DTYPE},
+    ),
 ]
 
 
-def loss(name: str, make: Callable[..., Any], *inputs: Any, **more: Any) -> list[Row]:
-    """Rows of a loss with each reduction; ``make(nn, reduction=…)`` makes it."""
+def loss(
+    name: str,
+    inputs: tuple[Any, ...],
+    make: Callable[..., Any] | None = None,
+    also: tuple[str, ...] = (),
+    options: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> list[Row]:
+    """Rows of a loss with each reduction.
+
+    Args:
+        name: the class, and what is special.
+        inputs: what it is called with.
+        make: makes it, of the ``nn`` and ``reduction``; default: the class, with ``options``.
+        also: more reductions than the usual ones.
+    """
+
+    def plain(nn: Any, reduction: str) -> Any:
+        return getattr(nn, name.split()[0])(reduction=reduction, **(options or {}))
+
+    build = make or plain
     return [
-        Row(f"{name} {r}", lambda nn, r=r: make(nn, reduction=r), inputs, **more)
-        for r in more.pop("reductions", ("mean", "sum", "none"))
+        Row(f"{name} {r}", lambda nn, r=r: build(nn, reduction=r), inputs, **more)
+        for r in ("mean", "sum", "none", *also)
     ]
 
 
-TARGET = Arg(A, "zero and one")
+TARGET, LABEL = Arg(A, "zero and one"), Arg(A, "label")
 CLASSES = Arg((6,), 4)
 WEIGHTS = [1.0, 2.0, 0.5, 3.0]
+SECOND = {"constant": (1,)}
+THIRD = {"constant": (2,)}
 
 LOSSES = [
-    *loss("MSELoss", lambda nn, **o: nn.MSELoss(**o), A, A),
-    *loss("L1Loss", lambda nn, **o: nn.L1Loss(**o), A, A),
+    *loss("MSELoss", (A, A)),
+    *loss("L1Loss", (A, A)),
+    *loss("SmoothL1Loss", (A, A)),
+    *loss("SmoothL1Loss sharp", (A, A), options={"beta": 0.3}),
+    *loss("SmoothL1Loss without a square", (A, A), options={"beta": 0}),
+    *loss("HuberLoss", (A, A)),
+    *loss("HuberLoss wide", (A, A), options={"delta": 2}),
+    *loss("GaussianNLLLoss", (A, A, Arg(A, "positive"))),
+    *loss("GaussianNLLLoss full", (A, A, Arg((6, 1), "positive")), options={"full": True}),
+    *loss("GaussianNLLLoss bounded", (A, A, Arg((6,), "unit")), options={"eps": 0.5}),
+    *loss("PoissonNLLLoss", (A, Arg(A, "positive"))),
+    *loss("PoissonNLLLoss full", (A, Arg(A, "positive")), options={"full": True}),
     *loss(
-        "BCEWithLogitsLoss", lambda nn, **o: nn.BCEWithLogitsLoss(**o), A, TARGET, constant=(1,)
+        "PoissonNLLLoss of counts", (A, A), options={"log_input": False, "eps": 0.1},
+        domain="positive",
     ),
+    *loss("KLDivLoss", (A, Arg(A, "unit")), also=("batchmean",)),
+    *loss("KLDivLoss of logarithms", (A, A), also=("batchmean",), options={"log_target": True}),
+    *loss("BCEWithLogitsLoss", (A, TARGET), **SECOND),
     *loss(
-        "BCEWithLogitsLoss weighted",
+        "BCEWithLogitsLoss weighted", (A, TARGET),
         lambda nn, **o: nn.BCEWithLogitsLoss(
             nn.tensor(WEIGHTS), pos_weight=nn.tensor([2.0, 1.0, 3.0, 0.1]), **o
         ),
-        A, TARGET, constant=(1,),
+        **SECOND,
     ),
-    *loss("BCELoss", lambda nn, **o: nn.BCELoss(**o), A, TARGET, domain="unit", constant=(1,)),
+    *loss("BCELoss", (A, TARGET), domain="unit", **SECOND),
     *loss(
-        "BCELoss weighted", lambda nn, **o: nn.BCELoss(nn.tensor(WEIGHTS), **o), A, TARGET,
-        domain="unit", constant=(1,),
+        "BCELoss weighted", (A, TARGET), lambda nn, **o: nn.BCELoss(nn.tensor(WEIGHTS), **o),
+        domain="unit", **SECOND,
     ),
-    *loss("CrossEntropyLoss", lambda nn, **o: nn.CrossEntropyLoss(**o), A, CLASSES),
+    *loss("CrossEntropyLoss", (A, CLASSES)),
+    *loss("CrossEntropyLoss unbatched", ((4,), Arg((), 4))),
+    *loss("CrossEntropyLoss of images", ((2, 4, 3, 2), Arg((2, 3, 2), 4))),
+    *loss("CrossEntropyLoss of probabilities", (A, Arg(A, "unit")), **SECOND),
     *loss(
-        "CrossEntropyLoss with everything",
+        "CrossEntropyLoss with everything", (A, CLASSES),
         lambda nn, **o: nn.CrossEntropyLoss(
             nn.tensor(WEIGHTS), ignore_index=1, label_smoothing=0.1, **o
         ),
-        A, CLASSES,
     ),
+    *loss("NLLLoss", (A, CLASSES)),
     *loss(
-        "NLLLoss", lambda nn, **o: nn.NLLLoss(nn.tensor(WEIGHTS), ignore_index=0, **o), A, CLASSES
+        "NLLLoss weighted", (A, CLASSES),
+        lambda nn, **o: nn.NLLLoss(nn.tensor(WEIGHTS), ignore_index=0, **o),
     ),
+    *loss("SoftMarginLoss", (A, LABEL), **SECOND),
+    *loss("MultiLabelSoftMarginLoss", (A, TARGET), **SECOND),
+    *loss(
+        "MultiLabelSoftMarginLoss weighted", (A, TARGET),
+        lambda nn, **o: nn.MultiLabelSoftMarginLoss(nn.tensor(WEIGHTS), **o), **SECOND,
+    ),
+    *loss("HingeEmbeddingLoss", (A, LABEL), **SECOND),
+    *loss("HingeEmbeddingLoss wide", (A, LABEL), options={"margin": 1.7}, **SECOND),
+    *loss("MarginRankingLoss", (A, A, LABEL), **THIRD),
+    *loss("MarginRankingLoss wide", (A, A, LABEL), options={"margin": 0.5}, **THIRD),
+    *loss("TripletMarginLoss", (A, A, A)),
+    *loss(
+        "TripletMarginLoss with everything", (A, A, A),
+        options={"margin": 2.0, "p": 3, "eps": 1e-3, "swap": True},
+    ),
+    *loss("CosineEmbeddingLoss", (A, A, Arg((6,), "label")), **THIRD),
+    *loss(
+        "CosineEmbeddingLoss with a margin", (A, A, Arg((6,), "label")), options={"margin": -0.3},
+        **THIRD,
+    ),
+    *loss("CosineEmbeddingLoss unbatched", ((4,), (4,), Arg((), "label")), **THIRD),
 ]  # fmt: skip
 
 ROWS = [
