@@ -326,6 +326,22 @@ def test_whole_numbers_are_never_unfrozen():
     assert model.unfreeze().frozen == ["index"]
 
 
+def test_everything_but_the_head(net):
+    rest = [name for name in Net().freeze().frozen if not name.startswith("head")]
+    assert net.freeze_except("head").frozen == rest
+    net.freeze("head.bias")
+    assert "head.bias" in net.freeze_except("head").frozen  # frozen before: it stays so
+    before = bytes_of(net)
+    train(net, SGD(net.parameters(), lr=0.5, momentum=0.9, weight_decay=0.1))
+    assert changed(net, before) == ["head.weight"]
+    net.unfreeze()
+    with pytest.raises(ValueError, match=r"matches 'haed' \(near: 'head"):
+        net.freeze_except("head", "haed")
+    with pytest.raises(ValueError, match="name what is not to be frozen"):
+        net.freeze_except()
+    assert net.frozen == []
+
+
 # ---- keeping it ---------------------------------------------------------------------------------
 
 

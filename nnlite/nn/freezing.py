@@ -27,6 +27,19 @@ def freeze(root: Module, patterns: tuple[str, ...]) -> None:
         parameter.grad = None
 
 
+def freeze_except(root: Module, patterns: tuple[str, ...]) -> None:
+    """Freeze all below ``root`` but what ``patterns`` match, which stays as it is."""
+    modules, parameters = _matched("freeze_except", root, patterns)
+    spared_modules, spared = set(modules), set(parameters)
+    for module in root.modules():
+        if module not in spared_modules:
+            module._statistics_frozen = True
+    for parameter in root.parameters():
+        if parameter not in spared:
+            parameter.requires_grad_(False)
+            parameter.grad = None
+
+
 def unfreeze(root: Module, patterns: tuple[str, ...]) -> None:
     """Unfreeze what ``patterns`` match below ``root``."""
     modules, parameters = _matched("unfreeze", root, patterns)

@@ -497,6 +497,29 @@ class Module:
         freezing.freeze(self, patterns)
         return self
 
+    def freeze_except(self: M, *patterns: str) -> M:
+        """Freeze everything but what the patterns match, which stays frozen or not as it is.
+
+        Args:
+            patterns: as for ``freeze``; at least one.
+
+        Returns:
+            The module.
+
+        Raises:
+            ValueError: without a pattern, or when one matches nothing; nothing has been frozen
+                then.
+
+        >>> from nnlite import nn
+        >>> model = nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1))
+        >>> model.freeze_except("2").frozen
+        ['0.weight', '0.bias']
+        """
+        if not patterns:
+            raise ValueError("freeze_except: name what is not to be frozen; freeze() freezes all")
+        freezing.freeze_except(self, patterns)
+        return self
+
     def unfreeze(self: M, *patterns: str) -> M:
         """Undo ``freeze``, with the same patterns or others; without a pattern: everything.
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nnlite.optim import lr_scheduler, swa_utils
     from nnlite.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
     from nnlite.optim.adaptive import Adadelta, Adagrad, RMSprop
+    from nnlite.optim.groups import param_groups
     from nnlite.optim.lbfgs import LBFGS
     from nnlite.optim.lion import Lion
 
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
 _LAZY = {
     "Adadelta": "adaptive", "Adagrad": "adaptive", "Adam": "adam", "AdamW": "adam",
     "Adamax": "adam", "LBFGS": "lbfgs", "Lion": "lion", "NAdam": "adam", "RAdam": "adam",
-    "RMSprop": "adaptive", "lr_scheduler": "lr_scheduler", "swa_utils": "swa_utils",
+    "RMSprop": "adaptive", "lr_scheduler": "lr_scheduler", "param_groups": "groups",
+    "swa_utils": "swa_utils",
 }  # fmt: skip
 
 __all__ = [
     "LBFGS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "NAdam", "Optimizer",
-    "RAdam", "RMSprop", "lr_scheduler", "swa_utils",
+    "RAdam", "RMSprop", "lr_scheduler", "param_groups", "swa_utils",
 ]  # fmt: skip
 
 
