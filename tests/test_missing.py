@@ -13,7 +13,7 @@ from nnlite import nn
     ("owner", "name", "hint"),
     [
         (nnlite, "arrange", "nnlite has no 'arrange'; the nearest that it has: arange"),
-        (nnlite.optim, "Adam", "nnlite.optim has no 'Adam'; it has: SGD, Optimizer"),
+        (nnlite.optim, "ASGD", "nnlite.optim has no 'ASGD'; the nearest that it has: SGD"),
         (nn, "BatchNorm7d", "BatchNorm1d"),
     ],
 )
