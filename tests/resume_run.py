@@ -50,6 +50,7 @@ def summary(trainer):
     state["history"] = [{**row, "seconds": 0.0} for row in state["history"]]
     for name in ("callbacks", "run"):
         del state[name]
+    del state["random"]["global"]  # nothing here draws from it, and it is seeded by the system
     state["stopping"] = trainer.callbacks[-1].state_dict()
     return state
 

@@ -21,16 +21,20 @@ from typing import Any as _Any
 
 if TYPE_CHECKING:
     from nnlite.train.callbacks import (
+        EMA,
         Callback,
         CallbackError,
         Checkpoint,
         ClipGradNorm,
+        ClipGradValue,
         EarlyStopping,
         ProgressBar,
+        Schedule,
     )
     from nnlite.train.classifier import TabularClassifier
     from nnlite.train.doctor import Doctor, DoctorWarning
     from nnlite.train.history import History
+    from nnlite.train.loop import load_state, save_state
     from nnlite.train.plot import plot_history, plot_lr_find
     from nnlite.train.trainer import NonFiniteLossError, Trainer
 
@@ -40,16 +44,21 @@ _LAZY = {
     "CallbackError": "callbacks",
     "Checkpoint": "callbacks",
     "ClipGradNorm": "callbacks",
+    "ClipGradValue": "callbacks",
+    "EMA": "callbacks",
     "Doctor": "doctor",
     "DoctorWarning": "doctor",
     "EarlyStopping": "callbacks",
     "History": "history",
     "NonFiniteLossError": "trainer",
     "ProgressBar": "callbacks",
+    "Schedule": "callbacks",
     "TabularClassifier": "classifier",
     "Trainer": "trainer",
+    "load_state": "loop",
     "plot_history": "plot",
     "plot_lr_find": "plot",
+    "save_state": "loop",
 }
 
 
@@ -64,18 +73,23 @@ def __getattr__(name: str) -> _Any:
 
 
 __all__ = [
+    "EMA",
     "Callback",
     "CallbackError",
     "Checkpoint",
     "ClipGradNorm",
+    "ClipGradValue",
     "Doctor",
     "DoctorWarning",
     "EarlyStopping",
     "History",
     "NonFiniteLossError",
     "ProgressBar",
+    "Schedule",
     "TabularClassifier",
     "Trainer",
+    "load_state",
     "plot_history",
     "plot_lr_find",
+    "save_state",
 ]

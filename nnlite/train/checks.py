@@ -9,11 +9,10 @@ import numpy as np
 
 from nnlite import nn
 from nnlite.nn import functional as F
-from nnlite.ops.random import default_generator
 from nnlite.tensor import Tensor
+from nnlite.train.feed import array_target
 from nnlite.train.modes import evaluating
-from nnlite.utils.data import DataLoader, TensorDataset
-from nnlite.utils.data.dataset import unwrap
+from nnlite.utils.data import DataLoader
 
 if TYPE_CHECKING:
     from nnlite.train.trainer import Trainer
@@ -26,6 +25,7 @@ __all__ = [
     "is_sum",
     "kind_of",
     "mean",
+    "option",
     "split",
     "targets_are_probabilities",
     "why_not_finite",
@@ -51,10 +51,10 @@ def kind_of(loss: Any) -> str | None:
 
 def is_sum(loss: Any) -> bool:
     """Whether a loss is a sum over the samples rather than their mean."""
-    return bool(_option(loss, "reduction", "mean") == "sum")
+    return bool(option(loss, "reduction", "mean") == "sum")
 
 
-def _option(loss: Any, name: str, default: Any) -> Any:
+def option(loss: Any, name: str, default: Any) -> Any:
     """What a loss was made with: a module's attribute, or a keyword of functools.partial."""
     options: dict[str, Any] = getattr(loss, "keywords", {})
     return options.get(name, getattr(loss, name, default))
@@ -72,7 +72,7 @@ def divisor_of(loss: Any) -> Callable[[Any], float]:
     ) in (nn.CrossEntropyLoss.forward, nn.NLLLoss.forward)
     if not known or is_sum(loss):
         return len
-    weight, ignored = _option(loss, "weight", None), _option(loss, "ignore_index", -100)
+    weight, ignored = option(loss, "weight", None), option(loss, "ignore_index", -100)
 
     def divisor(target: Any) -> float:
         if not isinstance(target, Tensor) or target.array.dtype.kind not in "iu":
@@ -112,25 +112,27 @@ def check_model(model: nn.Module, optimizer: Any) -> None:
     )
 
 
-def split(role: str, batch: Any) -> tuple[list[Any], Any]:
-    """The inputs and the target of a batch.
+def split(role: str, batch: Any, parts: int = 1) -> tuple[list[Any], list[Any]]:
+    """The inputs of a batch, and what is behind them: the target, and with 2 parts its weights.
 
     Raises:
         TypeError: a batch that does not have both.
     """
-    if not isinstance(batch, (list, tuple)) or len(batch) < 2:
+    if not isinstance(batch, (list, tuple)) or len(batch) <= parts:
         what = type(batch).__name__
         if isinstance(batch, (list, tuple)):
             what += f" of {len(batch)}"
+        form, names = ("(xb, yb)", "inputs and target")
+        if parts == 2:
+            form, names = ("(xb, yb, weights)", "inputs, target and weights (sample_weight)")
         raise TypeError(
-            f"{role}: a batch must be inputs and target, (xb, yb), got a {what}; put them side by "
+            f"{role}: a batch must be {names}, {form}, got a {what}; put them side by "
             "side in a TensorDataset(x, y), or give the loader a collate_fn"
         )
-    *inputs, target = batch
-    return inputs, target
+    return list(batch[:-parts]), list(batch[-parts:])
 
 
-def targets_are_probabilities(loss: Any, role: str, loader: Any) -> bool:
+def targets_are_probabilities(loss: Any, role: str, loader: Any, parts: int = 1) -> bool:
     """Check all targets of array data for a loss that needs them in [0, 1].
 
     Returns:
@@ -141,13 +143,10 @@ def targets_are_probabilities(loss: Any, role: str, loader: Any) -> bool:
     """
     if kind_of(loss) not in ("logits of two classes", "probabilities"):
         return True
-    if not isinstance(loader, DataLoader):
+    target = array_target(loader, parts) if isinstance(loader, DataLoader) else None
+    if target is None:
         return False
-    source, positions = unwrap(loader.dataset)
-    if type(source) is not TensorDataset or len(source.tensors) < 2:
-        return False
-    target = source.tensors[-1].array
-    _check_target(role, target if positions is None else target[positions])
+    _check_target(role, target)
     return True
 
 
@@ -173,20 +172,24 @@ def _check_target(role: str, target: Any) -> None:
 def check_validation(trainer: Trainer) -> None:
     """Run one batch of validation, so that a misfit is not found only after the first epoch."""
     loader = trainer.loaders[1]
-    before = default_generator.get_state()
-    states = loader.state_dict() if isinstance(loader, DataLoader) else None
-    batch = next(iter(loader))
-    inputs, target = split("fit: valid", batch)
+    before = trainer.streams.state()
+    states = loader.state_dict() if hasattr(loader, "state_dict") else None
+    objective = trainer.objectives[1]
+    for batch in loader:
+        inputs, rest = split("fit: valid", batch, objective.parts)
+        break
+    else:
+        raise ValueError("fit: valid has no samples; check how it was read or split")
     with evaluating(trainer.model):
         try:
-            trainer.loss(trainer.model(*inputs), target)
+            objective.loss(trainer.model(*inputs), *rest)
         except (ValueError, TypeError, RuntimeError, IndexError) as error:
             known = type(error) in (ValueError, TypeError, IndexError)
             kind = type(error) if known else RuntimeError
             raise kind(f"fit: valid, first batch: {error}") from error
-    default_generator.set_state(before)
     if states is not None:
         loader.load_state_dict(states)
+    trainer.streams.restore(before)
 
 
 def mean(role: str, total: float, divisor: float, samples: int) -> float:

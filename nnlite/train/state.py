@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnlite.ops.random import default_generator
 from nnlite.tensor import Tensor, wrap
-from nnlite.train.feed import sample_count
+from nnlite.train.feed import batch_count, checksum, sample_count
+from nnlite.train.tally import Tally
 
 if TYPE_CHECKING:
     from nnlite.nn import Module
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     Tree = dict[str, Any]
 
 __all__ = [
-    "check_fits", "copied", "copy_weights", "frozen_parts", "parts_of", "put_back", "save_point",
+    "accumulated", "check_fits", "copied", "copy_weights", "differing_tensors",
+    "divide_gradients", "frozen_parts",
+    "parts_of", "put_back", "save_point",
     "whole",
 ]  # fmt: skip
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def whole(trainer: Trainer) -> Tree:
@@ -38,7 +40,7 @@ def whole(trainer: Trainer) -> Tree:
 
 
 def save_point(trainer: Trainer, before: Tree) -> Tree:
-    """The state at the end of an epoch, to go back to: copied, without history.
+    """The state to go back to: copied, without history.
 
     Args:
         trainer: whose state.
@@ -49,6 +51,7 @@ def save_point(trainer: Trainer, before: Tree) -> Tree:
     tree["frozen"] = trainer.model.frozen
     tree["model"] = copy_weights(parts_of(trainer.model), before.get("model", {}))
     tree["optimizer"] = copied(trainer.optimizer.state_dict())
+    tree["gradients"] = copied(tree["gradients"])
     return tree
 
 
@@ -58,27 +61,54 @@ def put_back(trainer: Trainer, tree: Tree) -> None:
     trainer.model.frozen = tree["frozen"]
     trainer.optimizer.load_state_dict(tree["optimizer"])
     trainer.optimizer.zero_grad()
-    default_generator.set_state(tree["generator"])
+    for number, parameter in enumerate(_held(trainer.optimizer)):
+        if str(number) in tree["gradients"]:
+            parameter.grad = wrap(tree["gradients"][str(number)].array.copy())
     for loader, its_state in zip(trainer.loaders, tree["loaders"]):
         if its_state is not None and hasattr(loader, "load_state_dict"):
             loader.load_state_dict(its_state)
     for callback, its_state in zip(trainer.callbacks, tree["callbacks"]):
         callback.load_state_dict(its_state)
+    trainer.streams.restore(tree["random"])
     trainer.epoch, trainer.step, trainer.stop = tree["epoch"], tree["step"], tree["stop"]
+    trainer.tally = Tally.of(tree["tally"])
 
 
 def _small_parts(trainer: Trainer) -> Tree:
+    tally = trainer.tally
     return {
         "epoch": trainer.epoch,
         "step": trainer.step,
         "stop": trainer.stop,
-        "generator": default_generator.get_state(),
+        "tally": None if tally is None else tally.state_dict(),
+        "gradients": accumulated(trainer.optimizer) if tally is not None and tally.waiting else {},
+        "random": trainer.streams.state(),
         "loaders": [
             loader.state_dict() if hasattr(loader, "state_dict") else None
             for loader in trainer.loaders
         ],
         "callbacks": [callback.state_dict() for callback in trainer.callbacks],
     }
+
+
+def accumulated(optimizer: Any) -> dict[str, Tensor]:
+    """The gradients themselves, by the numbers of their parameters in the optimizer."""
+    return {
+        str(number): p.grad
+        for number, p in enumerate(_held(optimizer))
+        if p.requires_grad and p.grad is not None
+    }
+
+
+def divide_gradients(optimizer: Any, divisor: float) -> None:
+    """Divide all gradients that the optimizer is going to use."""
+    for parameter in _held(optimizer):
+        if parameter.requires_grad and parameter.grad is not None:
+            parameter.grad = wrap(parameter.grad.array / divisor)
+
+
+def _held(optimizer: Any) -> list[Any]:
+    return [p for group in optimizer.param_groups for p in group["params"]]
 
 
 _PLAIN = frozenset((float, int, bool, str, type(None)))
@@ -135,10 +165,15 @@ def copy_weights(
 def check_fits(trainer: Trainer, tree: Any) -> None:
     """Raise ValueError, saying what differs, when ``tree`` is no state of such a run."""
     form = tree.get("format") if isinstance(tree, Mapping) else None
+    if type(form) is not int:
+        raise ValueError(
+            "load_state_dict: this is no state of a Trainer; weights alone are loaded with "
+            "model.load_state_dict"
+        )
     if form != _FORMAT:
         raise ValueError(
-            f"load_state_dict: this is no state of a Trainer (its format is {form!r}, not "
-            f"{_FORMAT}); weights alone are loaded with model.load_state_dict"
+            f"load_state_dict: the state has format {form}, this version of nnlite reads format "
+            f"{_FORMAT}: resume it with the version that wrote it"
         )
     here = _describe(trainer)
     if trainer.loaders[0] is None:
@@ -149,14 +184,14 @@ def check_fits(trainer: Trainer, tree: Any) -> None:
         if theirs == ours:
             continue
         if part == "model":
-            found += _differing_tensors(theirs, ours)
+            found += differing_tensors(theirs, ours)
         else:
             found.append(f"{part}: {theirs} there, {ours} here")
     if found:
         raise ValueError(f"load_state_dict: the state is of another run: {'; '.join(found)}")
 
 
-_DATA = ("training data", "validation data")
+_DATA = ("training data", "validation data", "contents of the data", "random generators")
 
 
 def _describe(trainer: Trainer) -> Tree:
@@ -169,9 +204,26 @@ def _describe(trainer: Trainer) -> Tree:
             for name, tensor in trainer.model.state_dict().items()
         },
         "optimizer": optimizer,
+        "loss": _name_of(trainer.loss),
+        "accumulate": f"{trainer.accumulate} batches a step",
         "callbacks": ", ".join(type(callback).__name__ for callback in trainer.callbacks) or "none",
-        **dict(zip(_DATA, map(_sizes, trainer.loaders))),
+        "training data": _sizes(trainer.loaders[0]),
+        "validation data": _sizes(trainer.loaders[1]),
+        "contents of the data": trainer.once("samples", lambda: _checksums(trainer.loaders)),
+        "random generators": ", ".join(trainer.streams.names) or "the default one",
     }
+
+
+def _name_of(loss: Any) -> str:
+    while hasattr(loss, "func") and hasattr(loss, "keywords"):  # functools.partial
+        loss = loss.func
+    return str(getattr(loss, "__name__", type(loss).__name__))
+
+
+def _checksums(loaders: tuple[Any, Any]) -> str:
+    """A text that changes when samples do, as far as they are arrays."""
+    sums = [checksum(loader) for loader in loaders if loader is not None]
+    return ", ".join(f"{value:08x}" for value in sums if value is not None) or "not compared"
 
 
 def _sizes(loader: Any) -> str:
@@ -180,11 +232,13 @@ def _sizes(loader: Any) -> str:
     batch_size = getattr(loader, "batch_size", None)
     if batch_size is None:
         batch_size = getattr(getattr(loader, "batch_sampler", None), "batch_size", None)
-    parts = {"samples": sample_count(loader), "batches": len(loader), "a batch": batch_size}
+    batches = batch_count(loader)
+    parts = {"samples": sample_count(loader), "batches": batches, "a batch": batch_size}
     return ", ".join(f"{count} {name}" for name, count in parts.items() if count is not None)
 
 
-def _differing_tensors(there: Tree, here: Any) -> list[str]:
+def differing_tensors(there: Tree, here: Any) -> list[str]:
+    """In words, how two models differ, given the shapes and dtypes of their tensors by name."""
     found = []
     for name in [*there, *(name for name in here if name not in there)]:
         if name not in here:

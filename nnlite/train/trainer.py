@@ -1,46 +1,47 @@
 """Trainer: the training loop, and what one does with a model beside it.
 
-The loop is `Trainer.fit` and the two methods below it; all else is in the files that it calls.
+The loop is `Trainer.fit` and the methods below it; all else is in the files that it calls.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import numpy as np
-
-from nnlite.nn.functional import sigmoid, softmax
-from nnlite.tensor import Tensor, wrap
-from nnlite.train import checks, modes, state
-from nnlite.train.callbacks import HOOKS, Callback, CallbackError, ProgressBar
-from nnlite.train.feed import as_loader, as_tensor
-from nnlite.train.history import History
+from nnlite.tensor import Tensor
+from nnlite.train import checks, measuring, modes, setup, state
+from nnlite.train.callbacks.base import HOOKS, Callback, CallbackError
+from nnlite.train.history import History, learning_rates
+from nnlite.train.history_file import HistoryFile
 from nnlite.train.interrupt import CtrlC
-from nnlite.train.metrics import evaluate, resolve
-from nnlite.utils.data import DataLoader, TensorDataset
-from nnlite.utils.data.sampler import is_count
+from nnlite.train.metrics import resolve
+from nnlite.train.randomness import Streams
+from nnlite.train.tally import Tally
+from nnlite.train.using import Using
 
 if TYPE_CHECKING:
-    import os
-
     from nnlite.nn import Module
+    from nnlite.train.weighting import Objective
 
     Tree = dict[str, Any]
+    StrPath = str | os.PathLike[str]
 
 __all__ = ["NonFiniteLossError", "Trainer"]
-
-_WIDER = 4  # batches without gradients may be so many times larger
 
 
 class NonFiniteLossError(FloatingPointError):
     """The loss became nan or infinite; the message names epoch, batch and the likely cure."""
 
 
-class Trainer:
+class Trainer(Using):
     """Trains a model, and keeps what happened: ``Trainer(…).fit(train, valid, epochs=…)``.
+
+    The loss and the shapes say what the task is: two classes (`BCEWithLogitsLoss`, outputs and
+    targets (n, 1)), several (`CrossEntropyLoss`, outputs (n, C), targets (n,) of ints), several
+    labels (`BCEWithLogitsLoss`, both (n, labels)), or numbers (`MSELoss` …, both of one shape).
 
     Args:
         model: an ``nn.Module``.
@@ -48,8 +49,18 @@ class Trainer:
         loss: called as ``loss(output, target)``; gives one number, the mean over the batch (or its
             sum, if it has ``reduction="sum"``).
         metrics: names of metrics in ``nnlite.train.metrics``, or functions like those there.
-        callbacks: what else happens, see `Callback`.
+        callbacks: what else happens: `Checkpoint`, `EarlyStopping`, `Schedule`, `ClipGradNorm`,
+            `EMA` …, or one's own, see `Callback`.
         progress: whether to show a progress bar; default: if stderr is a terminal.
+        accumulate: so many batches make one step of the optimizer, with the gradient of the mean
+            over all their samples, as of one large batch; the last ones of an epoch may be fewer.
+        class_weight: how much each class counts in a cross-entropy: "balanced" (each as much as
+            any other, from the training targets), an array, or a mapping from class to weight.
+        pos_weight: how much positive targets count in `BCEWithLogitsLoss`: "balanced" (as much as
+            the negative ones together, for each column), a number, or one for each column.
+        history: a file, .csv or .json, that gets the row of each epoch as soon as it is there.
+        doctor: watch for mistakes in training, and warn once of each with its cure; a
+            ``nnlite.train.Doctor`` says which.
 
     Attributes:
         history: one row per epoch of the last ``fit``, see `History`.
@@ -83,32 +94,37 @@ class Trainer:
         metrics: Any = (),
         callbacks: Iterable[Callback] = (),
         progress: bool | None = None,
+        *,
+        accumulate: int = 1,
+        class_weight: Any = None,
+        pos_weight: Any = None,
+        history: StrPath | None = None,
+        doctor: Any = False,
     ) -> None:
-        for name, value, need in (
-            ("model", model, "named_parameters"),
-            ("optimizer", optimizer, "param_groups"),
-            ("loss", loss, "__call__"),
-        ):
-            if not hasattr(value, need):
-                raise TypeError(f"Trainer: {value!r:.80} is no {name}; it has no {need}")
+        setup.check_parts(model, optimizer, loss, accumulate)
         self.model = model
         self.optimizer = optimizer
         self.loss = loss
         self.metrics = resolve(metrics)
-        self.callbacks = list(callbacks)
-        for callback in self.callbacks:
-            if not isinstance(callback, Callback):
-                raise TypeError(f"Trainer: {callback!r:.80} is no Callback: subclass it")
+        self.callbacks = setup.callbacks_of(callbacks)
         self.progress = progress
+        self.accumulate = accumulate
+        self.class_weight, self.pos_weight, self.doctor = class_weight, pos_weight, doctor
         self.history = History()
+        self._history_path = history
+        self._history_file: HistoryFile | None = None
         self.epoch = self.epochs = self.batch = self.batches = self.step = 0
         self.batch_loss = float("nan")
-        self.stop = self.interrupted = False
+        self.stop = self.interrupted = self.stepped = False
         self.loaders: tuple[Any, Any] = (None, None)
-        self._targets_known = self._looked_at = False
+        self.objectives: tuple[Objective, Objective] = setup.objectives(self)
+        self.tally: Tally | None = None
+        self._cut = self._looked_at = self.targets_known = False
+        self._max_steps = self._deadline = float("inf")
         self._save_point: Tree = {}
         self._ctrl_c = CtrlC()
-        self._hooks: dict[str, list[Callable[[Trainer], None]]] = {}
+        self._known: Tree = {}
+        self._hooks: dict[str, list[Callable[[Trainer], None]]] = {hook: [] for hook in HOOKS}
 
     # ---- the loop --------------------------------------------------------------------------------
 
@@ -120,7 +136,11 @@ class Trainer:
         epochs: int,
         batch_size: int = 32,
         shuffle: bool = True,
-        resume: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        sample_weight: Any = None,
+        max_steps: int | None = None,
+        max_seconds: float | None = None,
+        split_seed: int = 0,
+        resume: StrPath | Mapping[str, Any] | bool | None = None,
     ) -> History:
         """Train for some epochs, with validation after each one.
 
@@ -132,15 +152,24 @@ class Trainer:
             train: a DataLoader, a Dataset, or a tuple of tensors or arrays ``(x, y)`` with one
                 entry per sample. With more than two, all but the last go to ``model(…)``. Arrays
                 of floats take the dtype of the model.
-            valid: the same, to measure on.
+            valid: the same, to measure on; or the share of ``train`` to hold out, such as 0.2
+                (of each class alike).
             epochs: how many there will be, those before ``resume`` included.
             batch_size: samples in a batch, for data that are no loader.
             shuffle: in another order in each epoch, for training data that are no loader.
+            sample_weight: how much each sample of ``train`` counts, an array (n,); or True: the
+                data give ``(*inputs, target, weight)``, those of ``valid`` too.
+            max_steps: end after so many steps of the optimizer, those before ``resume`` included.
+            max_seconds: end after the batch in which so much time has passed. Both limits may cut
+                an epoch short: a `Checkpoint` is written there, from which ``resume`` goes on in
+                the middle of the epoch, and then what there is of the epoch gets its row.
+            split_seed: what a share ``valid`` of the same data depends on.
             resume: go on where this file of a `Checkpoint` (or this ``state_dict``) was written,
                 to the same bytes as a run that was never stopped, given the same data, model,
-                optimizer and callbacks. Of randomness are saved: nnlite's default generator, and
-                those of a DataLoader, its sampler and its batch sampler; a data set, model or
-                collate function that draws from another one does not go on where it was.
+                optimizer and callbacks. True: from the file of the `Checkpoint` among the
+                callbacks if there is one, else from the start. Of randomness are saved: the
+                default generators of nnlite, NumPy and Python, and those that the data, loaders,
+                samplers, the model or the loss hold in attributes.
 
         Returns:
             The history: ``epoch``, ``train_loss`` (the mean over the samples while they were
@@ -156,11 +185,12 @@ class Trainer:
                 the last finished epoch.
             CallbackError: a callback failed.
         """
-        self._prepare(train, valid, epochs, batch_size, shuffle)
+        setup.prepare(self, train, valid, epochs, batch_size, shuffle, sample_weight, split_seed)
+        self._limit(max_steps, max_seconds)
         with self._ctrl_c, modes.training(self.model):
             try:
-                self._start(resume)
-                while self.epoch < epochs and not self.stop:
+                self._start(setup.state_to_resume(self.callbacks, resume))
+                while self._goes_on():
                     self._run_epoch()
             except KeyboardInterrupt:
                 if not self._go_back():
@@ -175,75 +205,85 @@ class Trainer:
         return self.history
 
     def _run_epoch(self) -> None:
-        start = perf_counter()
-        self.epoch += 1
-        self._call("on_epoch_start")
-        train, valid = self.loaders
-        row = {"epoch": self.epoch, "train_loss": self._train_once(train)}
-        if valid is not None:
-            figures = self._measure(valid)
-            row.update({f"valid_{name}": value for name, value in figures.items()})
-        row["lr"] = self.optimizer.param_groups[0].get("lr", float("nan"))
-        row["seconds"] = perf_counter() - start
+        if self.tally is None:  # else the run was taken up in the middle of an epoch
+            self.epoch += 1
+            self._call("on_epoch_start")
+            self.tally = Tally()
+        tally = self.tally
+        row = {"epoch": self.epoch, "train_loss": self._train_once(tally)}
+        if self.validates:
+            row.update({f"valid_{name}": value for name, value in self._validate().items()})
+        row.update(learning_rates(self.optimizer))
+        row["seconds"] = tally.seconds
+        self.tally = None
         self.history.append(row)
         self._call("on_epoch_end")
-        self._save_point = state.save_point(self, self._save_point)
-        self._call("on_checkpoint")
+        if self._history_file is not None:
+            self._history_file.update(list(self.history))
+        if not self._cut:
+            self._save_point = state.save_point(self, self._save_point)
+            self._call("on_checkpoint")
 
-    def _train_once(self, loader: Any) -> float:
+    def _train_once(self, tally: Tally) -> float:
         """Go through the training data once; returns the mean loss (see `checks.divisor_of`)."""
-        model, optimizer, loss_of, call = self.model, self.optimizer, self.loss, self._call
-        after_backward, after_step = self._hooks["on_backward_end"], self._hooks["on_step_end"]
-        by_sample, divisor_of = not checks.is_sum(loss_of), checks.divisor_of(loss_of)
-        total, divisor, samples = 0.0, 0.0, 0
-        batches = loader if self._looked_at else self._first_pass(loader)
-        for self.batch, batch in enumerate(batches, start=1):
-            if self._ctrl_c.noted:
+        model, optimizer, ctrl_c = self.model, self.optimizer, self._ctrl_c
+        loss_of, divisor_of, is_sum, parts = self.objectives[0][:4]
+        accumulate, after_batch = self.accumulate, self._hooks["on_batch_end"]
+        batches = tally.batches(self.loaders[0], self.streams)
+        for batch in batches if self._looked_at else self._first_pass(batches, parts):
+            if ctrl_c.noted:
                 raise KeyboardInterrupt
-            *inputs, target = batch
-            optimizer.zero_grad()
-            loss = loss_of(model(*inputs), target)
+            self.batch = tally.batch + 1
+            inputs, rest = batch[:-parts], batch[-parts:]
+            if not tally.waiting:
+                optimizer.zero_grad()
+            loss = loss_of(model(*inputs), *rest)
             self.batch_loss = value = loss.item()
             if value - value != 0:
-                self._diverged(value, inputs, target)
-            loss.backward()
-            if after_backward:
-                call("on_backward_end")
-            optimizer.step()
-            self.step += 1
-            if after_step:
-                call("on_step_end")
-            count = divisor_of(target)
-            divisor += count
-            samples += len(target)
-            total += value * count if by_sample else value
+                self._diverged(value, inputs, rest[0])
+            count = divisor_of(*rest)
+            if accumulate == 1 or is_sum:
+                loss.backward()
+            else:  # the gradient of the sum, to be divided when all are there
+                loss.backward(loss.new_tensor(count))
+                tally.share += count
+            tally.batch = self.batch
+            tally.divisor += count
+            tally.samples += len(rest[0])
+            tally.total += value if is_sum else value * count
+            tally.waiting += 1
+            self.stepped = tally.waiting == accumulate
+            if self.stepped:
+                self._step(tally)
+            if after_batch:
+                self._call("on_batch_end")
+            if self.step >= self._max_steps or perf_counter() >= self._deadline:
+                self._cut = True
+                self._call("on_checkpoint")
+                break
+        if tally.waiting:
+            self._step(tally)
         self._looked_at = True
-        return checks.mean("fit: train", total, divisor, samples)
+        return checks.mean("fit: train", tally.total, tally.divisor, tally.samples)
 
-    def _measure(self, loader: Any) -> dict[str, float]:
-        """The mean loss (see `checks.divisor_of`), and the metrics over all samples."""
-        by_sample, divisor_of = not checks.is_sum(self.loss), checks.divisor_of(self.loss)
-        total, divisor, samples = 0.0, 0.0, 0
-        outputs, targets = [], []
-        with modes.evaluating(self.model):
-            for batch in loader:
-                if self._ctrl_c.noted:
-                    raise KeyboardInterrupt
-                inputs, target = checks.split("evaluate", batch)
-                output = self.model(*inputs)
-                value, count = self.loss(output, target).item(), divisor_of(target)
-                divisor += count
-                samples += len(target)
-                if count:  # else it is 0/0, and of nothing
-                    total += value * count if by_sample else value
-                if self.metrics:
-                    outputs.append(output.array)
-                    targets.append(target.array)
-        figures = {"loss": checks.mean("evaluate", total, divisor, samples)}
-        if self.metrics:
-            scores = self._logits(np.concatenate(outputs))
-            figures.update(evaluate(self.metrics, scores, np.concatenate(targets)))
-        return figures
+    def _step(self, tally: Tally) -> None:
+        """A step of the optimizer, with the gradients that have been accumulated."""
+        if tally.share:
+            state.divide_gradients(self.optimizer, tally.share)
+        tally.waiting, tally.share = 0, 0.0
+        if self._hooks["on_backward_end"]:
+            self._call("on_backward_end")
+        self.optimizer.step()
+        self.step += 1
+        if self._hooks["on_step_end"]:
+            self._call("on_step_end")
+
+    def _validate(self) -> dict[str, float]:
+        try:
+            self._call("on_validation_start")
+            return measuring.measure(self, self.loaders[1], self.objectives[1])
+        finally:
+            self._call("on_validation_end")
 
     # ---- around the loop -------------------------------------------------------------------------
 
@@ -252,32 +292,55 @@ class Trainer:
         """Whether this ``fit`` has validation data."""
         return self.loaders[1] is not None
 
-    def _prepare(self, train: Any, valid: Any, epochs: int, batch_size: int, shuffle: bool) -> None:
-        """Check what can be checked before anything is changed, and bind the hooks."""
-        if not is_count(epochs) or epochs < 0:
-            raise ValueError(f"fit: epochs must be a whole number from 0 on, got {epochs!r}")
-        dtype = _dtype_of(self.model)
-        train = as_loader("fit: train", train, batch_size, shuffle, dtype)
-        known = checks.targets_are_probabilities(self.loss, "fit: train", train)
-        if valid is not None:
-            valid = as_loader("fit: valid", valid, batch_size * _WIDER, False, dtype)
-            checks.targets_are_probabilities(self.loss, "fit: valid", valid)
-        self.loaders = train, valid
-        self._targets_known, self._looked_at = known, False
-        self.epochs, self.batches = epochs, len(train)
-        shown = sys.stderr.isatty() if self.progress is None else self.progress
-        acting = [*self.callbacks, ProgressBar()] if shown else self.callbacks
-        self._hooks = {hook: _bound(acting, hook) for hook in HOOKS}
+    @property
+    def ends(self) -> bool:
+        """Whether this ``fit`` ends here, if this is the end of an epoch."""
+        return self.stop or self._cut or self.epoch >= self.epochs
 
-    def _start(self, resume: str | os.PathLike[str] | Mapping[str, Any] | None) -> None:
+    @property
+    def streams(self) -> Streams:
+        """The random generators of this run."""
+        train, valid = self.loaders
+        roots = {"train": train, "valid": valid, "model": self.model, "loss": self.loss}
+        found: Streams = self.once("streams", lambda: Streams(roots))
+        return found
+
+    def once(self, name: str, compute: Callable[[], Any]) -> Any:
+        """What is computed once for each ``fit``, when it is first needed."""
+        if name not in self._known:
+            self._known[name] = compute()
+        return self._known[name]
+
+    def _bind(self, loaders: tuple[Any, Any], epochs: int, batches: int) -> None:
+        """Take up other data, and bind the hooks."""
+        self.loaders, self.epochs, self.batches = loaders, epochs, batches
+        self._known = {}
+        self._looked_at = False
+        shown = sys.stderr.isatty() if self.progress is None else self.progress
+        self._hooks = setup.bound([*self.callbacks, *setup.added(self.doctor, shown)])
+
+    def _limit(self, max_steps: int | None, max_seconds: float | None) -> None:
+        self._cut = False
+        self._max_steps = float("inf") if max_steps is None else max_steps
+        self._deadline = float("inf") if max_seconds is None else perf_counter() + max_seconds
+        if not self._max_steps >= 1 or (max_seconds is not None and not max_seconds > 0):
+            raise ValueError(
+                "fit: max_steps must be 1 or more and max_seconds above 0, got "
+                f"max_steps={max_steps}, max_seconds={max_seconds}"
+            )
+
+    def _start(self, resume: Mapping[str, Any] | None) -> None:
         """Begin a new run, or take up another one."""
         self.epoch = self.batch = self.step = 0
-        self.stop = self.interrupted = False
+        self.stop = self.interrupted = self.stepped = False
+        self.tally = None
         self.history = History()
         self._save_point = {}
         self._call("on_fit_start")
         if resume is not None:
-            self.load_state_dict(_read(resume))
+            self.load_state_dict(resume)
+        if self._history_path is not None:
+            self._history_file = HistoryFile(self._history_path, list(self.history))
         checks.check_model(self.model, self.optimizer)
         if self.validates:
             checks.check_validation(self)
@@ -285,12 +348,17 @@ class Trainer:
         if resume is None:
             self._call("on_checkpoint")
 
-    def _first_pass(self, loader: Any) -> Iterator[Any]:
+    def _goes_on(self) -> bool:
+        if self._cut or self.step >= self._max_steps:
+            return False
+        return self.tally is not None or (self.epoch < self.epochs and not self.stop)
+
+    def _first_pass(self, batches: Iterator[Any], parts: int) -> Iterator[Any]:
         """The batches, each looked at before it is trained on."""
-        for batch in loader:
-            _, target = checks.split("fit: train", batch)
-            if not self._targets_known:
-                checks.check_probabilities("fit: train", target)
+        for batch in batches:
+            _, rest = checks.split("fit: train", batch, parts)
+            if not self.targets_known:
+                checks.check_probabilities("fit: train", rest[0])
             yield batch
 
     def _call(self, hook: str) -> None:
@@ -302,118 +370,31 @@ class Trainer:
                 kind = type(error).__name__
                 raise CallbackError(f"{name}.{hook} failed with {kind}: {error}") from error
 
+    def check_interrupt(self) -> None:
+        """Raise KeyboardInterrupt if there was a Ctrl-C."""
+        if self._ctrl_c.noted:
+            raise KeyboardInterrupt
+
     def _diverged(self, value: float, inputs: list[Any], target: Any) -> NoReturn:
         why = checks.why_not_finite(self, inputs, target)
         raise NonFiniteLossError(
             f"fit: the loss is {value} in epoch {self.epoch}, batch {self.batch}. {why}"
         )
 
-    # ---- the model's use -------------------------------------------------------------------------
-
-    def evaluate(self, data: Any, *, batch_size: int = 1024) -> dict[str, float]:
-        """Measure the loss and the metrics on data, in evaluation mode and without gradients.
-
-        Args:
-            data: as for `fit`.
-            batch_size: samples in a batch, for data that are no loader.
-
-        Returns:
-            ``loss`` (the mean over the samples; with class weights or ``ignore_index`` as in `fit`,
-            nan if no target counts) and each metric (over all of them; nan where it is not
-            defined, as ROC AUC of one class).
-
-        Raises:
-            ValueError: no samples, or targets that do not fit the loss.
-            TypeError: data of a kind that cannot be measured on.
-
-        >>> import nnlite
-        >>> from nnlite import nn
-        >>> model = nn.Linear(2, 1)
-        >>> optimizer = nnlite.optim.SGD(model.parameters(), lr=0.1)
-        >>> trainer = Trainer(model, optimizer, nn.MSELoss())
-        >>> list(trainer.evaluate((nnlite.ones(8, 2), nnlite.zeros(8, 1))))
-        ['loss']
-        """
-        loader = as_loader("evaluate: data", data, batch_size, False, _dtype_of(self.model))
-        checks.targets_are_probabilities(self.loss, "evaluate: data", loader)
-        return self._measure(loader)
-
-    def predict(self, x: Any, *, batch_size: int = 1024) -> Tensor:
-        """The model's outputs (logits, usually), in evaluation mode and without gradients.
-
-        Args:
-            x: a tensor or array with one entry per sample; a tuple of them for several inputs.
-            batch_size: how many samples at once.
-
-        Returns:
-            The outputs of all samples, in their order.
-
-        >>> import nnlite
-        >>> model = nnlite.nn.Linear(2, 1)
-        >>> optimizer = nnlite.optim.SGD(model.parameters(), lr=0.1)
-        >>> Trainer(model, optimizer, nnlite.nn.MSELoss()).predict(nnlite.ones(5, 2)).shape
-        nnlite.Size([5, 1])
-        """
-        dtype = _dtype_of(self.model)
-        parts = x if isinstance(x, tuple) else (x,)
-        inputs = TensorDataset(*[as_tensor("predict: x", part, dtype) for part in parts])
-        with modes.evaluating(self.model):
-            batches: Any = DataLoader(inputs, batch_size) if len(inputs) else [inputs.tensors]
-            outputs = [self.model(*batch) for batch in batches]
-        for output in outputs[:1]:
-            if not isinstance(output, Tensor):
-                kind = type(output).__name__
-                raise TypeError(f"predict: the model must return one Tensor, it returned a {kind}")
-        return wrap(np.concatenate([output.array for output in outputs]))
-
-    def predict_proba(self, x: Any, *, batch_size: int = 1024) -> Tensor:
-        """The probabilities that the loss makes of the model's outputs.
-
-        σ(z) for a binary cross-entropy (of class 1; of the outputs' shape), the softmax over
-        dimension 1 for a loss of several classes, the outputs themselves for `BCELoss`.
-
-        Args:
-            x, batch_size: as for `predict`.
-
-        Raises:
-            ValueError: a loss that knows no probabilities.
-
-        >>> import nnlite
-        >>> model = nnlite.nn.Linear(2, 3)
-        >>> optimizer = nnlite.optim.SGD(model.parameters(), lr=0.1)
-        >>> trainer = Trainer(model, optimizer, nnlite.nn.CrossEntropyLoss())
-        >>> p = trainer.predict_proba(nnlite.ones(5, 2))
-        >>> p.shape, nnlite.allclose(p.sum(dim=1), nnlite.ones(5))
-        (nnlite.Size([5, 3]), True)
-        """
-        kind = checks.kind_of(self.loss)
-        if kind is None:
-            name = getattr(self.loss, "__name__", type(self.loss).__name__)
-            raise ValueError(
-                f"predict_proba: {name} makes no probabilities of outputs; use predict, and what "
-                "turns its outputs into probabilities"
-            )
-        outputs = self.predict(x, batch_size=batch_size)
-        if kind == "probabilities":
-            return outputs
-        # The softmax of log-probabilities gives the probabilities.
-        return sigmoid(outputs) if kind == "logits of two classes" else softmax(outputs, 1)
-
-    def _logits(self, outputs: Any) -> Any:
-        """The outputs as metrics take them; BCELoss is the one loss that has probabilities."""
-        if checks.kind_of(self.loss) != "probabilities":
-            return outputs
-        p = outputs.astype(np.float64)
-        with np.errstate(divide="ignore"):
-            return np.log(p) - np.log1p(-p)
-
     # ---- the state of a run ----------------------------------------------------------------------
 
-    def state_dict(self) -> Tree:
-        """All that the next epoch depends on, as a tree for ``nnlite.io.save_checkpoint``.
+    @property
+    def in_epoch(self) -> bool:
+        """Whether an epoch is in progress: its figures are not in the history yet."""
+        return self.tally is not None
 
-        Model, optimizer, what is frozen, the random generators (the default one and those of the
-        loaders), the callbacks, history and epoch. Its tensors are the model's own, not copies.
+    def state_dict(self) -> Tree:
+        """All that the rest of the run depends on, as a tree for ``nnlite.io.save_checkpoint``.
+
+        Model, optimizer, what is frozen, the random generators, the place in the epoch and the
+        gradients accumulated there, the callbacks and the history. Its tensors are the model's
+        own, not copies. It is whole wherever a hook of a callback runs after the step of a batch
+        (``on_batch_end``) or the end of an epoch (``on_checkpoint``).
 
         After a fit that ended with the best weights restored (`EarlyStopping`) it pairs these with
         the optimizer, generators and history of the last epoch, which is no state that the run was
@@ -426,7 +407,7 @@ class Trainer:
         """Take up the run that ``state_dict`` was called in; ``fit(…, resume=…)`` goes on with it.
 
         Raises:
-            ValueError: the state of another model, optimizer, list of callbacks or size of data
+            ValueError: the state of another model, optimizer, list of callbacks or other data
                 (the message says what differs), or no state. Nothing has been changed then.
         """
         state.check_fits(self, tree)
@@ -434,11 +415,16 @@ class Trainer:
         self.history = History(tree["history"])
 
     def copy_weights(self) -> dict[str, Tensor]:
-        """The model's parameters and buffers as they are now, for ``model.load_state_dict``.
+        """The parameters and buffers that the model is validated with, for ``load_state_dict``.
 
-        What is frozen and unchanged is shared between copies: treat them as read-only.
+        They are its own, or the averages of an `EMA` that evaluates. What is frozen and unchanged
+        is shared between copies: treat them as read-only.
         """
-        return state.copy_weights(state.parts_of(self.model), self._save_point.get("model", {}))
+        try:
+            self._call("on_validation_start")
+            return state.copy_weights(state.parts_of(self.model), self._save_point.get("model", {}))
+        finally:
+            self._call("on_validation_end")
 
     def _go_back(self) -> bool:
         """Return to the end of the last finished epoch, or to the start; False without a start."""
@@ -446,27 +432,6 @@ class Trainer:
             return False
         state.put_back(self, self._save_point)
         self.history = self.history[: self._save_point["rows"]]
+        if self._history_file is not None:
+            self._history_file.update(list(self.history))
         return True
-
-
-def _bound(callbacks: list[Callback], hook: str) -> list[Callable[[Trainer], None]]:
-    """The hook of those callbacks that override it."""
-    idle = getattr(Callback, hook)
-    return [getattr(c, hook) for c in callbacks if getattr(type(c), hook) is not idle]
-
-
-def _dtype_of(model: Module) -> Any:
-    """The dtype that arrays of floats are given: that of the parameters."""
-    for parameter in model.parameters():
-        if parameter.array.dtype.kind == "f":
-            return parameter.array.dtype
-    return np.dtype(np.float32)
-
-
-def _read(resume: str | os.PathLike[str] | Mapping[str, Any]) -> Mapping[str, Any]:
-    if isinstance(resume, Mapping):
-        return resume
-    from nnlite.io.checkpoint import load_checkpoint
-
-    tree: Mapping[str, Any] = load_checkpoint(resume)
-    return tree
