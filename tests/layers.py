@@ -186,7 +186,18 @@ def constructor(nn: Any, name: str) -> list[list[str]]:
     if kind.__init__ is nn.Module.__init__:
         return []
     arguments = inspect.signature(kind).parameters.values()
-    return [[p.name, p.kind.name, repr(p.default)] for p in arguments]
+    return [[p.name, p.kind.name, default_of(p)] for p in arguments]
+
+
+def default_of(argument: inspect.Parameter) -> str:
+    """The default of an argument in words; a function by its name."""
+    default = argument.default
+    return default.__name__ if inspect.isroutine(default) else repr(default)
+
+
+def says_nothing(arguments: list[list[str]]) -> bool:
+    """Whether the arguments are (*args, **kwargs), as those of torch's recurrent layers."""
+    return [kind for _, kind, _ in arguments] == ["VAR_POSITIONAL", "VAR_KEYWORD"]
 
 
 def every_row() -> list[Row]:
