@@ -74,6 +74,7 @@ class LBFGS(Optimizer):
         history_size: int = 100,
         line_search_fn: str | None = None,
     ) -> None:
+        check_number("LBFGS", "max_iter", max_iter, least=1)
         if max_eval is None:
             max_eval = max_iter * 5 // 4
         defaults = {

@@ -214,7 +214,8 @@ class Optimizer:
         """Have ``hook(optimizer, args, kwargs)`` called before each step.
 
         Args:
-            hook: gets the arguments of ``step`` and may return others, ``(args, kwargs)``.
+            hook: gets the arguments of ``step``, the optimizer itself first among ``args``, and may
+                return others, ``(args, kwargs)``.
 
         Returns:
             A handle whose ``remove()`` takes the hook away.
@@ -286,6 +287,7 @@ class Optimizer:
             self = reference()
             assert self is not None
             self._opt_called = True
+            args = (self, *args)
             for hook in self._called("step_pre"):
                 replaced = hook(self, args, kwargs)
                 if replaced is None:
@@ -296,8 +298,7 @@ class Optimizer:
                         f"got {replaced!r}"
                     )
                 args, kwargs = replaced
-            call = own_step or type(self).step.__get__(self)
-            result = call(*args, **kwargs)
+            result = own_step(*args[1:], **kwargs) if own_step else type(self).step(*args, **kwargs)
             for hook in self._called("step_post"):
                 hook(self, args, kwargs)
             return result

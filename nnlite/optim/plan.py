@@ -238,7 +238,7 @@ class Plan:
                 if sum(self._arrays[j].size for j in members) > SLICE:
                     self._gather(together.pop(key), state, is_new, order)
                 continue
-            if array.flags.c_contiguous:
+            if array.flags.c_contiguous and array.size:
                 chunks = self._slices(i, state, is_new)
             else:
                 states = self._states(p, array, state)

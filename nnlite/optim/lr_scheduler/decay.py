@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nnlite.optim.checks import check_number
@@ -98,6 +98,12 @@ class MultiStepLR(LRScheduler):
         if self.last_epoch not in self.milestones:
             return self._rates()
         return self._rates(self.gamma ** self.milestones[self.last_epoch])
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from a ``state_dict``; a file may have made a plain dict of the milestones."""
+        super().load_state_dict(state_dict)
+        counts = {int(epoch): count for epoch, count in self.milestones.items()}
+        self.milestones = Counter(counts)
 
     def _get_closed_form_lr(self) -> list[Any]:
         passed = bisect_right(sorted(self.milestones.elements()), self.last_epoch)
