@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Row = dict[str, float]
     StrPath = str | os.PathLike[str]
 
-__all__ = ["HistoryFile", "columns_of", "parse_csv", "parse_json", "write"]
+__all__ = ["HistoryFile", "columns_of", "ending_of", "parse_csv", "parse_json", "write"]
 
 _JSON_END = "\n]\n"
 
@@ -37,7 +37,7 @@ class HistoryFile:
     _columns: list[str] | None
 
     def __init__(self, path: StrPath, rows: Sequence[Row] = ()) -> None:
-        self._kind = _ending(path)
+        self._kind = ending_of(path)
         self.path = os.path.abspath(os.fsdecode(path))
         self._warned = False
         self._rewrite(rows)
@@ -192,7 +192,12 @@ class _NotANumberError(Exception):
     pass
 
 
-def _ending(path: StrPath) -> str:
+def ending_of(path: StrPath) -> str:
+    """The kind of file that a path names, "csv" or "json".
+
+    Raises:
+        ValueError: another ending.
+    """
     ending = os.path.splitext(os.fsdecode(path))[1].lower()
     if ending not in (".csv", ".json"):
         name = os.fsdecode(path)

@@ -11,7 +11,22 @@ import takes half a second.
 
 from __future__ import annotations
 
+from nnlite.train.plot.calibration import plot_calibration
+from nnlite.train.plot.confusion import plot_confusion_matrix
 from nnlite.train.plot.history import plot_history
+from nnlite.train.plot.layers import plot_gradient_norms, plot_weight_histograms
 from nnlite.train.plot.lr_find import plot_lr_find
+from nnlite.train.plot.ranking import plot_precision_recall, plot_roc
+from nnlite.train.plot.schedule import plot_schedule
 
-__all__ = ["plot_history", "plot_lr_find"]
+__all__ = [
+    "plot_calibration",
+    "plot_confusion_matrix",
+    "plot_gradient_norms",
+    "plot_history",
+    "plot_lr_find",
+    "plot_precision_recall",
+    "plot_roc",
+    "plot_schedule",
+    "plot_weight_histograms",
+]

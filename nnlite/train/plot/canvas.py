@@ -27,6 +27,8 @@ COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 GREY = "#595959"
 MARKERS = ("o", "s", "^", "D", "v")  # of curves beyond seven, whose colours come again
 
+FEW = len(COLORS)  # so many curves have colours of their own
+
 WIDTH = 8.0  # inches; 800 pixels at 100 dots per inch
 TEXT = 9.5  # points
 DECADES = 100.0  # values that span more than this ratio are drawn on a log scale
@@ -181,6 +183,29 @@ def ink(color: str) -> str:
     """A darker shade, since text needs more contrast than a line."""
     channels = (int(color[place : place + 2], 16) for place in (1, 3, 5))
     return "#" + "".join(f"{int(channel * 0.75):02x}" for channel in channels)
+
+
+def looks(count: int) -> list[dict[str, Any]]:
+    """Colours of so many curves, told apart by colour-blind readers; for many a scale of colours.
+
+    >>> looks(2)
+    [{'color': '#0072B2'}, {'color': '#D55E00'}]
+    """
+    if count <= FEW:
+        return [{"color": color} for color in COLORS[:count]]
+    from matplotlib import colormaps
+
+    shades = colormaps["viridis"]
+    return [{"color": shades(0.86 * place / (count - 1))} for place in range(count)]
+
+
+def shades(times: Sequence[int]) -> dict[int, Any]:
+    """A colour for each time: light for the first, dark for the last."""
+    from matplotlib import colormaps
+
+    scale = colormaps["viridis_r"]
+    last = max(len(times) - 1, 1)
+    return {time: scale(0.12 + 0.88 * place / last) for place, time in enumerate(times)}
 
 
 def line_handle(label: str, **look: Any) -> Any:
