@@ -165,7 +165,8 @@ def _fit(run: Run, out: str, saved: Any, options: argparse.Namespace) -> int:
             _say(summary.opening(run) + "\n")
             for line in summary.warnings(run):
                 print(f"nnlite: warning: {line}", file=sys.stderr)
-        run.fit(out, resume=saved, progress=False if options.quiet else None)
+        with _warnings_in_one_line():
+            run.fit(out, resume=saved, progress=False if options.quiet else None)
         if run.history:
             run.finish(out)
     except KeyboardInterrupt:
@@ -194,6 +195,20 @@ def _fit(run: Run, out: str, saved: Any, options: argparse.Namespace) -> int:
     if not options.quiet:
         _say(summary.closing(run, out) + "\n")
     return 0
+
+
+@contextmanager
+def _warnings_in_one_line() -> Iterator[None]:
+    """Print what is warned of as the other messages are."""
+    import warnings
+
+    def show(message: Any, *place: Any) -> None:
+        print(f"nnlite: warning: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", RuntimeWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _beside(folder: str) -> str:

@@ -196,7 +196,7 @@ def test_early_stopping_keeps_the_best_epoch(here, command):
 
 
 def test_without_a_file_it_trains_on_the_built_in_data(here, command):
-    status, said, _ = command("train", "--epochs", 2)
+    status, said, _ = command("train", "--epochs", 4)
     assert status == 0
     assert "breast cancer data: 455 rows to learn from, 114 held out" in said
     assert files_in("runs/wisconsin") == FILES
@@ -276,7 +276,7 @@ def test_ctrl_c_keeps_the_last_finished_epoch_and_resume_goes_on_to_the_same_byt
     here, command, monkeypatch
 ):
     # 8 steps in an epoch
-    arguments = ["train", "data.csv", "--epochs", 12, *QUICK, "--lr", 0.3]
+    arguments = ["train", "data.csv", "--epochs", 12, *QUICK, "--lr", 1.0]
     assert command(*arguments, "--out", "whole")[0] == 0
     # The best weights go into the model, the last ones into the checkpoint.
     assert History.from_csv("whole/history.csv")[:5].best_epoch() < 5
@@ -741,6 +741,30 @@ def test_a_learning_rate_that_is_too_large(here, refused):
     assert "the training diverged, the loss is" in line
     assert "choose a smaller --lr (it is 1e+30)" in line
     assert files_in(".") == ["data.csv"]
+
+
+def test_a_disk_that_is_full_for_a_while_costs_one_warning(here, command, monkeypatch):
+    plain = nnlite.io.atomic._sync
+    count = 0
+
+    def full_for_a_while(descriptor):
+        nonlocal count
+        count += 1
+        if 3 <= count <= 6:
+            raise OSError(28, "No space left on device")
+        plain(descriptor)
+
+    monkeypatch.setattr("nnlite.io.atomic._sync", full_for_a_while)
+    monkeypatch.setattr(runs, "_PAUSE", 0.0)
+    status, _, errors = command("train", "data.csv", "--epochs", 9, *QUICK)
+    assert status == 0
+    path = os.path.join("runs", "data", "unfinished", "checkpoint")
+    assert errors == (
+        f"nnlite: warning: {path}: cannot write: No space left on device. Training goes on, what "
+        "was written before is as it was, and writing is tried again: make room\n"
+    )
+    assert files_in("runs/data") == FILES
+    assert len(History.from_csv("runs/data/history.csv")) == 9
 
 
 @pytest.mark.parametrize("number", range(1, 5))

@@ -300,17 +300,38 @@ class _Recorder(Callback):
         self.run = run
         self.folder = folder
         self._due = 0.0
+        self._warned = False
 
     def on_checkpoint(self, trainer: Trainer) -> None:
         """Write when it is time again, and when training is over."""
-        over = trainer.stop or trainer.epoch >= trainer.epochs
-        if trainer.epoch and (over or time.monotonic() >= self._due):
+        if not trainer.epoch or (not trainer.ends and time.monotonic() < self._due):
+            return
+        try:
             self._write(trainer)
+        except OSError as error:
+            if trainer.ends:
+                raise
+            self._warn(error)
 
     def on_fit_end(self, trainer: Trainer) -> None:
         """After Ctrl-C, write the last epoch that was finished."""
         if trainer.interrupted and trainer.epoch:
             self._write(trainer)
+
+    def _warn(self, error: OSError) -> None:
+        """A full disk in the middle of a training is no reason to lose it; say so once."""
+        self._due = time.monotonic() + _PAUSE
+        if self._warned:
+            return
+        self._warned = True
+        import warnings
+
+        warnings.warn(
+            f"{error.filename}: {error.strerror}. Training goes on, what was written before is as "
+            "it was, and writing is tried again: make room",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
     def _write(self, trainer: Trainer) -> None:
         os.makedirs(self.folder, exist_ok=True)
