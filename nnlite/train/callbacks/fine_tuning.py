@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from nnlite.autograd.mutation import log
+from nnlite.autograd.mutation import log, next_seq
 from nnlite.train.callbacks.base import Callback
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ class FreezeAudit(Callback):
 
     def __init__(self) -> None:
         self.digests: dict[str, bytes] = {}
+        self._compared = -1  # when, in the order of operations
 
     def on_fit_start(self, trainer: Trainer) -> None:
         """Forget an earlier run."""
@@ -146,10 +147,11 @@ class FreezeAudit(Callback):
             name for name, digest in digests.items() if self.digests.get(name, digest) != digest
         ]
         self.digests = digests
+        since, self._compared = self._compared, next_seq()
         if changed:
             raise RuntimeError(
                 f"FreezeAudit: frozen, and yet changed by epoch {trainer.epoch}: "
-                f"{', '.join(name + _writer(tensors[name]) for name in changed)}"
+                f"{', '.join(name + _writer(tensors[name], since) for name in changed)}"
             )
 
 
@@ -173,11 +175,11 @@ def _digest(tensor: Tensor) -> bytes:
     import hashlib
 
     array = tensor.array
-    data = array if array.flags.c_contiguous else array.copy()
+    data: Any = array if array.flags.c_contiguous else array.copy()
     return hashlib.blake2b(data.reshape(-1).view("u1"), digest_size=16).digest()
 
 
-def _writer(tensor: Tensor) -> str:
+def _writer(tensor: Tensor, since: int) -> str:
     """Which operation wrote into the tensor last, where it was one that is noted."""
-    write = log.after(-1, tensor.array)
+    write = log.after(since, tensor.array)
     return f" (last written to by {write.what})" if write else ""
