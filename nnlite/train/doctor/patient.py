@@ -13,6 +13,7 @@ import numpy as np
 
 from nnlite.autograd import hooks
 from nnlite.autograd.anomaly import AnomalyError, Inspector, Site
+from nnlite.autograd.hooks import RemovableHandle
 from nnlite.autograd.node import Edge, Node, lookers, next_seq
 from nnlite.tensor import AccumulateGrad, Tensor
 
@@ -91,6 +92,7 @@ class Patient:
         self._on_operation = on_operation
         self._on_backward = on_backward
         self._thread = get_ident()
+        self._handles: list[RemovableHandle] = []
         self._begin()
 
     def _begin(self) -> None:
@@ -121,6 +123,9 @@ class Patient:
         """Stop looking at operations."""
         if self._look in lookers:
             lookers.remove(self._look)
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
 
     def trained(self) -> list[tuple[str, Tensor]]:
         """The parameters that the optimizer updates."""
@@ -165,7 +170,7 @@ class Patient:
             self._look_at_gradients()
             self._on_backward()
 
-        hooks.add(made_by, "before", begins)
+        self._handles.append(hooks.add(made_by, "before", begins))
 
     def _look_at_gradients(self) -> None:
         """Whether the gradients that this pass will add to have been cleared since the last step.

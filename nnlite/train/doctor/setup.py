@@ -78,8 +78,8 @@ class NotInOptimizer(Check):
 
     def after_step(self, patient: Patient) -> str | None:
         """Look for parameters with gradients that have not moved since the first visit."""
-        if not any(id(p) in patient.held for _, p in patient.parameters):
-            return None  # of another model: see there
+        if len(patient.held) > sum(id(p) in patient.held for _, p in patient.parameters):
+            return None  # OtherModel says more about that
         for name, p in patient.parameters:
             if not p.requires_grad or id(p) in patient.held or p.grad is None:
                 self._still.pop(name, None)
