@@ -153,7 +153,7 @@ class CsvFile:
     def judge(
         self, name: str, cells: list[str], lines: NDArray[np.int64], kind: str | None
     ) -> NDArray[np.generic]:
-        """The cells, stripped, as texts, or numbers where all are, or say what is wrong with them."""
+        """Stripped cells as texts, or numbers where all are; or say what is wrong with them."""
         counts = Counter(cells)
 
         def fault(wrong: Collection[str], message: str) -> ValueError:

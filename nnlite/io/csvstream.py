@@ -141,7 +141,7 @@ class CsvStream:
                 yield block
 
     def _open(self) -> TextIO:
-        self._reading = open(self.path, encoding="utf-8-sig", newline="")
+        self._reading = open(self.path, encoding="utf-8-sig", newline="")  # noqa: SIM115
         return self._reading
 
     def _position(self) -> tuple[int, int]:

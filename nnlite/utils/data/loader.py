@@ -59,7 +59,7 @@ class DataLoader:
         worker_init_fn: called in each worker at its start with its number. The random generators
             of Python, NumPy and nnlite are seeded without it, before each batch.
         multiprocessing_context: "spawn", "fork", "forkserver" or a context of ``multiprocessing``;
-            default: what ``multiprocessing.set_start_method`` was told, else "spawn".
+            default: "spawn", on every system.
         generator: where the random order comes from; default: one that the default generator seeds
             at the first pass. The order depends on the seed and the number of the pass
             alone, and so do the seeds of the workers.

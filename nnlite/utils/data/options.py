@@ -125,7 +125,7 @@ def context_of(worker_type: str, chosen: Any) -> Any:
     from multiprocessing.context import BaseContext
 
     if chosen is None:
-        chosen = multiprocessing.get_start_method(allow_none=True) or "spawn"
+        chosen = "spawn"  # a fork copies the locks of threads that it does not copy
     if isinstance(chosen, BaseContext):
         return chosen
     if not isinstance(chosen, str):
