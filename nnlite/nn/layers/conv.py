@@ -153,6 +153,7 @@ class Conv1d(_Conv):
 
     An input of shape (N, in_channels, L) gives (N, out_channels, M) with
     M = (L + 2 padding - dilation (kernel_size - 1) - 1) // stride + 1; without N it works, too.
+    Source: Dumoulin and Visin 2016, arXiv:1603.07285.
 
     Args:
         in_channels, out_channels: numbers of channels.
@@ -291,7 +292,7 @@ class ConvTranspose1d(_ConvTranspose):
 
     An input of shape (N, in_channels, L) gives (N, out_channels, M) with
     M = (L - 1) stride - 2 padding + dilation (kernel_size - 1) + output_padding + 1; without N it
-    works, too.
+    works, too. Source: Dumoulin and Visin 2016, arXiv:1603.07285, chapter 4.
 
     Args:
         in_channels, out_channels: numbers of channels.

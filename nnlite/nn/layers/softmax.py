@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nnlite.nn.checks import whole_number
 from nnlite.nn.module import Module
 from nnlite.ops.arithmetic import neg
 from nnlite.ops.reduce import log_softmax, softmax
@@ -23,7 +24,7 @@ class Softmax(Module):
 
     def __init__(self, dim: int | None = None) -> None:
         super().__init__()
-        self.dim = dim
+        self.dim = None if dim is None else whole_number(self._get_name(), "dim", dim, None)
 
     def forward(self, input: Tensor) -> Tensor:
         return softmax(input, self.dim)
@@ -45,7 +46,7 @@ class LogSoftmax(Module):
 
     def __init__(self, dim: int | None = None) -> None:
         super().__init__()
-        self.dim = dim
+        self.dim = None if dim is None else whole_number(self._get_name(), "dim", dim, None)
 
     def forward(self, input: Tensor) -> Tensor:
         return log_softmax(input, self.dim)
@@ -67,7 +68,7 @@ class Softmin(Module):
 
     def __init__(self, dim: int | None = None) -> None:
         super().__init__()
-        self.dim = dim
+        self.dim = None if dim is None else whole_number(self._get_name(), "dim", dim, None)
 
     def forward(self, input: Tensor) -> Tensor:
         return softmax(neg(input), self.dim)
