@@ -251,11 +251,12 @@ def test_every_layer_is_documented(name):
     assert first.endswith("."), "one sentence first"
     assert name in rest.partition(">>> ")[2], "an example"
     assert SHAPE.search(text) or not hasattr(kind, "forward") or name in CONTAINERS, "shapes"
-    seen = [getattr(nn, other).__doc__ for other in re.findall(r"see ``(\w+)``", text)]
-    sourced = any("Source" in part for part in (text, *seen))
+    seen = [getattr(nn, other, None) for other in re.findall(r"see ``(\w+)``", text)]
+    sourced = any("Source" in part for part in (text, *(other.__doc__ for other in seen if other)))
     assert sourced != (name in WITHOUT_SOURCE), "the source of the equation"
     options = constructor(nn, name)
     arguments = text.partition("    Args:\n")[2].partition("\n\n")[0]
+    arguments = re.sub("\n {9,}", " ", arguments)
     for option, *_ in options:
         assert re.search(rf"^        ([\w, ]+, )?{option}(, [\w, ]+)?:", arguments, re.M), option
     for method, function in vars(kind).items():
