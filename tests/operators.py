@@ -168,8 +168,8 @@ MORE = "torch refuses; the result is the natural one"
 ONCE = {"hardsigmoid": "torch has no derivative of hardsigmoid's derivative"}
 SLACK = {"hardsigmoid": 1000}  # its slope 1/6 is a float32 constant there
 IN_PLACE_NODES = {
-    "celu": "CeluBackward1", "elu": "EluBackward1", "relu6": "HardtanhBackward0",
-    "selu": "EluBackward1", "threshold": "ThresholdBackward1",
+    "celu": "CeluBackward1", "elu": "EluBackward1", "leaky_relu": "LeakyReluBackward1",
+    "relu6": "HardtanhBackward0", "selu": "EluBackward1", "threshold": "ThresholdBackward1",
 }  # fmt: skip
 
 
@@ -234,6 +234,7 @@ def set_item(x: Any, index: Any, value: Any) -> Any:
 
 ARITHMETIC = [
     binary("arithmetic.add", "AddBackward0"),
+    binary("arithmetic.plus", "AddBackward0", lambda lib, x, y: x + y),
     row("arithmetic.add", "AddBackward0", lambda lib, x, y: lib.add(x, y, alpha=2), on(A, B),
         on(B, A),
         differs={"bool": "a factor of 2 makes numbers of bools"}),
@@ -413,8 +414,8 @@ ACTIVATIONS = [
             lambda lib, x, f=name, o=options: getattr(lib.F, f)(x * 2, inplace=True, **o), on(A),
             integers=False, once=ONCE.get(name, ""), slack=SLACK.get(name, 1))
         for name, options in [
-            ("elu", {}), ("celu", {}), ("selu", {}), ("silu", {}), ("mish", {}), ("hardtanh", {}),
-            ("relu6", {}), ("hardsigmoid", {}), ("hardswish", {}),
+            ("leaky_relu", {}), ("elu", {}), ("celu", {}), ("selu", {}), ("silu", {}),
+            ("mish", {}), ("hardtanh", {}), ("relu6", {}), ("hardsigmoid", {}), ("hardswish", {}),
             ("threshold", {"threshold": 0, "value": 7}),
         ]
     ),
@@ -429,6 +430,18 @@ CHOOSING = [
         at_kinks((6,), max=0),
         differs={"uint8": "no bounds below 0 for uint8"},
     ),
+    row(
+        "choose.clamp", "ClampBackward0", lambda lib, x, lo, hi: lib.clamp(x, lo, hi), on(A, A, A),
+        on(A, B, ()), on((2, 3), (1, 3), (2, 1)), at_kinks((27,), (27,), (27,)), on((0, 3), B, ()),
+    ),
+    row("choose.clamp", "ClampBackward0", lambda lib, x, lo: lib.clamp(x, min=lo), on(A, B),
+        on(A, ()), at_kinks((9,), (9,))),
+    row("choose.clamp", "ClampBackward0", lambda lib, x, hi: lib.clamp(x, max=hi), on(A, B),
+        on(A, ()), at_kinks((9,), (9,))),
+    row("choose.clamp_min", "ClampMinBackward0", lambda lib, x, b: lib.clamp_min(x, b),
+        on(A, b=0.3), at_kinks((6,), b=0)),
+    row("choose.clamp_max", "ClampMaxBackward0", lambda lib, x, b: lib.clamp_max(x, b),
+        on(A, b=0.3), at_kinks((6,), b=0)),
     binary("choose.maximum", "MaximumBackward0", None, at_kinks((9,), (9,)),
         at_kinks((5, 3), (3,))),
     binary("choose.minimum", "MinimumBackward0", None, at_kinks((9,), (9,)),
@@ -438,6 +451,11 @@ CHOOSING = [
         *(on(Arg(s, "mask"), x, y) for s, x, y in [(A, A, A), (A, B, ()), ((2, 1), B, A),
                                                    ((), A, B), ((0, 3), (0, 3), B), ((), (), ())]),
     ),
+    row(
+        "choose.where_method", "WhereBackward0", lambda lib, c, x, y: x.where(c, y),
+        on(Arg(A, "mask"), A, B),
+    ),
+    row("choose.where", None, lambda lib, c: lib.where(c), on(Arg(A, "mask"))),
     row(
         "choose.where", "WhereBackward0",
         lambda lib, c, x: lib.where(c, x, 0.5) + lib.where(c, 2, x),
@@ -583,7 +601,6 @@ REDUCTIONS = [
             on(Arg(A, "mask"), f=name), on(Arg(A, "mask"), f=name, dim=0), on((0, 3), f=name),
             on(Arg((2, 3, 2), "mask"), f=name, dim=(0, 2), keepdim=True),
             at_kinks((4, 4), f=name, dim=1),
-            differs={"uint8": "torch returns uint8 there, a relic of the time before it had bools"},
         )
         for name in ("any", "all")
     ),
@@ -623,11 +640,11 @@ REDUCTIONS += [
         integers=False),
     row("vector_norm.linalg_norm", "LinalgVectorNormBackward0",
         lambda lib, x, **o: lib.linalg.norm(x, **o), on(A), on(A, ord=2, dim=1), on((3,), ord=1),
-        on(A, ord="fro"), on(A, ord=1, grad_fn="SqueezeBackward2", torch_grad_fn="AmaxBackward0"),
+        on(A, ord="fro"), on(A, ord=1, grad_fn="AmaxBackward0"),
         on((2, 3, 2), dim=(0, 2)), integers=False),
     row("vector_norm.matrix_norm", "LinalgVectorNormBackward0",
         lambda lib, x, **o: lib.linalg.matrix_norm(x, **o), on(A), on((2, 3, 2)),
-        *(on((2, 3, 2), ord=p, grad_fn="SqueezeBackward2", torch_grad_fn=f)
+        *(on((2, 3, 2), ord=p, grad_fn=f)
           for p, f in [(1, "AmaxBackward0"), (-1, "AminBackward0"), (INF, "AmaxBackward0")]),
         on(A, ord=-INF, keepdim=True, grad_fn="AminBackward0"), integers=False),
     row("order.sort", "SortBackward0", lambda lib, x, **o: lib.sort(x, **o), on((5,)),
@@ -685,11 +702,11 @@ PRODUCTS = [
         on((3,), (3,), grad_fn="DotBackward0"), on((0,), (0,), grad_fn="DotBackward0"),
         on((2, 2, 3), (2, 3, 2), grad_fn="UnsafeViewBackward0"),
         on((2, 2, 3), (3, 2), grad_fn="UnsafeViewBackward0"),
-        on((2, 3), (2, 3, 2), grad_fn="UnsafeViewBackward0", torch_grad_fn="CloneBackward0"),
+        on((2, 3), (2, 3, 2), grad_fn="CloneBackward0"),
         on((2, 1, 2, 3), (1, 2, 3, 2), grad_fn="UnsafeViewBackward0"),
         on((0, 2, 3), (3, 2), grad_fn="UnsafeViewBackward0"),
-        on((2, 2, 3), (3,), grad_fn="ViewBackward0", torch_grad_fn="UnsafeViewBackward0"),
-        on((3,), (2, 3, 2), grad_fn="ViewBackward0", torch_grad_fn="UnsafeViewBackward0"),
+        on((2, 2, 3), (3,), grad_fn="UnsafeViewBackward0"),
+        on((3,), (2, 3, 2), grad_fn="UnsafeViewBackward0"),
         differs={"bool": MORE},
     ),
     row("linalg.matmul", "MmBackward0", lambda lib, x: x @ x, on((3, 3)), integers=False),
@@ -701,15 +718,21 @@ PRODUCTS = [
         integers=False),
     row("linalg.bmm", "BmmBackward0", lambda lib, x, y: lib.bmm(x, y), on((2, 2, 3), (2, 3, 2)),
         on((0, 2, 3), (0, 3, 2)), integers=False),
+    row("linalg.inner", "ViewBackward0", lambda lib, x, y: lib.inner(x, y),
+        on((2, 3), (4, 3)), on((2, 3), (3,)), on((3,), (2, 2, 3)),
+        on((3,), (3,)), on((), (3,), grad_fn="MulBackward0"),
+        on((2, 0), (3, 0)), integers=False),
+    row("linalg.rmatmul", "MmBackward0", lambda lib, x, y: y.__rmatmul__(x), on((2, 3), (3, 2)),
+        integers=False),
     row("linalg.outer", "MulBackward0", lambda lib, x, y: lib.outer(x, y), on((2,), (3,)),
         on((0,), (3,))),
     row(
         "linalg.linear", "AddmmBackward0", lambda lib, *t: lib.F.linear(*t),
         on((4, 3), (2, 3), (2,)), on((1, 3), (1, 3), (1,)), on((0, 3), (2, 3), (2,)),
         on((4, 3), (2, 3), grad_fn="MmBackward0"), on((3,), (2, 3), (2,), grad_fn="ViewBackward0"),
-        on((3,), (2, 3), grad_fn="ViewBackward0", torch_grad_fn="SqueezeBackward4"),
+        on((3,), (2, 3), grad_fn="SqueezeBackward4"),
         on((2, 4, 3), (2, 3), (2,), grad_fn="ViewBackward0"),
-        on((2, 4, 3), (2, 3), grad_fn="ViewBackward0", torch_grad_fn="UnsafeViewBackward0"),
+        on((2, 4, 3), (2, 3), grad_fn="UnsafeViewBackward0"),
         integers=False,
     ),
 ]  # fmt: skip
@@ -724,9 +747,9 @@ MATRICES = [
         on((2, 2, 2), (2, 2, 3), (2, 3, 2)), on((2,), (2, 2, 3), (2, 3, 2), beta=2, alpha=3),
         integers=False),
     *(
-        row("matrix.einsum", "ViewBackward0", lambda lib, *t, e: lib.einsum(e, *t),
-            on(*shapes, e=equation, torch_grad_fn=theirs), integers=False)
-        for equation, shapes, theirs in [
+        row("matrix.einsum", grad_fn, lambda lib, *t, e: lib.einsum(e, *t),
+            on(*shapes, e=equation), integers=False)
+        for equation, shapes, grad_fn in [
             ("ij,jk->ik", ((2, 3), (3, 2)), "ViewBackward0"),
             ("ij,jk", ((2, 3), (3, 2)), "ViewBackward0"),
             ("i,i", ((3,), (3,)), "ViewBackward0"), ("i,j->ij", ((2,), (3,)), "MulBackward0"),
@@ -743,8 +766,8 @@ MATRICES = [
     row("matrix.tensordot", "ViewBackward0", lambda lib, x, y, d: lib.tensordot(x, y, d),
         on((2, 3), (3, 2), d=1), on((2, 3), (2, 3), d=2), on((2, 3, 2), (2, 2, 3), d=([1], [2])),
         on((2,), (3,), d=0), integers=False),
-    row("matrix.kron", "ViewBackward0", lambda lib, x, y: lib.kron(x, y),
-        *(on(a, b, torch_grad_fn="UnsafeViewBackward0") for a, b in [(A, A), ((2,), A), ((), B)])),
+    row("matrix.kron", "UnsafeViewBackward0", lambda lib, x, y: lib.kron(x, y), on(A, A),
+        on((2,), A), on((), B)),
     row("matrix.trace", "TraceBackward0", lambda lib, x: lib.trace(x), on(A), on((3, 3)),
         on((0, 3)), differs={"bool": MORE}),
     *(
@@ -821,6 +844,7 @@ SHAPES = [
     row("shape.type_as", "ToCopyBackward0", lambda lib, x: x.type_as(lib.zeros(1)),
         on(A, smooth=False)),
     row("shape.long", None, lambda lib, x: x.long(), on(A)),
+    row("shape.short", None, lambda lib, x: x.short(), on(A)),
     row("shape.int_", None, lambda lib, x: x.int(), on(A)),
     row("shape.bool_", None, lambda lib, x: x.bool(), on(A), at_kinks((5,))),
 ]  # fmt: skip
@@ -893,6 +917,16 @@ INDICES: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "[1, tensor]": ("IndexBackward0", lambda lib: (1, lib.tensor([0, 0, 2]))),
     "[mask]": ("IndexBackward0", lambda lib: lib.tensor([True, False, True, True])),
     "[mask of all]": ("IndexBackward0", lambda lib: lib.arange(12).reshape(4, 3) % 2 == 0),
+    "[0, ..., tensor]": ("IndexBackward0", lambda lib: (0, ..., lib.tensor([1, 1]))),
+    "[tensor, ..., 1]": ("IndexBackward0", lambda lib: (lib.tensor([0, 3]), ..., 1)),
+    "[None, tensor, ..., tensor]": (
+        "IndexBackward0",
+        lambda lib: (None, lib.tensor([0, 3]), ..., lib.tensor([1, 1])),
+    ),
+    "[:4]": ("SliceBackward0", lambda lib: slice(None, 4)),
+    "[:4, ...]": ("AliasBackward0", lambda lib: (slice(None, 4), ...)),
+    "[True]": ("IndexBackward0", lambda lib: True),
+    "[()]": ("AliasBackward0", lambda lib: ()),
     "[no index]": ("IndexBackward0", lambda lib: lib.tensor([], dtype=lib.int64)),
 }
 
@@ -931,8 +965,10 @@ INDEXING = [
         "index.setitem", "IndexPutBackward0", lambda lib, x, y: set_item(x, lib.tensor([0, 3]), y),
         on((4, 3), (2, 3)), on((4, 3), (3,)),
     ),
-    row("index.setitem", "CopySlices", lambda lib, x, y: set_item(x, ..., y),
-        on((4, 3), (4, 3), torch_grad_fn="CopyBackwards")),
+    row("index.setitem", "CopyBackwards", lambda lib, x, y: set_item(x, ..., y), on((4, 3), (4, 3)),
+        on((4, 3), (), grad_fn="FillBackward3"), on((), ())),
+    row("index.setitem", "CopySlices", lambda lib, x, y: set_item(x, (0, ..., [2, 0]), y),
+        on((4, 2, 3), (2, 2)), on((4, 3), ())),
     row("index.setitem", "CopySlices", lambda lib, x: set_item(x, 0, 2.5), on((4, 3)),
         integers=False),
 ]  # fmt: skip
@@ -991,6 +1027,60 @@ IN_PLACE = [
     row("inplace.clamp_", "ClampBackward1",
         lambda lib, x: changed(x, lambda t: t.clamp_(-0.5, 0.5)), on(A),
         integers=False),
+    row("inplace.clamp_min_", "ClampMinBackward0",
+        lambda lib, x: changed(x, lambda t: t.clamp_min_(0.5)), on(A), integers=False),
+    row("inplace.clamp_max_", "ClampMaxBackward0",
+        lambda lib, x: changed(x, lambda t: t.clamp_max_(0.5)), on(A), integers=False),
+    *(
+        row(f"inplace.{name}_", f"{node or name.capitalize()}Backward0",
+            lambda lib, x, f=f"{name}_": changed(x, lambda t: getattr(t, f)()), on(A),
+            domain=domain,
+            differs={"bool": MORE} if name in ("abs", "ceil", "floor", "trunc") else {})
+        for domain, names in [
+            ("real", """abs atan cos cosh erf exp exp2 expm1 neg reciprocal relu sigmoid sin
+                sinh square:Pow tan tanh ceil floor frac nan_to_num:NanToNum round sign trunc"""),
+            ("positive", "log log10 log1p:Log1P log2 rsqrt sqrt"), ("unit", "acos asin"),
+        ]
+        for name, _, node in (word.partition(":") for word in names.split())
+    ),
+    *(
+        row(f"inplace.{name}_", f"{name.capitalize()}Backward{end}",
+            lambda lib, x, y, f=f"{name}_": changed(x, lambda t: getattr(t, f)(y)), on(A, B),
+            domain="positive")
+        for name, end in [("atan2", 0), ("hypot", 0), ("xlogy", 0), ("fmod", 1)]
+    ),
+    *(
+        row(f"inplace.{name}_", f"{name.capitalize()}Backward0",
+            lambda lib, *t, f=f"{name}_": changed(t[0], lambda x: getattr(x, f)(*t[1:])),
+            on(*shapes), integers=False)
+        for name, shapes in [
+            ("addcdiv", (A, B, A)), ("addcmul", (A, B, A)), ("addmm", (A, (2, 4), (4, 3))),
+            ("addmv", (B, (3, 2), (2,))), ("baddbmm", ((2, 2, 2), (2, 2, 3), (2, 3, 2))),
+        ]
+    ),
+    row("inplace.lerp_", "LerpBackward0", lambda lib, x, y: changed(x, lambda t: t.lerp_(y, 0.3)),
+        on(A, B), integers=False),
+    row("inplace.masked_fill_", "MaskedFillBackward0",
+        lambda lib, x, m: changed(x, lambda t: t.masked_fill_(m, 2)), on(A, Arg(B, "mask"))),
+    *(
+        row(f"inplace.{name}_", f"{name.capitalize()}Backward0",
+            lambda lib, x, f=f"{name}_", **o: changed(x, lambda t: getattr(t, f)(**o)),
+            on((3, 3), **o), integers=False)
+        for name, o in [("tril", {}), ("triu", {"diagonal": 1}), ("cumsum", {"dim": 1}),
+                        ("cumprod", {"dim": 0})]
+    ),
+    row("inplace.scatter_", "ScatterBackward0",
+        lambda lib, x, y: changed(x, lambda t: t.scatter_(1, lib.tensor([[0, 2], [1, 0]]), y)),
+        on(A, (2, 2))),
+    row("inplace.scatter_", "ScatterBackward1",
+        lambda lib, x: changed(x, lambda t: t.scatter_(1, lib.tensor([[0], [1]]), 1.0)), on(A),
+        integers=False),
+    row("inplace.scatter_add_", "ScatterAddBackward0",
+        lambda lib, x, i, y: changed(x, lambda t: t.scatter_add_(1, i, y)),
+        on(A, Arg((2, 4), 3), (2, 4))),
+    row("inplace.index_add_", "IndexAddBackward0",
+        lambda lib, x, i, y: changed(x, lambda t: t.index_add_(0, i, y)),
+        on(A, Arg((4,), 2), (4, 3))),
     row("inplace.pow_", "PowBackward0", lambda lib, x: changed(x, lambda t: t.pow_(2)), on(A)),
     row("inplace.floor_divide_", "DivBackward2",
         lambda lib, x: changed(x, lambda t: t.floor_divide_(2)),
@@ -1027,8 +1117,6 @@ def targets(sample: Sample, domain: str | int) -> Sample:
     return replace(sample, args=(first, Arg(second, domain), *rest))
 
 
-DIVIDED: Any = {"grad_fn": "DivBackward0", "torch_grad_fn": "DivBackward1"}
-
 LOSSES = [
     row(
         "loss.binary_cross_entropy_with_logits", "BinaryCrossEntropyWithLogitsBackward0",
@@ -1056,6 +1144,13 @@ LOSSES = [
         lambda lib, x, y, w: lib.F.binary_cross_entropy(x, y, weight=w.detach()),
         on(A, A, A, smooth=False), domain="unit", integers=False, reads=True,
     ),
+    *(
+        row(f"loss.{name}", "",
+            lambda lib, x, y, w, f=name, **o: getattr(lib.F, f)(x, y, weight=w, **o),
+            *(on(A, A, A, reduction=r, grad_fn=f"{node}Backward0")
+              for r, node in [("mean", "Div"), ("sum", "Sum"), ("none", "Mul")]), integers=False)
+        for name in ("mse_loss", "l1_loss")
+    ),
     row("loss.mse_loss", "MseLossBackward0", lambda lib, x, y, **o: lib.F.mse_loss(x, y, **o),
         *PAIRS,
         integers=False),
@@ -1072,8 +1167,8 @@ LOSSES = [
         *(on((4, 3), Arg((4,), 3), reduction=r, ignore_index=i) for r in ("mean", "sum",
             "none") for i in (-100, 1)),
         on((3,), Arg((), 3)), on((2, 3, 2), Arg((2, 2), 3), grad_fn="NllLoss2DBackward0"),
-        on((2, 3, 2), Arg((2, 2), 3), reduction="none", grad_fn="NllLoss2DBackward0",
-            torch_grad_fn="ViewBackward0"),
+        on((2, 3, 2), Arg((2, 2), 3), reduction="none", grad_fn="ViewBackward0"),
+        on((2, 3, 2, 2), Arg((2, 2, 2), 3), reduction="none", grad_fn="NllLoss2DBackward0"),
         integers=False, reads=True,
     ),
     row(
@@ -1093,10 +1188,11 @@ LOSSES = [
             grad_fn="AddBackward0") for r in ("mean", "none")),
         *(on((4, 3), Arg((4, 3), "unit"), reduction=r, grad_fn="NegBackward0") for r in ("sum",
             "none")),
-        *(on((4, 3), Arg((4, 3), "unit"), label_smoothing=s, **DIVIDED) for s in (0.0, 0.2)),
+        *(on((4, 3), Arg((4, 3), "unit"), label_smoothing=s, grad_fn="DivBackward1")
+          for s in (0.0, 0.2)),
         on((3,), Arg((), 3)), on((2, 3, 2), Arg((2, 2), 3), grad_fn="NllLoss2DBackward0"),
         on((2, 3, 2), Arg((2, 2), 3), label_smoothing=0.2, grad_fn="AddBackward0"),
-        on((2, 3, 2), Arg((2, 3, 2), "unit"), **DIVIDED), integers=False, reads=True,
+        on((2, 3, 2), Arg((2, 3, 2), "unit"), grad_fn="DivBackward1"), integers=False, reads=True,
     ),
     row(
         "loss.cross_entropy", "NllLossBackward0",
@@ -1104,7 +1200,7 @@ LOSSES = [
         *(on((4, 3), Arg((4,), 3), Arg((3,), "unit"), reduction=r, label_smoothing=s, smooth=False,
              grad_fn="AddBackward0" if s else "NllLossBackward0")
           for r in ("mean", "sum", "none") for s in (0.0, 0.2)),
-        on((4, 3), Arg((4, 3), "unit"), Arg((3,), "unit"), smooth=False, **DIVIDED),
+        on((4, 3), Arg((4, 3), "unit"), Arg((3,), "unit"), smooth=False, grad_fn="DivBackward1"),
         integers=False, reads=True,
     ),
 ]  # fmt: skip
@@ -1437,9 +1533,9 @@ ATTENTION = [
         on(A, A, eps=2.0, smooth=False), integers=False,
     ),
     row(
-        "attention.pairwise_distance", "LinalgVectorNormBackward0",
+        "attention.pairwise_distance", "NormBackward1",
         lambda lib, x, y, **o: lib.F.pairwise_distance(x, y, **o),
-        *(on(*shapes, torch_grad_fn="NormBackward1", **o) for shapes, o in [
+        *(on(*shapes, **o) for shapes, o in [
             ((A, A), {}), ((A, B), {"p": 1, "keepdim": True}), ((B, B), {"p": 3.0}),
             ((A, A), {"p": float("inf")}),
         ]),
@@ -1453,10 +1549,8 @@ ATTENTION = [
     row(
         "attention.bilinear", "AddBackward0", lambda lib, *t: lib.F.bilinear(*t),
         on((4, 2), (4, 3), (2, 2, 3), (2,)),
-        on((4, 2), (4, 3), (2, 2, 3), grad_fn="SumBackward1", torch_grad_fn="ViewBackward0"),
-        on((2, 2, 2), (2, 2, 3), (1, 2, 3), (1,), grad_fn="ViewBackward0",
-            torch_grad_fn="AddBackward0"),
-        on((2,), (3,), (2, 2, 3), (2,), grad_fn="ViewBackward0", torch_grad_fn="AddBackward0"),
+        on((4, 2), (4, 3), (2, 2, 3), grad_fn="ViewBackward0"),
+        on((2, 2, 2), (2, 2, 3), (1, 2, 3), (1,)), on((2,), (3,), (2, 2, 3), (2,)),
         integers=False,
     ),
 ]  # fmt: skip
@@ -1469,15 +1563,14 @@ def quietly(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
         return function(*args, **options)
 
 
-def reductions(*args: Any, none: str, mean: str = "Mean", total: str = "Sum", theirs: str = "",
-    **options: Any) -> list[Sample]:  # fmt: skip
+def reductions(
+    *args: Any, none: str, mean: str = "Mean", total: str = "Sum", **options: Any
+) -> list[Sample]:
     """Samples for the three reductions, with the name of the last step of each."""
     return [
         on(*args, reduction=reduction, grad_fn=f"{name}Backward{int(name == 'Clamp')}",
-           torch_grad_fn=f"{other}Backward0" if other else "", **options)
-        for reduction, name, other in [
-            ("mean", mean, ""), ("sum", total, ""), ("none", none, theirs),
-        ]
+           **options)
+        for reduction, name in [("mean", mean), ("sum", total), ("none", none)]
     ]  # fmt: skip
 
 
@@ -1539,14 +1632,14 @@ MORE_LOSSES = [
     row(
         "margin_loss.margin_ranking_loss", "",
         lambda lib, x, y, t, **o: lib.F.margin_ranking_loss(x, y, t.detach(), **o),
-        *reductions(A, A, LABEL, none="Clamp", theirs="ClampMin", smooth=False, margin=0.5),
+        *reductions(A, A, LABEL, none="ClampMin", smooth=False, margin=0.5),
         integers=False,
     ),
     row(
         "margin_loss.triplet_margin_loss", "",
         lambda lib, *t, **o: lib.F.triplet_margin_loss(*t, **o),
-        *reductions(A, A, A, none="Clamp", theirs="ClampMin", margin=2.0),
-        *reductions(A, A, A, none="Clamp", theirs="ClampMin", margin=2.0, swap=True, p=3.0),
+        *reductions(A, A, A, none="ClampMin", margin=2.0),
+        *reductions(A, A, A, none="ClampMin", margin=2.0, swap=True, p=3.0),
         integers=False,
     ),
     row(

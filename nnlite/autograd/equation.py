@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["equation", "latex"]
 
 _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵃᵇⁿᵖˣᵀ", "0123456789+-abnpxT"))
-_SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊ᵢⱼₖₘₙₛᵥ", "0123456789+ijkmnsv"))
+_SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋ᵢⱼₖₘₙₛₜᵥ", "0123456789+-ijkmnstv"))
 _ACCENTS = {"\u0302": "hat", "\u0304": "bar"}
 _SYMBOLS = {
     "∂": r"\partial ", "Σ": r"\sum ", "Π": r"\prod ", "∫": r"\int ", "√": r"\sqrt", "∞": r"\infty ",
     "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "δ": r"\delta ", "ε": r"\epsilon ",
     "λ": r"\lambda ", "μ": r"\mu ", "π": r"\pi ", "σ": r"\sigma ", "φ": r"\varphi ", "Φ": r"\Phi ",
     "≤": r"\leq ", "≥": r"\geq ", "≠": r"\neq ", "±": r"\pm ", "·": r"\cdot ", "⋆": r"\star ",
-    "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "…": r"\ldots ",
+    "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "…": r"\ldots ", "′": "'",
 }  # fmt: skip
 _FUNCTIONS = frozenset(
     [
@@ -55,8 +55,8 @@ _WORD = r"(?:[A-Za-z]{3,}|\b(?:ln|lo|hi|of|at|is|or|on|in|as|by|if|no|to|it)\b)"
 
 _TOKEN = (  # compiled when it is first used
     rf"(?P<words>{_WORD}(?:\s+{_WORD})*)"
-    r"|(?P<raised>[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵃᵇⁿᵖˣᵀ]+)"
-    r"|(?P<lowered>[₀₁₂₃₄₅₆₇₈₉₊ᵢⱼₖₘₙₛᵥ]+)"
+    rf"|(?P<raised>[{''.join(_SUPERSCRIPTS)}]+)"
+    rf"|(?P<lowered>[{''.join(_SUBSCRIPTS)}]+)"
     r"|(?P<accented>.[\u0302\u0304])"
     r"|(?P<space>\s+)"
     r"|(?P<other>.)"

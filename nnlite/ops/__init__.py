@@ -20,7 +20,9 @@ from nnlite.ops import (
     exponential,
     index,
     linalg,
+    lookup,
     matrix,
+    order,
     power,
     rearrange,
     reduce,
@@ -28,9 +30,16 @@ from nnlite.ops import (
     scan,
     shape,
     trigonometric,
+    vector_norm,
 )
 from nnlite.ops.methods import Methods
+from nnlite.ops.shape import broadcast_to as to_size
 from nnlite.tensor import Tensor, wrap
+
+
+def _broadcast_to(array: Tensor, shape: Any) -> Tensor:
+    return to_size(array, shape)
+
 
 # NumPy's ufuncs and functions, and the operator that each becomes on tensors.
 _NUMPY: dict[Any, Callable[..., Any]] = {
@@ -99,7 +108,7 @@ _NUMPY: dict[Any, Callable[..., Any]] = {
     np.amin: reduce.amin,
     np.max: reduce.amax,
     np.min: reduce.amin,
-    np.broadcast_to: shape.broadcast_to,
+    np.broadcast_to: _broadcast_to,
     np.clip: choose.clamp,
     np.concatenate: lambda arrays, axis=0: shape.cat(arrays, axis),
     np.dot: linalg.matmul,
@@ -120,6 +129,50 @@ _NUMPY: dict[Any, Callable[..., Any]] = {
     np.tril: matrix.tril,
     np.triu: matrix.triu,
     np.where: choose.where,
+    np.all: reduce.all,
+    np.allclose: compare.allclose,
+    np.any: reduce.any,
+    np.argmax: lambda a, axis=None, keepdims=False: reduce.argmax(a, axis, keepdims),
+    np.argmin: lambda a, axis=None, keepdims=False: reduce.argmin(a, axis, keepdims),
+    np.argsort: lambda a, axis=-1: order.argsort(a, axis),
+    np.array_equal: compare.equal,
+    np.copy: shape.clone,
+    np.count_nonzero: lambda a, axis=None: order.count_nonzero(a, axis),
+    np.diag: matrix.diag,
+    np.diagonal: lambda a, offset=0, axis1=0, axis2=1: matrix.diagonal(a, offset, axis1, axis2),
+    np.empty_like: lambda a, dtype=None: create.empty_like(a, dtype=dtype),
+    np.flip: lambda a, axis=None: rearrange.flip(
+        a, tuple(range(a.ndim)) if axis is None else (axis if isinstance(axis, tuple) else (axis,))
+    ),
+    np.full_like: lambda a, fill_value, dtype=None: create.full_like(a, fill_value, dtype=dtype),
+    np.hstack: rearrange.hstack,
+    np.inner: linalg.inner,
+    np.isclose: compare.isclose,
+    np.kron: matrix.kron,
+    np.linalg.norm: vector_norm.linalg_norm,
+    np.moveaxis: rearrange.movedim,
+    np.nan_to_num: lambda x, nan=0.0, posinf=None, neginf=None: choose.nan_to_num(
+        x, nan, posinf, neginf
+    ),
+    np.ndim: lambda a: a.ndim,
+    np.nonzero: lambda a: order.nonzero(a, as_tuple=True),
+    np.outer: lambda a, b: linalg.outer(a.flatten(), b.flatten()),
+    np.ravel: rearrange.ravel,
+    np.round: rounding.round,
+    np.shape: lambda a: tuple(a.shape),
+    np.size: lambda a, axis=None: a.numel() if axis is None else a.shape[axis],
+    np.sort: lambda a, axis=-1: order.sort(a, axis).values,
+    np.std: lambda a, axis=None, ddof=0, keepdims=False: reduce.std(
+        a, axis, correction=ddof, keepdim=keepdims
+    ),
+    np.swapaxes: shape.transpose,
+    np.take_along_axis: lambda arr, indices, axis: lookup.take_along_dim(arr, indices, axis),
+    np.tensordot: lambda a, b, axes=2: matrix.tensordot(a, b, axes),
+    np.trace: matrix.trace,
+    np.var: lambda a, axis=None, ddof=0, keepdims=False: reduce.var(
+        a, axis, correction=ddof, keepdim=keepdims
+    ),
+    np.vstack: rearrange.vstack,
     np.zeros_like: lambda a, dtype=None, shape=None: wrap(
         np.zeros_like(a.array, dtype=dtype, shape=shape)
     ),

@@ -11,7 +11,7 @@ import numpy as np
 from nnlite.autograd.node import Node, record
 from nnlite.ops.arithmetic import abs, add, div, sub
 from nnlite.ops.exponential import normal_cdf, normal_density, sigmoid_of
-from nnlite.ops.operands import Array, array_of, float_array, number, unbroadcast
+from nnlite.ops.operands import Array, array_of, float_array, kept, number, unbroadcast
 from nnlite.ops.shape import reshape
 from nnlite.ops.trigonometric import tanh
 from nnlite.tensor import Tensor
@@ -42,7 +42,7 @@ class ReluBackward0(Node):
 
     def backward(self, g: Array) -> tuple[Array, ...]:
         (y,) = self.saved
-        return (g * (y > number(0, y)),)
+        return (kept(g, y != number(0, y)),)
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -73,6 +73,12 @@ class LeakyReluBackward0(Node):
         return (np.where(x > 0, g, g * self.meta),)
 
 
+class LeakyReluBackward1(LeakyReluBackward0):
+    """y = x if x > 0 else s x, written over x:   ∂x = g (1 if x > 0 else s)"""
+
+    __slots__ = ()
+
+
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """``input`` where positive, ``negative_slope * input`` elsewhere.
 
@@ -84,10 +90,14 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     tensor([-0.1000,  2.0000])
     """
     if inplace:
-        return _in_place("leaky_relu_", leaky_relu, input, negative_slope)
+        return _in_place("leaky_relu_", _leaky_relu, input, negative_slope, LeakyReluBackward1)
+    return _leaky_relu(input, negative_slope, LeakyReluBackward0)
+
+
+def _leaky_relu(input: Tensor, negative_slope: float, node: type[Node]) -> Tensor:
     x = float_array("leaky_relu", input)
     slope = float(negative_slope)
-    return record(np.where(x > 0, x, x * slope), LeakyReluBackward0, (input._node,), (x,), slope)
+    return record(np.where(x > 0, x, x * slope), node, (input._node,), (x,), slope)
 
 
 _TANH_SCALE = math.sqrt(2 / math.pi)
@@ -389,7 +399,7 @@ class HardtanhBackward0(Node):
     def backward(self, g: Array) -> tuple[Array, ...]:
         (x,) = self.saved
         low, high = self.meta
-        return (np.where((x > low) & (x < high), g, 0),)
+        return (kept(g, (x > low) & (x < high)),)
 
 
 def hardtanh(
@@ -434,7 +444,7 @@ class HardsigmoidBackward0(Node):
 
     def backward(self, g: Array) -> tuple[Array, ...]:
         (x,) = self.saved
-        return (np.where((x > -3) & (x < 3), g / 6, 0),)
+        return (kept(g / 6, (x > -3) & (x < 3)),)
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
@@ -462,7 +472,7 @@ class HardswishBackward0(Node):
 
     def backward(self, g: Array) -> tuple[Array, ...]:
         (x,) = self.saved
-        return (g * np.where(x <= -3, 0, np.where(x >= 3, 1, x / 3 + 0.5)),)
+        return (kept(g * np.where(x >= 3, 1, x / 3 + 0.5), ~(x <= -3)),)
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
@@ -540,7 +550,7 @@ class SoftshrinkBackward0(Node):
 
     def backward(self, g: Array) -> tuple[Array, ...]:
         (x,) = self.saved
-        return (np.where((x >= -self.meta) & (x <= self.meta), 0, g),)
+        return (kept(g, (x < -self.meta) | (x > self.meta)),)
 
 
 class HardshrinkBackward0(SoftshrinkBackward0):
@@ -583,7 +593,7 @@ class ThresholdBackward0(Node):
 
     def backward(self, g: Array) -> tuple[Array, ...]:
         (x,) = self.saved
-        return (np.where(x <= self.meta, 0, g),)
+        return (kept(g, ~(x <= self.meta)),)
 
 
 class ThresholdBackward1(ThresholdBackward0):

@@ -12,7 +12,7 @@ from nnlite.ops import arithmetic, choose, reduce
 from nnlite.ops.dropout import _kept
 from nnlite.ops.operands import Array, array_of, unbroadcast
 from nnlite.ops.shape import expand, permute, reshape, unsqueeze
-from nnlite.ops.vector_norm import vector_norm
+from nnlite.ops.vector_norm import NormBackward1, vector_norm, vector_norm_of
 from nnlite.tensor import Tensor, wrap
 
 __all__ = [
@@ -221,7 +221,8 @@ def pairwise_distance(
     >>> nnlite.nn.functional.pairwise_distance(a, b)
     tensor([5.0000])
     """
-    return vector_norm(arithmetic.add(arithmetic.sub(x1, x2), eps), p, -1, keepdim)
+    apart = arithmetic.add(arithmetic.sub(x1, x2), eps)
+    return vector_norm_of(NormBackward1, apart, p, -1, keepdim)
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
@@ -236,7 +237,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -
     >>> nnlite.nn.functional.normalize(nnlite.tensor([[3.0, 4.0]]))
     tensor([[0.6000, 0.8000]])
     """
-    return arithmetic.div(input, choose.clamp(vector_norm(input, p, dim, True), min=eps))
+    return arithmetic.div(input, choose.clamp_min(vector_norm(input, p, dim, True), eps))
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -269,6 +270,5 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     table = reshape(permute(weight, 1, 0, 2), first, outs * second)
     half = reshape(reshape(input1, -1, first) @ table, -1, outs, second)
     y = reduce.sum(half * unsqueeze(reshape(input2, -1, second), 1), -1)
-    if bias is not None:
-        y = arithmetic.add(y, bias)
-    return y if len(a) == 2 else reshape(y, *a[:-1], outs)
+    y = reshape(y, *a[:-1], outs)
+    return y if bias is None else arithmetic.add(y, bias)

@@ -13,7 +13,10 @@ from nnlite.ops.operands import (
     constant,
     float_array,
     get_default_dtype,
+    kept,
+    no_bools,
     operands,
+    same_dtype,
     unbroadcast,
 )
 from nnlite.tensor import Tensor, wrap
@@ -28,68 +31,140 @@ class ClampBackward1(Node):
     def backward(self, g: Array) -> tuple[Array, ...]:
         (x,) = self.saved
         low, high = self.meta
-        inside: Any = True
-        if low is not None:
-            inside = inside & (x >= low)
-        if high is not None:
-            inside = inside & (x <= high)
-        return (np.where(inside, g, 0),)
+        if low is None:
+            inside = x <= high
+        else:
+            inside = x >= low if high is None else (x >= low) & (x <= high)
+        return (kept(g, inside),)
+
+
+class ClampMinBackward0(ClampBackward1):
+    """y = max(x, lo):   ∂x = g [x ≥ lo]"""
+
+    __slots__ = ()
+
+
+class ClampMaxBackward0(ClampBackward1):
+    """y = min(x, hi):   ∂x = g [x ≤ hi]"""
+
+    __slots__ = ()
+
+
+class ClampBackward0(Node):
+    """y = min(max(x, lo), hi):   ∂x = g [lo ≤ x ≤ hi],   ∂lo = g [x < lo < hi],
+    ∂hi = g [x > hi or hi < lo]"""
+
+    __slots__ = ()
+    lifts = (0, 1, 2)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        x, low, high = self.saved
+        to_x, to_low, to_high = self.edges
+        shape, shape_low, shape_high = self.meta
+        if high is None:
+            inside, below, above = x >= low, x < low, None
+        elif low is None:
+            inside, below, above = x <= high, None, x > high
+        else:
+            inside = (x >= low) & (x <= high)
+            below = (x < low) & (low < high)
+            above = (x > high) | (high < low)
+        return (
+            unbroadcast(kept(g, inside), shape) if to_x else None,
+            unbroadcast(kept(g, below), shape_low) if to_low else None,
+            unbroadcast(kept(g, above), shape_high) if to_high else None,
+        )
 
 
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """``input`` limited to ``[min, max]``; within, bounds included, the gradient passes.
 
+    Args:
+        min, max: numbers, or tensors that broadcast; one of them may be missing.
+
     >>> import nnlite
     >>> nnlite.clamp(nnlite.tensor([-1.0, 0.5, 3.0]), 0, 1)
     tensor([0.0000, 0.5000, 1.0000])
     """
-    a = array_of("clamp", input)
+    return _clamp("clamp", ClampBackward1, input, min, max)
+
+
+def clamp_min(input: Tensor, min: Any) -> Tensor:
+    """``clamp`` with a lower bound only."""
+    return _clamp("clamp_min", ClampMinBackward0, input, min, None)
+
+
+def clamp_max(input: Tensor, max: Any) -> Tensor:
+    """``clamp`` with an upper bound only."""
+    return _clamp("clamp_max", ClampMaxBackward0, input, None, max)
+
+
+def _clamp(function: str, node: type[Node], input: Tensor, min: Any, max: Any) -> Tensor:
+    a = array_of(function, input)
     if min is None and max is None:
         raise ValueError("clamp: at least one of min and max must be given")
     if isinstance(min, Tensor) or isinstance(max, Tensor):
-        raise NotImplementedError(
-            "clamp: bounds must be numbers; use maximum and minimum for tensors"
-        )
+        return _clamp_by_tensors(input, min, max)
     if isinstance(min, float) or isinstance(max, float):
-        a = float_array("clamp", input)
+        a = float_array(function, input)
     y = a
     if min is not None:
-        min = constant("clamp", min)
+        min = constant(function, min)
         y = np.maximum(y, min)
     if max is not None:
-        max = constant("clamp", max)
+        max = constant(function, max)
         y = np.minimum(y, max)
-    return record(y, ClampBackward1, (input._node,), (a,), (min, max))
+    return record(y, node, (input._node,), (a,), (min, max))
+
+
+def _clamp_by_tensors(input: Tensor, min: Any, max: Any) -> Tensor:
+    if not all(bound is None or isinstance(bound, Tensor) for bound in (min, max)):
+        raise TypeError("clamp: min and max must both be numbers or both be tensors")
+    given = [tensor for tensor in (input, min, max) if tensor is not None]
+    arrays, found = same_dtype("clamp", *given)
+    if len(given) == 3:
+        no_bools("clamp", *arrays)
+    a, rest, edges = arrays[0], iter(arrays[1:]), iter(found)
+    low = None if min is None else next(rest)
+    high = None if max is None else next(rest)
+    edge = next(edges)
+    to_low = None if min is None else next(edges)
+    to_high = None if max is None else next(edges)
+    y = a if low is None else np.maximum(a, low)
+    y = y if high is None else np.minimum(y, high)
+    shapes = tuple(getattr(bound, "shape", None) for bound in (a, low, high))
+    return record(y, ClampBackward0, (edge, to_low, to_high), (a, low, high), shapes)
 
 
 class MaximumBackward0(Node):
-    """y = max(a, b):   ∂a = g [a > b],   ∂b = g [b > a];   half each where a = b"""
+    """y = max(a, b):   ∂a = g [a ≥ b],   ∂b = g [b ≥ a];   half each where a = b"""
 
     __slots__ = ()
     lifts = (0, 1)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
         a, b = self.saved
-        return self.share(g, a > b, a == b)
+        return self.share(g, a < b, b < a, a == b)
 
-    def share(self, g: Array, to_first: Array, tie: Array) -> tuple[Array, ...]:
+    def share(self, g: Array, second: Array, first: Array, tie: Array) -> tuple[Array, ...]:
+        """g for the first but where the ``second`` was chosen, and vice versa; NaN is both."""
         to_a, to_b = self.edges
         shape_a, shape_b = self.meta or (g.shape, g.shape)
-        first = np.where(tie, 0.5 * g, np.where(to_first, g, 0))
+        g = np.where(tie, 0.5 * g, g)
         return (
-            unbroadcast(first, shape_a) if to_a else None,
-            unbroadcast(g - first, shape_b) if to_b else None,
+            unbroadcast(kept(g, ~second), shape_a) if to_a else None,
+            unbroadcast(kept(g, ~first), shape_b) if to_b else None,
         )
 
 
 class MinimumBackward0(MaximumBackward0):
-    """y = min(a, b):   ∂a = g [a < b],   ∂b = g [b < a];   half each where a = b"""
+    """y = min(a, b):   ∂a = g [a ≤ b],   ∂b = g [b ≤ a];   half each where a = b"""
 
     __slots__ = ()
 
     def backward(self, g: Array) -> tuple[Array, ...]:
         a, b = self.saved
-        return self.share(g, a < b, a == b)
+        return self.share(g, b < a, a < b, a == b)
 
 
 def maximum(input: Any, other: Any) -> Tensor:
@@ -125,19 +200,25 @@ class WhereBackward0(Node):
         to_a, to_b = self.edges
         shape_a, shape_b = self.meta
         return (
-            unbroadcast(np.where(condition, g, 0), shape_a) if to_a else None,
-            unbroadcast(np.where(condition, 0, g), shape_b) if to_b else None,
+            unbroadcast(kept(g, condition), shape_a) if to_a else None,
+            unbroadcast(kept(g, ~condition), shape_b) if to_b else None,
         )
 
 
-def where(condition: Any, input: Any, other: Any) -> Tensor:
+def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     """``input`` where ``condition`` holds, ``other`` elsewhere, with broadcasting.
+
+    With a condition alone: where it holds, as ``nonzero(condition, as_tuple=True)``.
 
     >>> import nnlite
     >>> x = nnlite.tensor([1.0, -2.0])
     >>> nnlite.where(x > 0, x, 0)
     tensor([1., 0.])
     """
+    if input is None and other is None:
+        from nnlite.ops.order import nonzero
+
+        return nonzero(condition, as_tuple=True)
     chosen = condition.array if isinstance(condition, Tensor) else condition
     if getattr(chosen, "dtype", np.float32) != np.bool_:
         raise TypeError(
@@ -153,6 +234,12 @@ def where(condition: Any, input: Any, other: Any) -> Tensor:
     return record(np.where(chosen, a, b), WhereBackward0, edges, (chosen,), shapes)
 
 
+def where_method(input: Any, condition: Any, other: Any) -> Tensor:
+    """``input.where(condition, other)``: the function's first argument comes second."""
+    result: Tensor = where(condition, input, other)
+    return result
+
+
 class FmaxBackward0(Node):
     """y = max(a, b), NaN passed over:   ∂a = g [a ≥ b or b is NaN],   ∂b = g elsewhere"""
 
@@ -164,8 +251,8 @@ class FmaxBackward0(Node):
         to_a, to_b = self.edges
         shape_a, shape_b = self.meta or (g.shape, g.shape)
         return (
-            unbroadcast(np.where(first, g, 0), shape_a) if to_a else None,
-            unbroadcast(np.where(first, 0, g), shape_b) if to_b else None,
+            unbroadcast(kept(g, first), shape_a) if to_a else None,
+            unbroadcast(kept(g, ~first), shape_b) if to_b else None,
         )
 
 
@@ -205,7 +292,7 @@ class MaskedFillBackward0(Node):
 
     def backward(self, g: Array) -> tuple[Array, ...]:
         (mask,) = self.saved
-        return (unbroadcast(np.where(mask, 0, g), self.meta),)
+        return (unbroadcast(kept(g, ~mask), self.meta),)
 
 
 class MaskedFillBackward1(Node):
@@ -216,7 +303,7 @@ class MaskedFillBackward1(Node):
 
     def backward(self, g: Array) -> tuple[Array, ...]:
         (mask,) = self.saved
-        return unbroadcast(np.where(mask, 0, g), self.meta), np.where(mask, g, 0).sum()
+        return unbroadcast(kept(g, ~mask), self.meta), kept(g, mask).sum()
 
 
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
@@ -257,7 +344,7 @@ class NanToNumBackward0(Node):
 
     def backward(self, g: Array) -> tuple[Array, ...]:
         (finite,) = self.saved
-        return (np.where(finite, g, 0),)
+        return (kept(g, finite),)
 
 
 def nan_to_num(

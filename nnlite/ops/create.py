@@ -134,7 +134,13 @@ def _dtype(dtype: Any) -> Any:
     return operands.default_float if dtype is None else dtype
 
 
-def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+def zeros(
+    *sizes: Any,
+    size: Any = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
     """A tensor of zeros.
 
     >>> import nnlite
@@ -142,10 +148,18 @@ def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False, device: An
     tensor([0., 0., 0.])
     """
     _on_cpu("zeros", device)
-    return _finish(np.zeros(_sizes(size), _dtype(dtype)), requires_grad)
+    return _finish(
+        np.zeros(_sizes(sizes if size is None else (size,)), _dtype(dtype)), requires_grad
+    )
 
 
-def ones(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+def ones(
+    *sizes: Any,
+    size: Any = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
     """A tensor of ones.
 
     >>> import nnlite
@@ -153,22 +167,40 @@ def ones(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any
     tensor([1., 1.], requires_grad=True)
     """
     _on_cpu("ones", device)
-    return _finish(np.ones(_sizes(size), _dtype(dtype)), requires_grad)
+    return _finish(
+        np.ones(_sizes(sizes if size is None else (size,)), _dtype(dtype)), requires_grad
+    )
 
 
-def empty(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+def empty(
+    *sizes: Any,
+    size: Any = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
     """A tensor whose elements are whatever lies in memory."""
     _on_cpu("empty", device)
-    return _finish(np.empty(_sizes(size), _dtype(dtype)), requires_grad)
+    return _finish(
+        np.empty(_sizes(sizes if size is None else (size,)), _dtype(dtype)), requires_grad
+    )
 
 
-def full(size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def full(
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
     """A tensor of one value; its dtype follows the value's kind.
 
     >>> import nnlite
     >>> nnlite.full((2,), 7.0)
     tensor([7., 7.])
     """
+    _on_cpu("full", device)
     if dtype is None:
         dtype = (
             np.bool_ if isinstance(fill_value, bool)
@@ -178,25 +210,40 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool =
     return _finish(np.full(_sizes((size,)), fill_value, dtype), requires_grad)
 
 
-def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros_like(
+    input: Tensor, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
     """Zeros of the shape and dtype of ``input``."""
+    _on_cpu("zeros_like", device)
     return _finish(np.zeros_like(input.array, dtype=dtype), requires_grad)
 
 
-def ones_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def ones_like(
+    input: Tensor, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
     """Ones of the shape and dtype of ``input``."""
+    _on_cpu("ones_like", device)
     return _finish(np.ones_like(input.array, dtype=dtype), requires_grad)
 
 
-def empty_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def empty_like(
+    input: Tensor, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
     """Uninitialised memory of the shape and dtype of ``input``."""
+    _on_cpu("empty_like", device)
     return _finish(np.empty_like(input.array, dtype=dtype), requires_grad)
 
 
 def full_like(
-    input: Tensor, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False
+    input: Tensor,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
 ) -> Tensor:
     """One value in the shape and dtype of ``input``."""
+    _on_cpu("full_like", device)
     return _finish(np.full_like(input.array, fill_value, dtype=dtype), requires_grad)
 
 
@@ -274,7 +321,13 @@ def new_full(
 
 
 def arange(
-    start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, requires_grad: bool = False
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
 ) -> Tensor:
     """The numbers from ``start`` (default 0) up to, without, ``end``, in steps.
 
@@ -282,6 +335,7 @@ def arange(
     >>> nnlite.arange(1, 4)
     tensor([1, 2, 3])
     """
+    _on_cpu("arange", device)
     if end is None:
         start, end = 0, start
     if dtype is None:
@@ -291,7 +345,13 @@ def arange(
 
 
 def linspace(
-    start: float, end: float, steps: int, *, dtype: Any = None, requires_grad: bool = False
+    start: float,
+    end: float,
+    steps: int,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
 ) -> Tensor:
     """``steps`` evenly spaced numbers from ``start`` to ``end``, both included.
 
@@ -299,10 +359,18 @@ def linspace(
     >>> nnlite.linspace(0, 1, 3)
     tensor([0.0000, 0.5000, 1.0000])
     """
+    _on_cpu("linspace", device)
     return _finish(np.linspace(start, end, steps).astype(_dtype(dtype)), requires_grad)
 
 
-def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
     """Ones on the diagonal, zeros elsewhere.
 
     >>> import nnlite
@@ -310,4 +378,5 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool 
     tensor([[1., 0.],
             [0., 1.]])
     """
+    _on_cpu("eye", device)
     return _finish(np.eye(n, m, dtype=_dtype(dtype)), requires_grad)

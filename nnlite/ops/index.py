@@ -38,15 +38,43 @@ class BasicIndexBackward0(Node):
 
     def name(self) -> str:
         """torch's name of the last step: it takes an index apart into single operations."""
-        index = self.meta[1]
-        steps = [i for i in (index if isinstance(index, tuple) else (index,)) if i is not Ellipsis]
-        if len(steps) > 1:
-            steps = [i for i in steps if i != slice(None)]
-        if not steps:
-            return "AliasBackward0"
-        last = steps[-1]
-        step = "Unsqueeze" if last is None else "Slice" if isinstance(last, slice) else "Select"
-        return f"{step}Backward0"
+        shape, index = self.meta
+        last = "Slice" if isinstance(index, slice) else _last_step(index, shape)
+        return f"{last}Backward0"
+
+
+def _last_step(index: Any, shape: tuple[int, ...]) -> str:
+    """The last of the operations on views that torch takes an index apart into."""
+    parts = index if isinstance(index, tuple) else (index,)
+    lengths = [_dims_of(part) for part in parts]
+    last, axis = "Alias", 0
+    for part, dims in zip(parts, lengths):
+        if part is Ellipsis:
+            axis += len(shape) - sum(lengths)
+        elif dims == 0:  # None, or a single bool
+            last = "Unsqueeze"
+        elif isinstance(part, slice):
+            if not _is_whole(part, shape[axis]):  # which torch passes over
+                last = "Slice"
+        elif type(part) is int:
+            last = "Select"
+        axis += dims
+    return last
+
+
+def _dims_of(part: Any) -> int:
+    """How many dimensions of a tensor a part of an index is for."""
+    if part is None or part is Ellipsis or isinstance(part, bool):
+        return 0
+    return part.ndim if getattr(part, "dtype", None) == np.bool_ else 1
+
+
+def _is_whole(part: slice, length: int) -> bool:
+    return (
+        part.start in (None, 0)
+        and (part.stop is None or part.stop >= length)
+        and part.step in (None, 1)
+    )
 
 
 def _arrays_in(index: Any, a: Array) -> tuple[Any, bool]:
@@ -74,7 +102,38 @@ def _arrays_in(index: Any, a: Array) -> tuple[Any, bool]:
     ):
         bounds = (index.start, index.stop, index.step)
         return slice(*(int(b) if isinstance(b, Tensor) else b for b in bounds)), True
-    return index, not isinstance(index, (bool, np.bool_))
+    if isinstance(index, (bool, np.bool_)):
+        return bool(index), False
+    return int(index) if isinstance(index, np.integer) else index, True
+
+
+def _in_steps(index: Any, ndim: int) -> tuple[Any, ...]:
+    """``index`` as torch reads it: what is to be applied one after the other.
+
+    Beside arrays NumPy counts an integer as one of them, and an Ellipsis as something between
+    them even if it stands for no dimension; either can bring their dimension to the front. torch
+    takes integers and slices first, then arrays.
+    """
+    if type(index) is not tuple:
+        return (index,)
+    basic: list[Any] = []
+    arrays: list[Any] = []
+    for part in index:
+        if isinstance(part, bool) or hasattr(part, "dtype"):
+            basic.extend([slice(None)] * _dims_of(part))
+            arrays.append(part)
+        else:
+            basic.append(part)
+            if type(part) is not int:
+                arrays.append(Ellipsis if part is Ellipsis else slice(None))
+    if sum(map(_dims_of, index)) == ndim:
+        arrays = [part for part in arrays if part is not Ellipsis]
+        index = tuple(part for part in index if part is not Ellipsis)
+    if all(type(part) is not int for part in index):
+        return (index,)
+    if all(part is not Ellipsis for part in basic):
+        basic.append(Ellipsis)  # a view, even of a single element
+    return tuple(basic), tuple(arrays)
 
 
 def getitem(input: Tensor, index: Any) -> Tensor:
@@ -92,6 +151,11 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     basic = type(index) is int or type(index) is slice
     if not basic:
         index, basic = _arrays_in(index, a)
+        if not basic:
+            *first, index = _in_steps(index, a.ndim)
+            for step in first:
+                input = getitem(input, step)
+                a = input.array
     try:
         y = a[index]
     except IndexError as error:
@@ -110,17 +174,23 @@ class CopySlices(Node):
 
     def backward(self, g: Array) -> tuple[Array, ...]:
         to_x, to_v = self.edges
-        index, replaced, shape_v = self.meta
+        steps, replaced, shape_v, _ = self.meta
+        part = g
+        for step in steps:
+            part = part[step]
         return (
             np.where(replaced, 0, g) if to_x else None,
-            unbroadcast(g[index], shape_v) if to_v else None,
+            unbroadcast(part, shape_v) if to_v else None,
         )
 
     def name(self) -> str:
-        index = self.meta[0]
-        parts = index if isinstance(index, tuple) else (index,)
-        arrays = any(hasattr(part, "dtype") for part in parts)
-        return "IndexPutBackward0" if arrays else "CopySlices"
+        steps, replaced, _, fills = self.meta
+        index = steps[0]
+        if len(steps) > 1 or _last_step(index, replaced.shape) != "Alias":
+            return "CopySlices"
+        if any(hasattr(part, "dtype") for part in (index if type(index) is tuple else (index,))):
+            return "IndexPutBackward0"
+        return "FillBackward3" if fills else "CopyBackwards"
 
 
 class AddAtBackward(Node):
@@ -160,23 +230,33 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     """
     from nnlite.ops.inplace import change, claim
 
-    index, _ = _arrays_in(index, input.array)
+    index, basic = _arrays_in(index, input.array)
     source = value if isinstance(value, Tensor) else None
+    fills = source is None or source.array.ndim == 0
     if source is not None and source.array.size == 1 and source.array.ndim:
         source = reshape(source, ())  # one element fits everywhere, but only without dimensions
     records = claim("__setitem__", input, source)
     a = input.array
     new = source.array if source is not None else value
+    steps = (index,) if basic else _in_steps(index, a.ndim)
     if not records:
-        a[index] = new
+        _write(a, steps, new)
         change(input, "__setitem__")
         return
     replaced = np.zeros_like(a, dtype=bool)
-    replaced[index] = True
+    _write(replaced, steps, True)
     edges = (input._node, None if source is None else source._node)
-    result = record(a, CopySlices, edges, (), (index, replaced, np.shape(new)))
-    a[index] = new
+    meta = (steps, replaced, np.shape(new), fills and a.ndim > 0)
+    result = record(a, CopySlices, edges, (), meta)
+    _write(a, steps, new)
     change(input, "__setitem__", result)
+
+
+def _write(a: Array, steps: tuple[Any, ...], value: Any) -> None:
+    *first, last = steps
+    for step in first:
+        a = a[step]
+    a[last] = value
 
 
 def add_at(target: Tensor, index: Any, value: Tensor) -> None:

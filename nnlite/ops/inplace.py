@@ -16,7 +16,20 @@ import numpy as np
 from nnlite.autograd.modes import grad_enabled
 from nnlite.autograd.mutation import DataView, log, memory_owner, note_write
 from nnlite.autograd.node import Node, record
-from nnlite.ops import arithmetic, choose, compare, power
+from nnlite.ops import (
+    activation,
+    arithmetic,
+    choose,
+    compare,
+    exponential,
+    lookup,
+    matrix,
+    power,
+    rounding,
+    scan,
+    trigonometric,
+)
+from nnlite.ops.operands import kind_rank
 from nnlite.tensor import Tensor
 
 
@@ -97,13 +110,13 @@ def _arithmetic(function: str, operator: Callable[..., Tensor]) -> Callable[...,
                 value = float(value)
             try:
                 ufunc(array, value, out=array, casting="same_kind")
-            except (TypeError, ValueError) as error:
+                return change(input, function)
+            except ValueError as error:
                 raise RuntimeError(_cannot_hold(function, array, value)) from error
-            return change(input, function)
+            except TypeError:
+                pass  # NumPy keeps signed integers out of unsigned ones; or it does not fit at all
         result = operator(input, other, **options)
-        if result.array.shape != array.shape or not np.can_cast(
-            result.array.dtype, array.dtype, "same_kind"
-        ):
+        if result.array.shape != array.shape or not _fits(result.array, array):
             raise RuntimeError(_cannot_hold(function, array, result.array))
         return _take_over(input, function, result, records)
 
@@ -121,17 +134,24 @@ def _arithmetic(function: str, operator: Callable[..., Tensor]) -> Callable[...,
     return in_place
 
 
-def _bitwise(function: str, operator: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def in_place(input: Tensor, other: Any) -> Tensor:
-        claim(function, input)
-        result = operator(input, other)
-        if result.array.shape != input.array.shape or result.array.dtype != input.array.dtype:
+def _form(function: str, operator: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The in-place form of an operator: its result is written over the first argument."""
+
+    def in_place(input: Tensor, *args: Any, **options: Any) -> Tensor:
+        records = claim(function, input, *args, *options.values())
+        result = operator(input, *args, **options)
+        if result.array.shape != input.array.shape or not _fits(result.array, input.array):
             raise RuntimeError(_cannot_hold(function, input.array, result.array))
-        return _take_over(input, function, result, False)
+        return _take_over(input, function, result, records)
 
     in_place.__name__ = function
-    in_place.__doc__ = f"""``{function[:-1]}`` of integers or bools in place; returns it."""
+    in_place.__doc__ = f"""``{function[:-1]}`` in place; returns the tensor."""
     return in_place
+
+
+def _fits(value: Any, array: Any) -> bool:
+    """Whether the kind of a value, bool < integer < float, is not above that of the array."""
+    return kind_rank(value.dtype) <= kind_rank(array.dtype)
 
 
 def _take_over(input: Tensor, function: str, result: Tensor, records: bool) -> Tensor:
@@ -144,7 +164,7 @@ def _take_over(input: Tensor, function: str, result: Tensor, records: bool) -> T
         node.saved = tuple(
             value.copy() if memory_owner(value) is owner else value for value in node.saved
         )
-    np.copyto(array, result.array, casting="same_kind")
+    np.copyto(array, result.array, casting="unsafe")  # float64 into float32, int64 into uint8
     return change(input, function, result if records else None)
 
 
@@ -164,9 +184,62 @@ div_ = _arithmetic("div_", arithmetic.div)
 pow_ = _arithmetic("pow_", power.pow)
 floor_divide_ = _arithmetic("floor_divide_", arithmetic.floor_divide)
 remainder_ = _arithmetic("remainder_", arithmetic.remainder)
-bitwise_and_ = _bitwise("bitwise_and_", compare.bitwise_and)
-bitwise_or_ = _bitwise("bitwise_or_", compare.bitwise_or)
-bitwise_xor_ = _bitwise("bitwise_xor_", compare.bitwise_xor)
+bitwise_and_ = _form("bitwise_and_", compare.bitwise_and)
+bitwise_or_ = _form("bitwise_or_", compare.bitwise_or)
+bitwise_xor_ = _form("bitwise_xor_", compare.bitwise_xor)
+abs_ = _form("abs_", arithmetic.abs)
+acos_ = _form("acos_", trigonometric.acos)
+addcdiv_ = _form("addcdiv_", arithmetic.addcdiv)
+addcmul_ = _form("addcmul_", arithmetic.addcmul)
+addmm_ = _form("addmm_", matrix.addmm)
+addmv_ = _form("addmv_", matrix.addmv)
+asin_ = _form("asin_", trigonometric.asin)
+atan_ = _form("atan_", trigonometric.atan)
+atan2_ = _form("atan2_", trigonometric.atan2)
+baddbmm_ = _form("baddbmm_", matrix.baddbmm)
+ceil_ = _form("ceil_", rounding.ceil)
+clamp_ = _form("clamp_", choose.clamp)
+clamp_max_ = _form("clamp_max_", choose.clamp_max)
+clamp_min_ = _form("clamp_min_", choose.clamp_min)
+cos_ = _form("cos_", trigonometric.cos)
+cosh_ = _form("cosh_", trigonometric.cosh)
+cumprod_ = _form("cumprod_", scan.cumprod)
+cumsum_ = _form("cumsum_", scan.cumsum)
+erf_ = _form("erf_", exponential.erf)
+exp_ = _form("exp_", exponential.exp)
+exp2_ = _form("exp2_", exponential.exp2)
+expm1_ = _form("expm1_", exponential.expm1)
+floor_ = _form("floor_", rounding.floor)
+fmod_ = _form("fmod_", arithmetic.fmod)
+frac_ = _form("frac_", rounding.frac)
+hypot_ = _form("hypot_", power.hypot)
+index_add_ = _form("index_add_", lookup.index_add)
+lerp_ = _form("lerp_", arithmetic.lerp)
+log_ = _form("log_", exponential.log)
+log10_ = _form("log10_", exponential.log10)
+log1p_ = _form("log1p_", exponential.log1p)
+log2_ = _form("log2_", exponential.log2)
+masked_fill_ = _form("masked_fill_", choose.masked_fill)
+nan_to_num_ = _form("nan_to_num_", choose.nan_to_num)
+neg_ = _form("neg_", arithmetic.neg)
+reciprocal_ = _form("reciprocal_", power.reciprocal)
+relu_ = _form("relu_", activation.relu)
+round_ = _form("round_", rounding.round)
+rsqrt_ = _form("rsqrt_", power.rsqrt)
+scatter_ = _form("scatter_", lookup.scatter)
+scatter_add_ = _form("scatter_add_", lookup.scatter_add)
+sigmoid_ = _form("sigmoid_", exponential.sigmoid)
+sign_ = _form("sign_", rounding.sign)
+sin_ = _form("sin_", trigonometric.sin)
+sinh_ = _form("sinh_", trigonometric.sinh)
+sqrt_ = _form("sqrt_", power.sqrt)
+square_ = _form("square_", power.square)
+tan_ = _form("tan_", trigonometric.tan)
+tanh_ = _form("tanh_", trigonometric.tanh)
+tril_ = _form("tril_", matrix.tril)
+triu_ = _form("triu_", matrix.triu)
+trunc_ = _form("trunc_", rounding.trunc)
+xlogy_ = _form("xlogy_", exponential.xlogy)
 
 
 class CopyBackwards(Node):
@@ -236,17 +309,6 @@ def zero_(input: Tensor) -> Tensor:
     result = record(input.array, ZeroBackward0, (input._node,)) if records else None
     input.array.fill(0)
     return change(input, "zero_", result)
-
-
-def clamp_(input: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
-    """``clamp`` in place; returns the tensor.
-
-    >>> import nnlite
-    >>> nnlite.tensor([-1.0, 3.0]).clamp_(0, 1)
-    tensor([0., 1.])
-    """
-    records = claim("clamp_", input)
-    return _take_over(input, "clamp_", choose.clamp(input, min, max), records)
 
 
 def detach_(input: Tensor) -> Tensor:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, cast
 
 import numpy as np
 
 from nnlite.autograd.node import Node, record
 from nnlite.ops.operands import Array, array_of, constant, operands, sum_of_rows, unbroadcast
-from nnlite.ops.shape import reshape
+from nnlite.ops.shape import reshape, t, unsafe_view
 from nnlite.tensor import Tensor
 
-__all__ = ["bmm", "dot", "linear", "matmul", "mm", "mv", "outer"]
+__all__ = ["bmm", "dot", "inner", "linear", "matmul", "mm", "mv", "outer"]
 
 
 class MmBackward0(Node):
@@ -87,7 +88,10 @@ class BatchedMatmulBackward0(BmmBackward0):
     __slots__ = ()
 
     def name(self) -> str:
-        return "UnsafeViewBackward0"  # torch folds the batch dimensions and unfolds the result
+        # torch folds the batch dimensions of one and unfolds the result, of two it makes one each
+        shape_a, shape_b = self.meta
+        folded = len(shape_a) == 2 < len(shape_b) and self.edges[1]
+        return "CloneBackward0" if folded else "UnsafeViewBackward0"
 
 
 _NODES: dict[tuple[int, int], type[Node]] = {
@@ -133,10 +137,15 @@ def matmul(input: Any, other: Any) -> Tensor:
     if node is not None:
         return record(y, node, edges, saved)
     if a.ndim == 1:
-        return reshape(matmul(reshape(input, 1, -1), other), y.shape)
+        return unsafe_view(matmul(reshape(input, 1, -1), other), y.shape)
     if b.ndim == 1:
-        return reshape(matmul(input, reshape(other, -1, 1)), y.shape)
+        return unsafe_view(matmul(input, reshape(other, -1, 1)), y.shape)
     return record(y, BatchedMatmulBackward0, edges, saved, (a.shape, b.shape))
+
+
+def rmatmul(input: Tensor, other: Any) -> Tensor:
+    """``other @ input``."""
+    return matmul(other, input)
 
 
 def _as_tensor(value: Any) -> Tensor:
@@ -180,6 +189,32 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     if a.shape[0] != b.shape[0] or a.shape[2] != b.shape[1]:
         raise RuntimeError(f"bmm: shapes {list(a.shape)} and {list(b.shape)} do not fit")
     return record(a @ b, BmmBackward0, edges, (a, b), (a.shape, b.shape))
+
+
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """Sums of products over the last dimension of both; of vectors their dot product.
+
+    Args:
+        input: shape (…, n).
+        other: shape (…, n).
+
+    Returns:
+        Shape (…, …): the dimensions of the first, then those of the second.
+
+    >>> import nnlite
+    >>> nnlite.inner(nnlite.tensor([1.0, 2.0]), nnlite.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
+    a, b = array_of("inner", input).shape, array_of("inner", other).shape
+    if not a or not b:
+        return input * other
+    if a[-1] != b[-1]:
+        raise RuntimeError(
+            f"inner: the last sizes must be equal, got the shapes {list(a)} and {list(b)}"
+        )
+    left, right = reshape(input, prod(a[:-1]), a[-1]), reshape(other, prod(b[:-1]), b[-1])
+    rows = linear(left, right)
+    return reshape(rows, (*a[:-1], *b[:-1]))
 
 
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
@@ -253,7 +288,9 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         and y.ndim == 2
         and ((y.dtype is w.dtype and x.dtype is w.dtype) or y.dtype == w.dtype == x.dtype)
     )
-    if not fits or (b is not None and b.shape != y.shape[1:]):
+    if b is not None and fits:
+        fits = b.shape == w.shape[:1] and (b.dtype is w.dtype or b.dtype == w.dtype)
+    if not fits:
         raise RuntimeError(_misfit(x, w, b))
     edges = (input._node, weight._node, None if bias is None else bias._node)
     saved = (x if edges[1] else None, w if edges[0] else None)
@@ -265,8 +302,11 @@ def _linear_any(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     shape = input.array.shape
     if not shape or not weight.array.ndim == 2 or shape[-1] != weight.array.shape[1]:
         raise RuntimeError(_misfit(input.array, weight.array, None if bias is None else bias.array))
+    if bias is None and len(shape) == 1:
+        return matmul(input, t(weight))
     rows = linear(reshape(input, -1, shape[-1]), weight, bias)
-    return reshape(rows, *shape[:-1], weight.array.shape[0])
+    whole = (*shape[:-1], weight.array.shape[0])
+    return unsafe_view(rows, whole) if bias is None else reshape(rows, whole)
 
 
 def _misfit(x: Array, w: Array, b: Array | None) -> str:

@@ -250,21 +250,51 @@ class MseLossBackward0(Node):
         return grad if to_x else None, -grad if to_y else None
 
 
-def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+def mse_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None
+) -> Tensor:
     """The squared error ``(input - target) ** 2``, of equal shapes.
+
+    Args:
+        weight: a factor for each element; the mean is divided by their sum.
 
     >>> import nnlite
     >>> nnlite.nn.functional.mse_loss(nnlite.tensor([1.0, 2.0]), nnlite.tensor([1.0, 4.0]))
     tensor(2.)
     """
     x, y = _pair("mse_loss", input, target)
+    if weight is not None:
+        apart = arithmetic.sub(input, target if y is target.array else wrap(y))
+        return _weighted("mse_loss", apart * apart, weight, reduction)
     difference = x - y
     out = _reduce("mse_loss", difference * difference, reduction)
     return record(out, MseLossBackward0, (input._node, target._node), (x, y), (reduction, x.size))
 
 
-def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+def _weighted(function: str, loss: Tensor, weight: Tensor, reduction: str) -> Tensor:
+    """Losses times weights: all, their sum, or that divided by the sum of the weights."""
+    if weight.array.shape != loss.array.shape:
+        raise ValueError(
+            f"{function}: weight needs the input's shape {list(loss.array.shape)}, got "
+            f"{list(weight.array.shape)}"
+        )
+    loss = loss * weight
+    if reduction == "none":
+        return loss
+    if reduction == "sum":
+        return reduce.sum(loss)
+    if reduction == "mean":
+        return arithmetic.div(reduce.sum(loss), reduce.sum(weight))
+    raise ValueError(_bad_reduction(function, reduction))
+
+
+def l1_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None
+) -> Tensor:
     """The absolute error ``|input - target|``, of equal shapes.
+
+    Args:
+        weight: a factor for each element; the mean is divided by their sum.
 
     >>> import nnlite
     >>> nnlite.nn.functional.l1_loss(nnlite.tensor([1.0, 2.0]), nnlite.tensor([1.0, 4.0]))
@@ -274,6 +304,8 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     if y is not target.array:
         target = wrap(y)
     loss = arithmetic.abs(arithmetic.sub(input, target))
+    if weight is not None:
+        return _weighted("l1_loss", loss, weight, reduction)
     if reduction == "none":
         return loss
     if reduction == "sum":
@@ -300,7 +332,10 @@ class NllLossBackward0(Node):
         return (g * pull,)
 
     def name(self) -> str:
-        return "NllLoss2DBackward0" if self.meta[1] > 2 else "NllLossBackward0"
+        spread, ndim = self.meta
+        if ndim < 3:
+            return "NllLossBackward0"
+        return "ViewBackward0" if spread and ndim != 4 else "NllLoss2DBackward0"
 
 
 def nll_loss(
@@ -399,6 +434,15 @@ def cross_entropy(
     )
 
 
+class DivBackward1(Node):
+    """y = x / c:   ∂x = g / c"""
+
+    __slots__ = ()
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        return (g / self.meta,)
+
+
 def _soft_cross_entropy(
     log_p: Tensor,
     target: Tensor,
@@ -424,7 +468,10 @@ def _soft_cross_entropy(
         if reduction == "none":
             return arithmetic.neg(terms)
         total = arithmetic.neg(reduce.sum(terms))
-        return total if reduction == "sum" else arithmetic.div(total, terms.array.size)
+        if reduction == "sum":
+            return total
+        count = terms.array.size
+        return record(total.array / count, DivBackward1, (total._node,), (), count)
     hard = nll_loss(log_p, target, weight, ignore_index, reduction)
     counted = (y != ignore_index).astype(x.dtype)
     even = reduce.sum(log_p * wrap(w.reshape(along)), classes) * wrap(-counted / count)

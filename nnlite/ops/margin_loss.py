@@ -82,7 +82,7 @@ def hinge_embedding_loss(
     """
     name = "hinge_embedding_loss"
     y = array_of(name, paired(name, input, target))
-    apart = choose.clamp(arithmetic.rsub(input, margin), min=0)
+    apart = choose.clamp_min(arithmetic.rsub(input, margin), 0)
     loss = arithmetic.add(
         choose.where(wrap(y != 1), apart, 0.0), choose.where(wrap(y != -1), input, 0.0)
     )
@@ -112,7 +112,7 @@ def margin_ranking_loss(
     paired(name, input1, input2)
     y = paired(name, input1, target)
     short = arithmetic.mul(arithmetic.neg(y), arithmetic.sub(input1, input2))
-    return reduced(name, choose.clamp(arithmetic.add(short, margin), min=0), reduction)
+    return reduced(name, choose.clamp_min(arithmetic.add(short, margin), 0), reduction)
 
 
 def triplet_margin_loss(
@@ -154,7 +154,7 @@ def triplet_margin_loss(
     far = pairwise_distance(anchor, negative, p, eps)
     if swap:
         far = choose.minimum(far, pairwise_distance(positive, negative, p, eps))
-    loss = choose.clamp(arithmetic.sub(arithmetic.add(near, margin), far), min=0)
+    loss = choose.clamp_min(arithmetic.sub(arithmetic.add(near, margin), far), 0)
     return reduced(name, loss, reduction)
 
 
@@ -191,7 +191,7 @@ def cosine_embedding_loss(
     )
     squares = arithmetic.mul(arithmetic.add(square1, 1e-12), arithmetic.add(square2, 1e-12))
     cosine = arithmetic.div(dot, power.sqrt(squares))
-    unlike = choose.clamp(arithmetic.sub(cosine, margin), min=0)
+    unlike = choose.clamp_min(arithmetic.sub(cosine, margin), 0)
     terms = _labelled(name, target, arithmetic.rsub(cosine, 1), unlike)
     return reduced(name, arithmetic.add(*terms), reduction)
 

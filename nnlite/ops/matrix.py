@@ -12,7 +12,7 @@ from nnlite.ops.arithmetic import mul
 from nnlite.ops.index import IndexBackward0
 from nnlite.ops.linalg import matmul
 from nnlite.ops.operands import Array, array_of, same_dtype, unbroadcast
-from nnlite.ops.shape import permute, reshape
+from nnlite.ops.shape import permute, reshape, unsafe_view
 from nnlite.tensor import Tensor
 
 # ---- a product added to something ---------------------------------------------------------------
@@ -163,7 +163,12 @@ class EinsumBackward(Node):
         return tuple(gradients)
 
     def name(self) -> str:
-        return "ViewBackward0"  # torch makes a product of matrices of it and shapes the result
+        """torch's name of the last step that it takes the equation apart into."""
+        inputs, output = self.meta
+        sums = not set("".join(inputs)) <= set(output)
+        if len(inputs) > 1:
+            return "ViewBackward0" if sums else "MulBackward0"  # of a product of matrices
+        return "SumBackward1" if sums else "PermuteBackward0"
 
 
 def einsum(equation: str, *operands: Any) -> Tensor:
@@ -286,7 +291,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     wide_a = [size for n in shape_a for size in (n, 1)]
     wide_b = [size for n in shape_b for size in (1, n)]
     product = mul(reshape(input, wide_a), reshape(other, wide_b))
-    return reshape(product, [m * n for m, n in zip(shape_a, shape_b)])
+    return unsafe_view(product, tuple(m * n for m, n in zip(shape_a, shape_b)))
 
 
 # ---- diagonals and triangles --------------------------------------------------------------------

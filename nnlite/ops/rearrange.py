@@ -132,14 +132,14 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     return record(y, RepeatBackward0, (input._node,), (), (a.shape, counts))
 
 
-def tile(input: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *counts: Any, dims: Any = None) -> Tensor:
     """``repeat`` that takes 1 for the counts of leading dimensions that are not named.
 
     >>> import nnlite
     >>> nnlite.tile(nnlite.tensor([1, 2]), (2,))
     tensor([1, 2, 1, 2])
     """
-    counts = _sizes(dims)
+    counts = _sizes(counts if dims is None else (dims,))
     return repeat(input, (1,) * (array_of("tile", input).ndim - len(counts)) + counts)
 
 
@@ -183,7 +183,7 @@ class FlipBackward0(Node):
         return (g[self.meta],)
 
 
-def flip(input: Tensor, *dims: Any) -> Tensor:
+def flip(input: Tensor, *axes: Any, dims: Any = None) -> Tensor:
     """The elements in reverse order along dimensions (a copy).
 
     >>> import nnlite
@@ -191,7 +191,8 @@ def flip(input: Tensor, *dims: Any) -> Tensor:
     tensor([3, 2, 1])
     """
     a = array_of("flip", input)
-    wanted = {_checked("flip", dim, a.ndim) for dim in _sizes(dims)}
+    given = _sizes(axes if dims is None else (dims,))
+    wanted = {_checked("flip", dim, a.ndim) for dim in given}
     back = (*(slice(None, None, -1 if dim in wanted else 1) for dim in range(a.ndim)), ...)
     return record(a[back].copy(), FlipBackward0, (input._node,), (), back)
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.autograd.node import Node, record, record_outputs
-from nnlite.ops.operands import Array, array_of, float_array
+from nnlite.ops.operands import Array, array_of, float_array, kept
 from nnlite.tensor import Tensor, as_array, wrap
 
 Dim = int | tuple[int, ...] | list[int] | None
@@ -348,13 +348,18 @@ class AminBackward0(AmaxBackward0):
 
 
 class MaxBackward1(AmaxBackward0):
-    """y = max x:   ∂x = g [x = y] / (number of such x)"""
+    """y = max x:   ∂x = g [x = y] / (number of such x)   (of NaNs, where there are any)"""
 
     __slots__ = ()
 
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        x, y = self.saved
+        hit = (x == y) | np.isnan(x)
+        return (kept(np.broadcast_to(g / hit.sum().astype(g.dtype), x.shape), hit),)
 
-class MinBackward1(AmaxBackward0):
-    """y = min x:   ∂x = g [x = y] / (number of such x)"""
+
+class MinBackward1(MaxBackward1):
+    """y = min x:   ∂x = g [x = y] / (number of such x)   (of NaNs, where there are any)"""
 
     __slots__ = ()
 
@@ -374,7 +379,7 @@ class MaxBackward0(Node):
             tuple(-1 if i == axis % len(shape) else 1 for i in range(len(shape)))
         )
         hit = places == np.expand_dims(indices, axis)
-        return (restore(g, shape, axis, keepdim) * hit,)
+        return (kept(restore(g, shape, axis, keepdim), hit),)
 
 
 class MinBackward0(MaxBackward0):
@@ -427,7 +432,7 @@ def _extreme(
     return record(y, node, (input._node,), (a, y), (a.shape, axis, keepdim))
 
 
-def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """The largest element; with ``dim``: the largest along it and where (values, indices);
     with a second tensor: ``maximum`` of both.
 
@@ -435,10 +440,12 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     >>> nnlite.tensor([[1.0, 5.0], [3.0, 4.0]]).max(dim=1).indices
     tensor([1, 1])
     """
-    return _choose("max", np.max, np.argmax, (MaxBackward1, MaxBackward0), input, dim, keepdim)
+    nodes = (MaxBackward1, MaxBackward0)
+    dim = dim if other is None else other
+    return _choose("max", np.max, np.argmax, nodes, input, dim, keepdim)
 
 
-def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """The smallest element; with ``dim``: the smallest along it and where (values, indices);
     with a second tensor: ``minimum`` of both.
 
@@ -446,7 +453,9 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     >>> nnlite.tensor([[1.0, 5.0], [3.0, 4.0]]).min()
     tensor(1.)
     """
-    return _choose("min", np.min, np.argmin, (MinBackward1, MinBackward0), input, dim, keepdim)
+    nodes = (MinBackward1, MinBackward0)
+    dim = dim if other is None else other
+    return _choose("min", np.min, np.argmin, nodes, input, dim, keepdim)
 
 
 def _choose(
@@ -505,7 +514,8 @@ def any(
     keepdims: bool = False,
 ) -> Tensor:
     """Whether an element is true (not zero), of all or along dimensions."""
-    return wrap(array_of("any", input).any(axis=_axes(dim, axis), keepdims=keepdim or keepdims))
+    a = array_of("any", input)
+    return _truth(a, a.any(axis=_axes(dim, axis), keepdims=keepdim or keepdims))
 
 
 def all(
@@ -517,7 +527,13 @@ def all(
     keepdims: bool = False,
 ) -> Tensor:
     """Whether every element is true (not zero), of all or along dimensions."""
-    return wrap(array_of("all", input).all(axis=_axes(dim, axis), keepdims=keepdim or keepdims))
+    a = array_of("all", input)
+    return _truth(a, a.all(axis=_axes(dim, axis), keepdims=keepdim or keepdims))
+
+
+def _truth(a: Array, y: Array) -> Tensor:
+    """``y`` as bools; of uint8 it stays uint8, which torch had before it had bools."""
+    return wrap(y.astype(a.dtype) if a.dtype == np.uint8 else y)
 
 
 # ---- the softmax family -------------------------------------------------------------------------

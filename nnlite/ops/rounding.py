@@ -21,14 +21,17 @@ class SignBackward0(Node):
 
 
 def sign(input: Tensor) -> Tensor:
-    """-1, 0 or 1; its derivative is 0.
+    """-1, 0 or 1, and 0 for NaN; its derivative is 0.
 
     >>> import nnlite
     >>> nnlite.sign(nnlite.tensor([3.0, 0.0, -2.0]))
     tensor([ 1.,  0., -1.])
     """
     a = array_of("sign", input)
-    return record(a.copy() if a.dtype == np.bool_ else np.sign(a), SignBackward0, (input._node,))
+    y = a.copy() if a.dtype == np.bool_ else np.sign(a)
+    if a.dtype.kind == "f":
+        y = np.where(np.isnan(a), 0, y)
+    return record(y, SignBackward0, (input._node,))
 
 
 class FloorBackward0(SignBackward0):

@@ -36,7 +36,7 @@ class UnsafeViewBackward0(ViewBackward0):
     is_view = False
 
 
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, *sizes: Any, shape: Any = None) -> Tensor:
     """The same elements in row-major order in another shape; one size may be -1.
 
     Returns a view where the memory allows it, else a copy.
@@ -47,16 +47,28 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
             [3, 4, 5]])
     """
     a = array_of("reshape", input)
-    sizes = _sizes(shape)
+    y = _reshaped(a, _sizes(sizes if shape is None else (shape,)))
+    if not y.size or np.may_share_memory(a, y):
+        return record(y, ViewBackward0, (input._node,), (), a.shape)
+    return record(y, UnsafeViewBackward0, (input._node,), (), a.shape)
+
+
+def _reshaped(a: Array, sizes: tuple[int, ...]) -> Array:
     try:
-        y = a.reshape(sizes)
+        return a.reshape(sizes)
     except ValueError:
         raise RuntimeError(
             f"reshape: {a.size} elements of shape {list(a.shape)} do not fit {list(sizes)}"
         ) from None
-    if not y.size or np.may_share_memory(a, y):
-        return record(y, ViewBackward0, (input._node,), (), a.shape)
-    return record(y, UnsafeViewBackward0, (input._node,), (), a.shape)
+
+
+def unsafe_view(input: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    """``reshape`` of what an operator has just computed and nobody else holds.
+
+    Its node does not count as a view of it, so it can be changed in place.
+    """
+    a = array_of("reshape", input)
+    return record(_reshaped(a, sizes), UnsafeViewBackward0, (input._node,), (), a.shape)
 
 
 def view(input: Tensor, *shape: Any) -> Tensor:
@@ -134,7 +146,7 @@ class TBackward0(PermuteBackward0):
     __slots__ = ()
 
 
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def permute(input: Tensor, *order: Any, dims: Any = None) -> Tensor:
     """The dimensions in another order (a view).
 
     >>> import nnlite
@@ -142,13 +154,14 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     nnlite.Size([4, 2, 3])
     """
     a = array_of("permute", input)
-    order = tuple(_checked("permute", dim, a.ndim) for dim in _sizes(dims))
+    given = _sizes(order if dims is None else (dims,))
+    order = tuple(_checked("permute", dim, a.ndim) for dim in given)
     if sorted(order) != list(range(a.ndim)):
-        raise RuntimeError(f"permute: {list(dims)} does not name each of {a.ndim} dimensions once")
+        raise RuntimeError(f"permute: {list(given)} does not name each of {a.ndim} dimensions once")
     return record(a.transpose(order), PermuteBackward0, (input._node,), (), order)
 
 
-def transpose(input: Tensor, *dims: Any) -> Tensor:
+def transpose(input: Tensor, *dims: Any, dim0: Any = None, dim1: Any = None) -> Tensor:
     """Two dimensions exchanged (a view).
 
     Without arguments the dimensions are reversed, with one tuple brought into that order (NumPy).
@@ -158,6 +171,7 @@ def transpose(input: Tensor, *dims: Any) -> Tensor:
     nnlite.Size([4, 3, 2])
     """
     a = array_of("transpose", input)
+    dims = (*dims, *(dim for dim in (dim0, dim1) if dim is not None))
     if len(dims) != 2:
         return permute(input, *(dims or range(a.ndim)[::-1]))
     first, second = (_checked("transpose", dim, a.ndim) for dim in dims)
@@ -256,7 +270,7 @@ class ExpandBackward0(Node):
         return (unbroadcast(g, self.meta),)
 
 
-def expand(input: Tensor, *sizes: Any) -> Tensor:
+def expand(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     """Dimensions of length 1 repeated to ``sizes`` without copying; -1 keeps a size.
 
     >>> import nnlite
@@ -265,7 +279,7 @@ def expand(input: Tensor, *sizes: Any) -> Tensor:
             [2, 2, 2]])
     """
     a = array_of("expand", input)
-    wanted = _sizes(sizes)
+    wanted = _sizes(sizes if size is None else (size,))
     lead = len(wanted) - a.ndim
     if lead < 0 or -1 in wanted[:lead]:
         raise RuntimeError(f"expand: {list(a.shape)} cannot become {list(wanted)}")
@@ -273,8 +287,8 @@ def expand(input: Tensor, *sizes: Any) -> Tensor:
     return broadcast_to(input, shape)
 
 
-def broadcast_to(input: Tensor, shape: Sequence[int]) -> Tensor:
-    """``input`` repeated to ``shape`` by the rules of broadcasting, without copying.
+def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
+    """``input`` repeated to ``size`` by the rules of broadcasting, without copying.
 
     >>> import nnlite
     >>> nnlite.broadcast_to(nnlite.tensor([1, 2]), (2, 2))
@@ -283,10 +297,10 @@ def broadcast_to(input: Tensor, shape: Sequence[int]) -> Tensor:
     """
     a = array_of("broadcast_to", input)
     try:
-        y = np.broadcast_to(a, tuple(shape))
+        y = np.broadcast_to(a, tuple(size))
     except ValueError:
         raise RuntimeError(
-            f"broadcast_to: {list(a.shape)} cannot be repeated to {list(shape)}"
+            f"broadcast_to: {list(a.shape)} cannot be repeated to {list(size)}"
         ) from None
     return record(y, ExpandBackward0, (input._node,), (), a.shape)
 
@@ -534,6 +548,11 @@ def long(input: Tensor) -> Tensor:
 def int_(input: Tensor) -> Tensor:
     """``input.to(nnlite.int32)``."""
     return to(input, np.int32)
+
+
+def short(input: Tensor) -> Tensor:
+    """``input.to(nnlite.int16)``."""
+    return to(input, np.int16)
 
 
 def bool_(input: Tensor) -> Tensor:

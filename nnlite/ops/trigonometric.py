@@ -144,7 +144,8 @@ def atan(input: Tensor) -> Tensor:
 
 
 class Atan2Backward0(Node):
-    """y = arctan(a / b), in the right quadrant:   ∂a = g b / (a² + b²),   ∂b = -g a / (a² + b²)"""
+    """y = arctan(a / b), in the right quadrant:   ∂a = g b / (a² + b²),   ∂b = -g a / (a² + b²)
+    (0 where a = b = 0)"""
 
     __slots__ = ()
     lifts = (0, 1)
@@ -153,7 +154,8 @@ class Atan2Backward0(Node):
         a, b = self.saved
         to_a, to_b = self.edges
         shape_a, shape_b = self.meta or (g.shape, g.shape)
-        scaled = g / (a * a + b * b)
+        squared = a * a + b * b
+        scaled = np.where(squared == 0, 0, g / np.where(squared == 0, 1, squared))
         return (
             unbroadcast(scaled * b, shape_a) if to_a else None,
             unbroadcast(-scaled * a, shape_b) if to_b else None,

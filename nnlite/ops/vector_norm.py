@@ -11,7 +11,6 @@ from nnlite.autograd.node import Node, record
 from nnlite.ops import reduce
 from nnlite.ops.operands import Array, array_of
 from nnlite.ops.reduce import restore
-from nnlite.ops.shape import squeeze
 from nnlite.tensor import Tensor
 
 
@@ -41,6 +40,12 @@ class LinalgVectorNormBackward0(Node):
         return (restore(scale, *shape) * (np.sign(x) * slope),)
 
 
+class NormBackward1(LinalgVectorNormBackward0):
+    """y = (Σ |x|ᵖ)^(1/p):   ∂x = g sign(x) (|x| / y)^(p-1)   (0 where y = 0; p = ∞: shared)"""
+
+    __slots__ = ()
+
+
 def vector_norm(
     x: Tensor,
     ord: float = 2,
@@ -58,6 +63,13 @@ def vector_norm(
     >>> nnlite.linalg.vector_norm(nnlite.tensor([3.0, 4.0]))
     tensor(5.)
     """
+    return vector_norm_of(LinalgVectorNormBackward0, x, ord, dim, keepdim, dtype)
+
+
+def vector_norm_of(
+    node: type[Node], x: Tensor, ord: float, dim: Any, keepdim: bool, dtype: Any = None
+) -> Tensor:
+    """``vector_norm`` under the name of a node."""
     if dtype is not None:
         x = x.to(dtype)
     a = array_of("vector_norm", x)
@@ -84,7 +96,7 @@ def vector_norm(
     else:
         y = (size**p).sum(axis=axis, keepdims=keepdim) ** (1 / p)
     meta = (p, a.shape, axis, keepdim)
-    return record(y, LinalgVectorNormBackward0, (x._node,), (a, y), meta)
+    return record(y, node, (x._node,), (a, y), meta)
 
 
 def norm(
@@ -125,10 +137,9 @@ def matrix_norm(
     ndim = A.array.ndim
     rows, columns = (d % ndim for d in dim)
     summed, chosen = (rows, columns) if ord in (1, -1) else (columns, rows)
-    sums = vector_norm(A, 1, summed, True, dtype=dtype)
+    sums = vector_norm(A, 1, summed, keepdim, dtype=dtype)
     choose = reduce.amax if ord > 0 else reduce.amin
-    y = choose(sums, chosen, True)
-    return y if keepdim else squeeze(y, (rows, columns))
+    return choose(sums, chosen - (not keepdim and summed < chosen), keepdim)
 
 
 def linalg_norm(
