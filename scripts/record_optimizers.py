@@ -1,10 +1,11 @@
-"""Record where torch's optimizers arrive, for where torch is missing.
+"""Record where torch's optimizers and schedules arrive, for where torch is missing.
 
-Needs torch; writes tests/reference/optimizers.json. Run it again when tests/optimizers.py changes:
+Needs torch; writes optimizers.json and schedulers.json in tests/reference. Run it again when
+tests/optimizers.py or tests/schedulers.py changes:
 
     python scripts/record_optimizers.py
 
-For each case of the table: the parameters after all steps, in float64.
+For each case of the tables: the parameters after all steps, in float64; the rates at every step.
 """
 
 from __future__ import annotations
@@ -12,24 +13,41 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 TESTS = Path(__file__).parents[1] / "tests"
-REFERENCE = TESTS / "reference" / "optimizers.json"
+
+
+def write(name: str, values: dict[str, Any]) -> None:
+    """Write a file of reference values, a line for each case."""
+    path = TESTS / "reference" / name
+    lines = [
+        f"{json.dumps(label)}: {json.dumps(value, separators=(',', ':'))}"
+        for label, value in values.items()
+    ]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    print(f"{len(lines)} cases in {path}, {path.stat().st_size:,} bytes")
 
 
 def main() -> None:
-    """Write the file."""
+    """Write the files."""
     sys.path.insert(0, str(TESTS))
+    import optimizers  # type: ignore[import-not-found]
+    import schedulers  # type: ignore[import-not-found]
     import torch
-    from optimizers import CASES, STEPS, Run  # type: ignore[import-not-found]
 
-    lines = []
-    for case in CASES:
+    arrived = {}
+    for case in optimizers.CASES:
         if case.row.by_hand is None:
-            values = [v.ravel().tolist() for v in Run(torch, case).step(STEPS).values()]
-            lines.append(f"{json.dumps(case.label)}: {json.dumps(values, separators=(',', ':'))}")
-    REFERENCE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
-    print(f"{len(lines)} cases in {REFERENCE}, {REFERENCE.stat().st_size:,} bytes")
+            run = optimizers.Run(torch, case).step(optimizers.STEPS)
+            arrived[case.label] = [values.ravel().tolist() for values in run.values()]
+    write("optimizers.json", arrived)
+    rates = {}
+    for row in schedulers.ROWS:
+        course = schedulers.Course(torch, row)
+        later = [course.step().rates() for _ in range(schedulers.STEPS)]
+        rates[row.label] = [schedulers.Course(torch, row).rates(), *later]
+    write("schedulers.json", rates)
 
 
 if __name__ == "__main__":

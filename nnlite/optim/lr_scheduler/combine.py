@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,6 +34,12 @@ class _OfSchedulers(LRScheduler):
                 )
             if scheduler.optimizer is not (optimizer or schedulers[0].optimizer):
                 raise ValueError(f"{name}: {which} belongs to another optimizer")
+
+    def _initial_step(self) -> None:
+        # As the first part of a SequentialLR: nobody has called the schedule too early.
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step")
+            super()._initial_step()
 
     def state_dict(self) -> dict[str, Any]:
         """The state, with that of each scheduler."""
