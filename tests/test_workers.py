@@ -99,7 +99,7 @@ def test_an_init_function_that_fails_is_heard():
     assert "worker 0 (a thread) failed at its start" in str(caught.value.__cause__)
 
 
-# ---- streams ---------------------------------------
+# ---- streams (the lists are what torch gives) ---------
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_an_init_function_that_fails_is_heard():
         (1, 3, [[0]]),
     ],
 )
-def test_each_worker_has_its_share_of_a_stream(torch, count, workers, expected):
+def test_each_worker_has_its_share_of_a_stream(count, workers, expected):
     loader = DataLoader(Share(count), 2, num_workers=workers, worker_type="thread")
     assert [batch.tolist() for batch in loader] == expected
 

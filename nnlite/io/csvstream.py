@@ -303,5 +303,5 @@ class Summary:
     def categories(self) -> tuple[str, ...]:
         """The different texts, sorted; raises ``ValueError`` if they are too many."""
         found = self._first_texts if self.values is None else sorted(self.values)
-        check_few(self.file.path, self.name, found, self.rows)
+        check_few(self.file.path, self.name, found, self.rows, cut=self.values is None)
         return tuple(found)

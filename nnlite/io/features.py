@@ -136,12 +136,18 @@ class Category(Feature):
         return {"name": self.name, "kind": self.kind, "categories": list(self.categories)}
 
 
-def check_few(source: str, name: str, categories: Sequence[str], rows: int) -> None:
-    """Raise ``ValueError`` if a column has so many texts that it looks like an identifier."""
+def check_few(
+    source: str, name: str, categories: Sequence[str], rows: int, *, cut: bool = False
+) -> None:
+    """Raise ``ValueError`` if a column has so many texts that it looks like an identifier.
+
+    ``cut`` says that ``categories`` are only the first ones.
+    """
     most = min(MOST_CATEGORIES, max(10, rows // 2))
     if len(categories) > most:
+        count = f"more than {MOST_CATEGORIES}" if cut else f"{len(categories)}"
         raise ValueError(
-            f"{source}, column {show(name)}: {len(categories)} different texts in {rows} rows "
+            f"{source}, column {show(name)}: {count} different texts in {rows} rows "
             f"({listed(categories[:3])}, …); at most {most} can be categories: leave the column "
             f"out ({drop_option(name)}), or correct its numbers if it should hold numbers"
         )

@@ -221,8 +221,7 @@ class CSVDataset(IterableDataset[tuple[Tensor, ...]]):
         """The rows in the order of this pass, some at once: features, and the target if any."""
         info = get_worker_info()
         share, of = (0, 1) if info is None else (info.id, info.num_workers)
-        rows = min(_ROWS, self.shuffle_buffer or _ROWS)
-        blocks = map(self._encode, self._stream.tables(self._kinds, rows, share, of))
+        blocks = map(self._encode, self._stream.tables(self._kinds, _ROWS, share, of))
         if not self.shuffle_buffer:
             return blocks
         rng = np.random.default_rng((self.seed, self.epoch, share))
@@ -279,6 +278,7 @@ def _shuffled(
     """Rows drawn from a buffer of ``capacity`` rows, each place of which is filled again."""
     held: Arrays = []
     filled = 0
+    step = max(1, capacity // 8)  # rows drawn at once: few, or the buffer would be blocks of rows
     for block in blocks:
         if not held:
             held = [np.empty((capacity, *array.shape[1:]), array.dtype) for array in block]
@@ -286,8 +286,8 @@ def _shuffled(
         for buffer, array in zip(held, block):
             buffer[filled : filled + taken] = array[:taken]
         filled += taken
-        rest = [array[taken:] for array in block]
-        if len(rest[0]):
+        for start in range(taken, len(block[0]), step):
+            rest = [array[start : start + step] for array in block]
             places = rng.choice(capacity, len(rest[0]), replace=False)
             yield [buffer[places] for buffer in held]
             for buffer, array in zip(held, rest):
