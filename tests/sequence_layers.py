@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from layers import Row
+from operators import Arg
 
 X = (5, 3, 4)  # (T, N, I)
 
@@ -79,4 +80,122 @@ RECURRENT = [
     *cell("LSTMCell"), *cell("GRUCell"),
 ]  # fmt: skip
 
-ROWS: list[Row] = [*RECURRENT]
+MASK = Arg((4, 5), "mask")
+PADDING = Arg((3, 5), "mask")
+L, S = (4, 3, 6), (5, 3, 6)  # (L, N, E), (S, N, E)
+
+
+def visible(mask: Any) -> Any:
+    """A mask, bools of True where a key may not be seen, that leaves each query its first key."""
+    columns = library_of(mask).arange(mask.shape[-1])
+    return mask & (columns > 0)
+
+
+def attention(**options: Any) -> Callable[[Any], Any]:
+    """Makes attention of 6 features in 3 heads."""
+    return lambda nn: nn.MultiheadAttention(6, 3, **options)
+
+
+def on_itself(layer: Any, x: Any, **options: Any) -> Any:
+    return layer(x, x, x, **options)
+
+
+def masked(*names: str, **options: Any) -> Callable[..., Any]:
+    """Calls attention with masks as its further inputs."""
+
+    def call(layer: Any, q: Any, k: Any, v: Any, *masks: Any) -> Any:
+        given = {
+            name: visible(mask) if "bool" in str(mask.dtype) else mask
+            for name, mask in zip(names, masks)
+        }
+        return layer(q, k, v, **given, **options)
+
+    return call
+
+
+def causal(layer: Any, x: Any) -> Any:
+    """Attention to what came before, without weights."""
+    mask = library_of(x).ones(x.shape[0], x.shape[0]).triu(1).bool()
+    return layer(x, x, x, attn_mask=mask, is_causal=True, need_weights=False)
+
+
+ATTENTION = [
+    Row("MultiheadAttention", attention(), (L,), also=(((4, 6),),), call=on_itself),
+    Row("MultiheadAttention of others", attention(batch_first=True), ((3, 4, 6), *[(3, 5, 6)] * 2),
+        also=(((4, 6), (5, 6), (5, 6)),)),
+    Row("MultiheadAttention without weights", attention(bias=False), (L, S, S),
+        call=masked(need_weights=False)),
+    Row("MultiheadAttention of all heads", attention(batch_first=True), ((3, 4, 6),),
+        also=(((4, 6),),),
+        call=lambda layer, x: on_itself(layer, x, average_attn_weights=False)),
+    Row("MultiheadAttention of other sizes", attention(kdim=2, vdim=5), (L, (5, 3, 2), (5, 3, 5))),
+    Row("MultiheadAttention causal", attention(), (L,), call=causal, also=(((4, 6),),)),
+    Row("MultiheadAttention dropout", attention(dropout=0.5), (L,), modes=("eval",),
+        call=on_itself),
+    Row("MultiheadAttention masked", attention(), (L, S, S, MASK), call=masked("attn_mask")),
+    Row("MultiheadAttention masked by floats", attention(), (L, S, S, (9, 4, 5), (3, 5)),
+        call=masked("attn_mask", "key_padding_mask"), constant=(3, 4)),
+    Row("MultiheadAttention masked for each head", attention(batch_first=True),
+        ((3, 4, 6), (3, 5, 6), (3, 5, 6), Arg((9, 4, 5), "mask"), PADDING),
+        call=masked("attn_mask", "key_padding_mask", need_weights=False)),
+    Row("MultiheadAttention padded", attention(), (L, S, S, PADDING),
+        call=masked("key_padding_mask")),
+    Row("MultiheadAttention padded, without a batch", attention(),
+        ((4, 6), (5, 6), (5, 6), Arg((5,), "mask")), call=masked("key_padding_mask")),
+    Row("MultiheadAttention with more keys", attention(add_bias_kv=True, add_zero_attn=True),
+        (L, S, S, MASK, PADDING), call=masked("attn_mask", "key_padding_mask")),
+    Row("MultiheadAttention with a key", attention(add_bias_kv=True, batch_first=True),
+        ((3, 4, 6), (3, 5, 6), (3, 5, 6)), also=(((4, 6), (5, 6), (5, 6)),),
+        call=masked(need_weights=False)),
+]  # fmt: skip
+
+
+def encoder(**options: Any) -> Callable[[Any], Any]:
+    """Makes an encoder layer of 6 features in 3 heads."""
+    return lambda nn: nn.TransformerEncoderLayer(6, 3, 5, **{"dropout": 0.0, **options})
+
+
+def decoder(**options: Any) -> Callable[[Any], Any]:
+    """Makes a decoder layer of 6 features in 3 heads."""
+    return lambda nn: nn.TransformerDecoderLayer(6, 3, 5, **{"dropout": 0.0, **options})
+
+
+def encode(layer: Any, x: Any, mask: Any, padding: Any) -> Any:
+    """An encoder, or a layer of one, with masks."""
+    name = "src_mask" if "Layer" in type(layer).__name__ else "mask"
+    return layer(x, src_key_padding_mask=visible(padding), **{name: visible(mask)})
+
+
+def decode(layer: Any, x: Any, memory: Any, *masks: Any) -> Any:
+    """A decoder with the masks of both attentions."""
+    return layer(x, memory, *map(visible, masks))
+
+
+SQUARE, OWN_PADDING = Arg((4, 4), "mask"), Arg((3, 4), "mask")
+TRANSFORMERS = [
+    Row("TransformerEncoderLayer", encoder(), (L,), also=(((4, 6),),)),
+    Row("TransformerEncoderLayer masked", encoder(activation="gelu"), (L, SQUARE, OWN_PADDING),
+        call=encode),
+    Row("TransformerEncoderLayer norm first",
+        encoder(norm_first=True, batch_first=True, layer_norm_eps=0.1), ((3, 4, 6),)),
+    Row("TransformerEncoderLayer without bias", encoder(bias=False, dropout=0.5), (L,),
+        modes=("eval",)),
+    Row("TransformerEncoderLayer of a module",
+        lambda nn: nn.TransformerEncoderLayer(6, 3, 5, 0.0, nn.LeakyReLU(0.1)), (L,)),
+    Row("TransformerEncoder",
+        lambda nn: nn.TransformerEncoder(encoder()(nn), 2, enable_nested_tensor=False),
+        (L, SQUARE, OWN_PADDING), call=encode),
+    Row("TransformerEncoder with a norm",
+        lambda nn: nn.TransformerEncoder(
+            encoder(norm_first=True)(nn), 2, nn.LayerNorm(6), enable_nested_tensor=False),
+        (L,), also=(((4, 6),),)),
+    Row("TransformerDecoderLayer", decoder(), (L, S), also=(((4, 6), (5, 6)),)),
+    Row("TransformerDecoderLayer masked", decoder(activation="gelu"),
+        (L, S, SQUARE, MASK, OWN_PADDING, PADDING), call=decode),
+    Row("TransformerDecoderLayer norm first",
+        decoder(norm_first=True, batch_first=True, bias=False), ((3, 4, 6), (3, 5, 6))),
+    Row("TransformerDecoder", lambda nn: nn.TransformerDecoder(decoder()(nn), 2, nn.LayerNorm(6)),
+        (L, S, SQUARE, MASK, OWN_PADDING, PADDING), call=decode),
+]  # fmt: skip
+
+ROWS: list[Row] = [*RECURRENT, *ATTENTION, *TRANSFORMERS]
