@@ -199,7 +199,7 @@ def test_weight_tying():
     x, _ = digits()
     model = Tied()
     model.decode.weight = None
-    train(model, sgd(model), F.mse_loss, batches(x, x))
+    train(model, sgd(model, 0.001), F.mse_loss, batches(x, x))
 
 
 @pytest.mark.parametrize("zero_first", [True, False])

@@ -27,6 +27,7 @@ class DeadReLU(Check):
 
     def __init__(self) -> None:
         self._now: dict[str, Any] = {}  # which units were active in this step
+        self._labels: dict[str | None, str] = {}  # how a ReLU after a layer is called
         self._known: dict[str, deque[Any]] = {}
 
     def on_operation(self, patient: Patient, operation: Operation) -> str | None:
@@ -40,8 +41,11 @@ class DeadReLU(Check):
         others = tuple(i for i in range(y.ndim) if i != axis)
         active = (y > 0).any(axis=others)
         layer = patient.layer_of(operation.edges[0])
-        place = patient.place(operation)
-        label = f"{place}, after layer {layer!r}" if layer is not None else place
+        label = self._labels.get(layer) if layer is not None else None
+        if label is None:
+            place = patient.place(operation)
+            label = f"{place}, after layer {layer!r}" if layer is not None else place
+            self._labels[layer] = label
         before = self._now.get(label)
         if before is None or before.shape != active.shape:
             self._now[label] = active

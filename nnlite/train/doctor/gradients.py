@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnlite.train.doctor.check import Check, listed
-from nnlite.train.doctor.patient import norm
 
 if TYPE_CHECKING:
     from nnlite.train.doctor.patient import Operation, Patient
@@ -85,13 +84,11 @@ class NoGradient(Check):
 
 def _by_layer(patient: Patient) -> list[tuple[str, float, bool]]:
     """The mean size of the gradient's elements for each matrix or kernel that is trained."""
-    sizes = []
-    for name, p in patient.trained():
-        if p.grad is None or p.array.ndim < 2 or not p.array.size:
-            continue
-        size = norm(p.grad.array) / math.sqrt(p.array.size)
-        sizes.append((name, size, size == 0))
-    return sizes
+    return [
+        (name, size / math.sqrt(p.array.size), size == 0)
+        for name, p, size in patient.gradient_norms()
+        if p.array.ndim >= 2 and p.array.size
+    ]
 
 
 class VanishingGradients(Check):
@@ -220,9 +217,6 @@ class NonFinite(Check):
 
 
 def _not_finite(patient: Patient, gradients: bool) -> list[str]:
-    names = []
-    for name, p in patient.trained():
-        values: Any = p.grad if gradients else p
-        if values is not None and not np.isfinite(values.array).all():
-            names.append(name)
-    return names
+    if gradients:
+        return [name for name, _, size in patient.gradient_norms() if not math.isfinite(size)]
+    return [name for name, p in patient.trained() if not np.isfinite(p.array).all()]

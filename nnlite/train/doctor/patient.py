@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import weakref
+from statistics import median
 from threading import get_ident
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -107,6 +109,8 @@ class Patient:
         self._pass_seq = -1
         self._module_names: dict[int, str] = {}
         self._before: dict[str, Array] = {}
+        self._norms: list[tuple[str, Tensor, float]] | None = None
+        self._change: float | None = None
 
     # ---- a visit ---------------------------------------------------------------------------------
 
@@ -114,8 +118,7 @@ class Patient:
         """Begin to examine a step, right after the one before it."""
         self.step = step
         self._begin()
-        for name, p in self.trained():
-            self._before[name] = sample(p.array).copy()
+        self._before = {n: sample(p.array).copy() for n, p in self.trained() if p.array.ndim > 1}
         if self._look not in lookers:
             lookers.append(self._look)
 
@@ -131,14 +134,33 @@ class Patient:
         """The parameters that the optimizer updates."""
         return [(name, p) for name, p in self.parameters if p._node and id(p) in self.held]
 
-    def change_of(self, name: str, p: Tensor) -> float | None:
-        """How much the step has changed a parameter, relative to its norm; None if it was 0."""
-        before = self._before.get(name)
-        now = sample(p.array)
-        if before is None or before.shape != now.shape:
-            return None
-        size = norm(before)
-        return norm(now - before) / size if size else None
+    def gradient_norms(self) -> list[tuple[str, Tensor, float]]:
+        """The trained parameters that have a gradient, each with the norm of that."""
+        if self._norms is None:
+            self._norms = [
+                (name, p, norm(grad.array))
+                for name, p in self.trained()
+                if (grad := p.grad) is not None
+            ]
+        return self._norms
+
+    def change(self) -> float | None:
+        """How much of themselves the step has changed the weights by.
+
+        Returns:
+            The median over matrices and kernels; None where all were 0 before.
+        """
+        if self._change is None:
+            changes = []
+            for name, p, _ in self.gradient_norms():
+                before, now = self._before.get(name), sample(p.array)
+                if before is None or before.shape != now.shape:
+                    continue
+                size = norm(before)
+                if size:
+                    changes.append(norm(now - before) / size)
+            self._change = median(changes) if changes else None
+        return self._change
 
     # ---- what an operation was -------------------------------------------------------------------
 
@@ -232,10 +254,10 @@ def sample(array: Array) -> Array:
 
 
 def norm(array: Array) -> float:
-    """The Euclidean norm, in float64."""
+    """The Euclidean norm of an array."""
     flat = array.reshape(-1)
-    return float(np.sqrt(np.dot(flat, flat))) if flat.dtype == np.float64 else _norm32(flat)
-
-
-def _norm32(flat: Array) -> float:
-    return float(np.sqrt(np.square(flat, dtype=np.float64).sum()))
+    with np.errstate(over="ignore", invalid="ignore"):
+        square = float(np.dot(flat, flat))
+    if not math.isfinite(square):  # too large for the dtype, perhaps
+        square = float(np.square(flat, dtype=np.float64).sum())
+    return math.sqrt(square)

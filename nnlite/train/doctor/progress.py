@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import median
 from typing import TYPE_CHECKING
 
 from nnlite.train.doctor.check import Check
@@ -11,17 +10,6 @@ if TYPE_CHECKING:
     from nnlite.train.doctor.patient import Patient
 
 __all__ = ["LearningRateTooLarge", "LearningRateTooSmall", "StuckLoss"]
-
-
-def _change(patient: Patient) -> float | None:
-    """How much of themselves the weights were changed by: the median over matrices and kernels."""
-    changes = [
-        change
-        for name, p in patient.trained()
-        if p.array.ndim >= 2 and p.grad is not None
-        if (change := patient.change_of(name, p)) is not None
-    ]
-    return median(changes) if changes else None
 
 
 def _rates(patient: Patient) -> list[float]:
@@ -40,7 +28,7 @@ class LearningRateTooSmall(Check):
     def after_step(self, patient: Patient) -> str | None:
         """Compare the change of the weights with the weights; rates that still rise are let be."""
         rates = _rates(patient)
-        change = _change(patient)
+        change = patient.change()
         is_tiny = change is not None and change < 1e-6 and max(rates) < 1e-5
         self._times = self._times + 1 if is_tiny and rates == self._before else 0
         self._before = rates
@@ -64,7 +52,7 @@ class LearningRateTooLarge(Check):
 
     def after_step(self, patient: Patient) -> str | None:
         """Compare the change of the weights with the weights, and the loss with the first one."""
-        loss, change = patient.loss, _change(patient)
+        loss, change = patient.loss, patient.change()
         if loss is None or loss != loss:
             return None
         if self._first is None:
