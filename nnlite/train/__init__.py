@@ -33,9 +33,22 @@ if TYPE_CHECKING:
     )
     from nnlite.train.classifier import TabularClassifier
     from nnlite.train.doctor import Doctor, DoctorWarning
-    from nnlite.train.history import History
+    from nnlite.train.history import History, learning_rates
+    from nnlite.train.live import LiveCurve
     from nnlite.train.loop import load_state, save_state
-    from nnlite.train.plot import plot_history, plot_lr_find
+    from nnlite.train.plot import (
+        plot_calibration,
+        plot_confusion_matrix,
+        plot_gradient_norms,
+        plot_history,
+        plot_lr_find,
+        plot_precision_recall,
+        plot_roc,
+        plot_schedule,
+        plot_weight_histograms,
+    )
+    from nnlite.train.recorders import GradientNorms, SaveHistory, WeightHistograms
+    from nnlite.train.tensorboard import TensorBoard
     from nnlite.train.trainer import NonFiniteLossError, Trainer
 
 # Imported when first asked for: reading a history needs no Trainer, and nothing here a plot.
@@ -45,19 +58,32 @@ _LAZY = {
     "Checkpoint": "callbacks",
     "ClipGradNorm": "callbacks",
     "ClipGradValue": "callbacks",
-    "EMA": "callbacks",
     "Doctor": "doctor",
     "DoctorWarning": "doctor",
+    "EMA": "callbacks",
     "EarlyStopping": "callbacks",
+    "GradientNorms": "recorders",
     "History": "history",
+    "LiveCurve": "live",
     "NonFiniteLossError": "trainer",
     "ProgressBar": "callbacks",
+    "SaveHistory": "recorders",
     "Schedule": "callbacks",
     "TabularClassifier": "classifier",
+    "TensorBoard": "tensorboard",
     "Trainer": "trainer",
+    "WeightHistograms": "recorders",
+    "learning_rates": "history",
     "load_state": "loop",
+    "plot_calibration": "plot",
+    "plot_confusion_matrix": "plot",
+    "plot_gradient_norms": "plot",
     "plot_history": "plot",
     "plot_lr_find": "plot",
+    "plot_precision_recall": "plot",
+    "plot_roc": "plot",
+    "plot_schedule": "plot",
+    "plot_weight_histograms": "plot",
     "save_state": "loop",
 }
 
@@ -67,7 +93,7 @@ def __getattr__(name: str) -> _Any:
         value = getattr(_import_module(f"nnlite.train.{_LAZY[name]}"), name)
         globals()[name] = value
         return value
-    if name in ("callbacks", "history", "metrics", "plot", "trainer"):
+    if name in ("callbacks", "history", "metrics", "plot", "recorders", "trainer"):
         return _import_module(f"nnlite.train.{name}")
     raise AttributeError(f"nnlite.train has no {name!r}; it has {', '.join(__all__)}")
 
@@ -82,14 +108,27 @@ __all__ = [
     "Doctor",
     "DoctorWarning",
     "EarlyStopping",
+    "GradientNorms",
     "History",
+    "LiveCurve",
     "NonFiniteLossError",
     "ProgressBar",
+    "SaveHistory",
     "Schedule",
     "TabularClassifier",
+    "TensorBoard",
     "Trainer",
+    "WeightHistograms",
+    "learning_rates",
     "load_state",
+    "plot_calibration",
+    "plot_confusion_matrix",
+    "plot_gradient_norms",
     "plot_history",
     "plot_lr_find",
+    "plot_precision_recall",
+    "plot_roc",
+    "plot_schedule",
+    "plot_weight_histograms",
     "save_state",
 ]

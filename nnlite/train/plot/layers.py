@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -100,7 +100,7 @@ def _draw_norms(
         handles.append(canvas.line_handle(name, linewidth=2.4, **look))
     there = np.isfinite(table).any(axis=0)
     together = np.where(there, np.sqrt(np.nansum(table**2, axis=0)), math.nan)
-    band = {"color": _BAND, "linewidth": 5.0}
+    band: dict[str, Any] = {"color": _BAND, "linewidth": 5.0}
     axes.plot(steps, np.maximum(together, floor), zorder=1.5, **band)
     total = canvas.line_handle("all layers", **band)
     axes.set_title("Gradient norm of each layer")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nnlite.train import metrics
 from nnlite.train.metrics.inputs import array, log_softmax, numbers
@@ -198,7 +198,7 @@ def _draw(
         figure.set_figwidth(_WIDTH + 2.2)
     else:
         below = drawstyle == "steps-pre"
-        place = "lower left" if below else "lower right"
-        axes.legend(handles=handles, loc=place, frameon=True, edgecolor="none", framealpha=0.85)
+        corner: Literal["lower left", "lower right"] = "lower left" if below else "lower right"
+        axes.legend(handles=handles, loc=corner, frameon=True, edgecolor="none", framealpha=0.85)
     canvas.headline(figure, title)
     return figure
