@@ -15,6 +15,7 @@ import numpy as np
 
 from nnlite.ops.random import Generator, default_generator
 from nnlite.tensor import Tensor
+from nnlite.utils.data.sampler import OwnGenerator
 
 if TYPE_CHECKING:
     Tree = dict[str, Any]
@@ -152,6 +153,8 @@ def _walk(roots: Tree) -> Iterator[tuple[str, Any]]:
 def _parts(value: Any) -> Iterable[tuple[Any, Any]]:
     """What an object holds that may be, or hold, a generator."""
     if isinstance(value, (str, bytes, int, float, type, Tensor, np.ndarray, type(None))):
+        return ()
+    if isinstance(value, OwnGenerator):  # its loader saves it
         return ()
     if isinstance(value, (list, tuple)):
         return enumerate(value) if len(value) <= _LONGEST else ()

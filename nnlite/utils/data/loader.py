@@ -14,6 +14,7 @@ from nnlite.utils.data.fetch import Fetcher, batches_of_stream
 from nnlite.utils.data.sampler import (
     BatchSampler,
     Drawing,
+    OwnGenerator,
     RandomSampler,
     SequentialSampler,
     quick_form,
@@ -307,7 +308,7 @@ class DataLoader:
         """
         place = self._next_place or self._place
         return {
-            "generators": [_state_of(holder) for holder in self._generators()],
+            "generators": [_state_of(generator) for generator in self._generators()],
             "passes": self._passes,
             "given": 0 if place is None else place.given,
             "start": [] if place is None else place.start,
@@ -329,49 +330,48 @@ class DataLoader:
                 f"generators of its own, this loader has {len(generators)}; make it with the same "
                 "shuffle, sampler and generator"
             )
-        for holder, its_state in zip(generators, state["generators"]):
-            _put_back(holder, its_state)
+        for generator, its_state in zip(generators, state["generators"]):
+            _put_back(generator, its_state)
         self._passes = state.get("passes", 0)
         given = state.get("given", 0)
         self._place = None
         self._next_place = _Place(given, state["start"]) if given else None
 
-    def _generators(self) -> list[Any]:
-        """The generators that the order depends on, each once; of a sampler that has one of its
-        own, the sampler."""
-        found: dict[int, Any] = {}
+    def _generators(self) -> list[Generator | OwnGenerator]:
+        """The generators that the order depends on, each once, those of the samplers' own too."""
+        found: dict[int, Generator | OwnGenerator] = {}
         for holder in (self, self.sampler, self.batch_sampler):
             generator = getattr(holder, "generator", None)
-            if isinstance(generator, Generator):
+            if generator is None and isinstance(holder, Drawing):
+                generator = holder.own
+            if isinstance(generator, (Generator, OwnGenerator)):
                 found[id(generator)] = generator
-            elif isinstance(holder, Drawing):
-                found[id(holder)] = holder
         return list(found.values())
 
     def _sources(self) -> list[Generator]:
         """The generators that the order of the next pass may come from."""
-        own = [g.source if isinstance(g, Drawing) else g for g in self._generators()]
+        own = [g.get() if isinstance(g, OwnGenerator) else g for g in self._generators()]
         known = isinstance(self.sampler, (Drawing, SequentialSampler)) and (
             self.batch_sampler is None or type(self.batch_sampler) is BatchSampler
         )
         return own if known else [*own, default_generator]
 
 
-def _state_of(holder: Generator | Drawing) -> dict[str, Any] | None:
-    generator = holder.seeded if isinstance(holder, Drawing) else holder
-    return None if generator is None else generator.get_state()
+def _state_of(generator: Generator | OwnGenerator) -> dict[str, Any] | None:
+    found = generator.seeded if isinstance(generator, OwnGenerator) else generator
+    return None if found is None else found.get_state()
 
 
-def _put_back(holder: Generator | Drawing, state: dict[str, Any] | None) -> None:
-    if isinstance(holder, Generator):
-        if state is not None:
-            holder.set_state(state)
-        return
-    own = None
-    if state is not None:
+def _put_back(generator: Generator | OwnGenerator, state: dict[str, Any] | None) -> None:
+    if isinstance(generator, OwnGenerator):
+        generator.adopt(None)
+        if state is None:
+            return
         own = Generator()
-        own.set_state(state)
-    holder.adopt(own)
+        generator.adopt(own)
+        generator = own
+    if state is not None:
+        generator.set_state(state)
 
 
 class _Place:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -69,38 +69,51 @@ class SequentialSampler(Sampler[int]):
         return len(self.data_source)
 
 
+class OwnGenerator:
+    """The generator of a sampler that was given none; its loader saves and restores it.
+
+    The default generator seeds it at the first pass, and again after a ``manual_seed``.
+    """
+
+    __slots__ = ("_generator", "_seeded_by")
+
+    def __init__(self) -> None:
+        self.adopt(None)
+
+    @property
+    def seeded(self) -> Generator | None:
+        """The generator; None if it has yet to be seeded."""
+        return self._generator if self._seeded_by is default_generator.rng else None
+
+    def get(self) -> Generator:
+        """The generator, seeded if need be."""
+        found = self.seeded
+        if found is None:
+            found = Generator().manual_seed(int(default_generator.rng.integers(2**63)))
+            self.adopt(found)
+        return found
+
+    def adopt(self, generator: Generator | None) -> None:
+        """Take ``generator`` until the default one gets another seed; None: seed one when asked."""
+        self._generator = generator
+        self._seeded_by = None if generator is None else default_generator.rng
+
+
 class Drawing(Sampler[int]):
     """What samplers share that draw random numbers.
 
-    Without a generator given, the numbers come from one of the sampler's own, which the default
-    generator seeds at the first pass (and again after a ``manual_seed``). So the order depends on
-    the seed and the number of the pass, not on what else has drawn in between.
+    Without a generator given they have one of their own. So the order depends on the seed and the
+    number of the pass, not on what else has drawn in between.
     """
 
-    generator: Generator | None = None
-    _own: Generator | None = None
-    _seeded_by: np.random.Generator | None = None
+    def __init__(self, generator: Generator | None) -> None:
+        self.generator = generator
+        self.own = OwnGenerator()
 
     @property
     def source(self) -> Generator:
         """The generator that the next pass draws from."""
-        if self.generator is not None:
-            return self.generator
-        if self._own is None or self._seeded_by is not default_generator.rng:
-            self.adopt(Generator().manual_seed(int(default_generator.rng.integers(2**63))))
-        return cast(Generator, self._own)
-
-    @property
-    def seeded(self) -> Generator | None:
-        """The same, or None if it has yet to be seeded."""
-        if self.generator is not None:
-            return self.generator
-        return self._own if self._seeded_by is default_generator.rng else None
-
-    def adopt(self, own: Generator | None) -> None:
-        """Draw from ``own`` until the default generator gets another seed."""
-        self._own = own
-        self._seeded_by = None if own is None else default_generator.rng
+        return self.own.get() if self.generator is None else self.generator
 
     def order(self) -> Indices:
         """Draw the indices of one pass."""
@@ -148,7 +161,7 @@ class RandomSampler(Drawing):
         self.data_source = data_source
         self.replacement = replacement
         self._num_samples = num_samples
-        self.generator = generator
+        super().__init__(generator)
         if not isinstance(replacement, bool):
             raise TypeError(
                 f"RandomSampler: replacement must be True or False, got {replacement!r}"
@@ -196,8 +209,8 @@ class SubsetRandomSampler(Drawing):
     """
 
     def __init__(self, indices: Sequence[int], generator: Generator | None = None) -> None:
+        super().__init__(generator)
         self.indices = indices
-        self.generator = generator
 
     def order(self) -> Indices:
         """Draw the indices of one pass."""
@@ -248,7 +261,7 @@ class WeightedRandomSampler(Drawing):
         self.weights = np.asarray(weights, dtype=np.float64)
         self.num_samples = num_samples
         self.replacement = replacement
-        self.generator = generator
+        super().__init__(generator)
         self._check_weights()
 
     def _check_weights(self) -> None:
