@@ -8,9 +8,9 @@ changes:
 
 Of operators, for each case: outputs, first and second derivatives (as dtype, shape and values) and
 the name of the node; for the first of each row the dtypes of its outputs for other dtypes of its
-inputs. Of layers, for each row: what the second step gives in each mode (in the second mode only
-the outputs), the names, dtypes and shapes of the state, and the printed form; and the arguments of
-every constructor.
+inputs. Of layers, for each row: what the second step gives in each mode (of the state only what
+has changed; in the second mode only the outputs, if they differ), the names, dtypes and shapes of
+the state, and the printed form; and the arguments of every constructor.
 """
 
 from __future__ import annotations
@@ -84,14 +84,23 @@ def layers() -> None:
         constructor,
         course,
         every_row,
+        made,
         state_of,
     )
 
     entries: dict[str, Any] = {}
     for row in every_row():
-        entry = {mode: nested(course(torch, row, mode, steps=2)[1]) for mode in row.modes}
-        for mode in row.modes[1:]:
-            entry[mode] = {"outputs": entry[mode]["outputs"]}
+        start = made(torch, row).state_dict()
+        entry: dict[str, Any] = {}
+        for mode in row.modes:
+            found = course(torch, row, mode, steps=2)[1]
+            changed = (k for k, v in found["state"].items() if (v != start[k].numpy()).any())
+            found["state"] = {name: found["state"][name] for name in changed}
+            outputs = nested(found["outputs"])
+            if not entry:
+                entry[mode] = nested(found)
+            elif outputs != entry[row.modes[0]]["outputs"]:
+                entry[mode] = {"outputs": outputs}
         module = row.make(Namespace(torch))
         entries[row.name] = {**entry, "state": state_of(module), "repr": repr(module)}
     kinds = dict.fromkeys(row.kind for row in every_row())

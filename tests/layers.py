@@ -11,10 +11,11 @@ import random
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
-from operators import Arg, cotangents, draw
+from operators import Arg, draw
 
 import nnlite
 
@@ -78,21 +79,27 @@ class Row:
 # ---- running a row ------------------------------------------------------------------------------
 
 
+@cache
+def drawn(seed: str, domain: str | int, shape: tuple[int, ...]) -> np.ndarray:
+    """Values from a domain of tests/operators.py; the same at each call."""
+    rng = random.Random(seed)
+    values = np.array([draw(domain, rng) for _ in range(int(np.prod(shape)))])
+    values.setflags(write=False)
+    return values.reshape(shape)
+
+
 def arrays_of(row: Row, inputs: tuple[Any, ...], seed: str, dtype: str) -> list[np.ndarray]:
     """Values for the inputs; the same at each call."""
-    rng = random.Random(f"{row.name} {seed}")
     arrays = []
-    for arg in inputs:
+    for i, arg in enumerate(inputs):
         shape, domain = arg if isinstance(arg, Arg) else (arg, row.domain)
-        values = [draw(domain, rng) for _ in range(int(np.prod(shape)))]
         kind = "bool" if domain == "mask" else "int64" if isinstance(domain, int) else dtype
-        arrays.append(np.array(values, dtype=kind).reshape(shape))
+        arrays.append(drawn(f"{row.name} {seed} {i}", domain, tuple(shape)).astype(kind))
     return arrays
 
 
 def filled(module: Any, seed: str) -> dict[str, np.ndarray]:
     """A state for the module: parameters and running statistics drawn anew, the rest as it is."""
-    rng = random.Random(seed)
     parameters = {name for name, _ in module.named_parameters(remove_duplicate=False)}
     state = {}
     for name, value in module.state_dict().items():
@@ -100,8 +107,7 @@ def filled(module: Any, seed: str) -> dict[str, np.ndarray]:
         last = name.rpartition(".")[2]
         if name in parameters or last in ("running_mean", "running_var"):
             domain = "positive" if last == "running_var" else "real"
-            values = [draw(domain, rng) for _ in range(array.size)]
-            array = 0.5 * np.array(values, dtype=array.dtype).reshape(array.shape)
+            array = 0.5 * drawn(f"{seed} {name}", domain, array.shape).astype(array.dtype)
         state[name] = array
     return state
 
@@ -148,8 +154,8 @@ def step(
     for parameter in module.parameters():
         parameter.grad = None
     if ends:
-        slopes = cotangents([y.detach().numpy() for y in ends], "slopes")
-        library.autograd.backward(ends, [library.tensor(slope) for slope in slopes])
+        slopes = [drawn(f"slope {i}", "real", tuple(y.shape)) for i, y in enumerate(ends)]
+        library.autograd.backward(ends, [library.tensor(v).to(y) for v, y in zip(slopes, ends)])
     return {
         "outputs": [y.detach().numpy() for y in outputs],
         "input gradients": [gradient(x) for x in leaves if x.requires_grad],
@@ -280,8 +286,8 @@ AFFINE = [
     activation("Identity", lambda nn: nn.Identity(3, unused=True)),
 ]  # fmt: skip
 
-SEQUENCES, IMAGES = (2, 4, 7), (2, 4, 6, 5)
-ONE_SEQUENCE, ONE_IMAGE = (4, 8), (4, 7, 6)
+SEQUENCES, IMAGES = (2, 4, 7), (2, 4, 5, 4)
+ONE_SEQUENCE, ONE_IMAGE = (4, 8), (4, 6, 5)
 
 
 def of_sequences(name: str, make: Callable[[Any], Any], **more: Any) -> Row:
@@ -407,7 +413,7 @@ SHAPES = [
 
 def resampled(what: str, shape: tuple[int, ...], *arguments: Any, **options: Any) -> Row:
     """A row of ``Upsample``, which takes batches only."""
-    return Row(f"Upsample {what}", lambda nn: nn.Upsample(*arguments, **options), (shape,))
+    return Row(f"Upsample {what}".strip(), lambda nn: nn.Upsample(*arguments, **options), (shape,))
 
 
 RESIZED = [
