@@ -51,7 +51,8 @@ class Elementwise(Optimizer):
                 loss = closure()
         for number, group in enumerate(self.param_groups):
             plan = self._plan(number, self._arrays(group), self._numbers)
-            plan.advance()
+            if self._numbers:
+                plan.advance()
             for chunk in plan.chunks:
                 self._update(chunk, plan, group)
                 chunk.subtract()

@@ -203,9 +203,10 @@ class Optimizer:
         params = self.param_groups[number]["params"]
         leaves = [leaf for p in params if (leaf := p._node) and leaf.grad is not None]
         plan = self._plans.get(number)
-        if plan is None or plan.arrays != arrays or not plan.fits(leaves, self.state):
-            trained = [p for p in params if p._node and p._node.grad is not None]
-            plan = self._plans[number] = Plan(trained, self.state, arrays, numbers)
+        if plan is not None and plan.arrays == arrays and plan.fits(leaves, self.state):
+            return plan
+        trained = [p for p in params if p._node and p._node.grad is not None]
+        plan = self._plans[number] = Plan(trained, self.state, arrays, numbers)
         return plan
 
     # ---- hooks ----------------------------------------------------------------------------------

@@ -171,7 +171,7 @@ class Plan:
         self._known = [
             (p, p.array, name, state[p][name]) for p in parameters for name in (*arrays, *numbers)
         ] or [(p, p.array, "", None) for p in parameters]
-        self._steps = self.numbers.get("step")
+        self._steps: Array = self.numbers.get("step")
         self._steps_left = b""
         if self._steps is not None:
             self._steps_left = self._steps.tobytes()
@@ -192,11 +192,9 @@ class Plan:
         return self._steps is None or self._steps.tobytes() == self._steps_left
 
     def advance(self) -> None:
-        """Count a step."""
-        steps = self._steps
-        if steps is not None:
-            np.add(steps, self._one, steps)
-            self._steps_left = steps.tobytes()
+        """Count a step (of an optimizer that has the number ``step``)."""
+        np.add(self._steps, self._one, self._steps)
+        self._steps_left = self._steps.tobytes()
 
     def step(self, chunk: Chunk) -> float:
         """Which step of the chunk's parameters this is, from 1."""
