@@ -145,6 +145,18 @@ WORKLOADS = (
         tolerance=1e-6,
     ),
     Workload(
+        name="loader",
+        title="batches of a DataLoader",
+        details="60,000 × 784 float32 in memory, batch 128, shuffled, without training",
+        unit="batch",
+        program="loader",
+        frameworks=("nnlite", "torch"),
+        cases=(Case("", {"samples": 60_000, "features": 784, "batch": 128}, {"samples": 2_000}),),
+        targets=(Target(0.1, ratio_to="torch"),),
+        result="samples, labels",
+        tolerance=0.0,
+    ),
+    Workload(
         name="cold_start",
         title="cold start to a trained model",
         details="import, 100 epochs on breast cancer, test accuracy, exit",

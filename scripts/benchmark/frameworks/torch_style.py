@@ -4,6 +4,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 from benchmark.data import batches, weights
 from benchmark.frameworks.program import Program
 
@@ -71,10 +73,36 @@ def chain(package: str, sizes: dict[str, Any]) -> Program:
     return Program(additions * repeats, prepare)
 
 
+def loader(package: str, sizes: dict[str, Any]) -> Program:
+    """Epochs of a DataLoader over arrays in memory, shuffled, with nothing done to the batches.
+
+    Results are the number of samples and the sum of the labels.
+    """
+    torch = import_module(package)
+    utils = import_module(f"{package}.utils.data")
+    count = sizes["samples"]
+    x = np.random.default_rng(0).random((count, sizes["features"]), dtype=np.float32)
+    data = utils.TensorDataset(torch.from_numpy(x), torch.from_numpy(np.arange(count) % 10))
+
+    def prepare() -> Callable[[], list[float]]:
+        batches = utils.DataLoader(data, batch_size=sizes["batch"], shuffle=True)
+
+        def run() -> list[float]:
+            samples = labels = 0
+            for xb, yb in batches:
+                samples += len(xb)
+                labels += int(yb.sum())
+            return [float(samples), float(labels)]
+
+        return run
+
+    return Program(-(-count // sizes["batch"]), prepare)
+
+
 def set_threads(package: str, threads: int) -> None:
     """Tell torch how many threads to use; nnlite's are NumPy's, set by the environment."""
     if package == "torch":
         import_module(package).set_num_threads(threads)
 
 
-PROGRAMS = {"mlp_step": mlp_step, "chain": chain}
+PROGRAMS = {"mlp_step": mlp_step, "chain": chain, "loader": loader}
