@@ -192,6 +192,16 @@ OPERATORS = {
     "ge": lambda lib, x, y: x >= y,
     "maximum": lambda lib, x, y: lib.maximum(x, y),
     "where": lambda lib, x, y: lib.where(lib.tensor([True, False, True]), x, y),
+    "floor_divide": lambda lib, x, y: x // y,
+    "remainder": lambda lib, x, y: x % y,
+    "pow": lambda lib, x, y: x**y,
+    "and": lambda lib, x, y: x & y,
+    "xor": lambda lib, x, y: x ^ y,
+    "logical_or": lambda lib, x, y: lib.logical_or(lib.as_tensor(x), lib.as_tensor(y)),
+    "add_": lambda lib, x, y: lib.as_tensor(x).clone().add_(y),
+    "mul_": lambda lib, x, y: lib.as_tensor(x).clone().mul_(y),
+    "pow_": lambda lib, x, y: lib.as_tensor(x).clone().pow_(y),
+    "copy_": lambda lib, x, y: lib.as_tensor(x).clone().copy_(lib.as_tensor(y)),
 }
 
 
@@ -241,6 +251,8 @@ def test_promotion_with_python_numbers(operator, number, torch):
                     results.append(promoted(lib, operator, x, y))
                 if operator == "sub" and results[1] == "error":
                     continue  # a bool: nnlite takes it for a number beside a number
+                if operator.startswith("pow") and dtype == "bool" and number is True:
+                    continue  # torch has no powers of bools, but this one
                 assert results[0] == results[1], (dtype, ndim, swap)
 
 

@@ -328,7 +328,8 @@ class AbsBackward0(Node):
 
     def backward(self, g: Array) -> tuple[Array, ...]:
         (x,) = self.saved
-        return (g * np.sign(x),)
+        sign = np.sign(x)
+        return (g * np.where(sign == sign, sign, 0),)  # of NaN it is 0, as torch has it
 
 
 def abs(input: Tensor) -> Tensor:

@@ -276,7 +276,10 @@ def copy_(input: Tensor, other: Any) -> Tensor:
     source = other if isinstance(other, Tensor) else Tensor(other)
     records = claim("copy_", input, source)
     if not records:
-        np.copyto(input.array, source.array, casting="unsafe")
+        try:
+            np.copyto(input.array, source.array, casting="unsafe")
+        except ValueError as error:
+            raise RuntimeError(_cannot_hold("copy_", input.array, source.array)) from error
         return change(input, "copy_")
     if source.array.shape != input.array.shape or source.array.dtype != input.array.dtype:
         source = source.to(input.array.dtype).broadcast_to(input.array.shape)
