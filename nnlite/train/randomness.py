@@ -24,7 +24,6 @@ __all__ = ["Streams"]
 
 _DEEPEST = 8
 _LONGEST = 1000  # containers with more entries hold data, not transforms
-_PYTHON_VERSION = 3  # of the states of random.Random
 
 
 class Streams:
@@ -80,7 +79,7 @@ def _global_state() -> Tree:
     states: Tree = {}
     python, legacy = sys.modules.get("random"), sys.modules.get("numpy.random")
     if python is not None:
-        states["python"] = _of_python(python.getstate())
+        states["python"] = python.getstate()
     if legacy is not None:
         states["numpy"] = legacy.get_state(legacy=False)
     return states
@@ -90,7 +89,7 @@ def _set_globals(states: Tree) -> None:
     if "python" in states:
         import random
 
-        random.setstate(_to_python(states["python"]))
+        random.setstate(states["python"])
     if "numpy" in states:
         np.random.set_state(states["numpy"])  # noqa: NPY002 (users' generator, not ours)
 
@@ -102,7 +101,7 @@ def _get(generator: Any) -> Any:
         return generator.bit_generator.state
     if isinstance(generator, np.random.RandomState):
         return generator.get_state(legacy=False)
-    return _of_python(generator.getstate())
+    return generator.getstate()
 
 
 def _set(generator: Any, state: Any) -> None:
@@ -111,16 +110,7 @@ def _set(generator: Any, state: Any) -> None:
     elif isinstance(generator, np.random.Generator):
         generator.bit_generator.state = state
     else:
-        generator.setstate(_to_python(state))
-
-
-def _of_python(state: Any) -> Tree:
-    _, words, gauss = state
-    return {"words": np.array(words, np.uint32), "gauss": gauss}
-
-
-def _to_python(state: Tree) -> Any:
-    return _PYTHON_VERSION, tuple(state["words"].tolist()), state["gauss"]
+        generator.setstate(state)
 
 
 def _is_generator(value: Any) -> bool:

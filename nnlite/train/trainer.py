@@ -119,7 +119,7 @@ class Trainer(Using):
         self.loaders: tuple[Any, Any] = (None, None)
         self.objectives: tuple[Objective, Objective] = setup.objectives(self)
         self.tally: Tally | None = None
-        self._cut = self._looked_at = self.targets_known = False
+        self._cut = self._limited = self._looked_at = self.targets_known = False
         self._max_steps = self._deadline = float("inf")
         self._save_point: Tree = {}
         self._ctrl_c = CtrlC()
@@ -241,7 +241,8 @@ class Trainer(Using):
             self.batch_loss = value = loss.item()
             if value - value != 0:
                 self._diverged(value, inputs, rest[0])
-            count = divisor_of(*rest)
+            samples = len(rest[0])
+            count = samples if divisor_of is len else divisor_of(*rest)
             if accumulate == 1 or is_sum:
                 loss.backward()
             else:  # the gradient of the sum, to be divided when all are there
@@ -249,7 +250,7 @@ class Trainer(Using):
                 tally.share += count
             tally.batch = self.batch
             tally.divisor += count
-            tally.samples += len(rest[0])
+            tally.samples += samples
             tally.total += value if is_sum else value * count
             tally.waiting += 1
             self.stepped = tally.waiting == accumulate
@@ -257,7 +258,7 @@ class Trainer(Using):
                 self._step(tally)
             if after_batch:
                 self._call("on_batch_end")
-            if self.step >= self._max_steps or perf_counter() >= self._deadline:
+            if self._limited and self._is_over():
                 self._cut = True
                 self._call("on_checkpoint")
                 break
@@ -321,6 +322,7 @@ class Trainer(Using):
 
     def _limit(self, max_steps: int | None, max_seconds: float | None) -> None:
         self._cut = False
+        self._limited = max_steps is not None or max_seconds is not None
         self._max_steps = float("inf") if max_steps is None else max_steps
         self._deadline = float("inf") if max_seconds is None else perf_counter() + max_seconds
         if not self._max_steps >= 1 or (max_seconds is not None and not max_seconds > 0):
@@ -349,9 +351,13 @@ class Trainer(Using):
             self._call("on_checkpoint")
 
     def _goes_on(self) -> bool:
-        if self._cut or self.step >= self._max_steps:
+        if self._cut or self._is_over():
             return False
         return self.tally is not None or (self.epoch < self.epochs and not self.stop)
+
+    def _is_over(self) -> bool:
+        """Whether a limit has been reached."""
+        return self.step >= self._max_steps or perf_counter() >= self._deadline
 
     def _first_pass(self, batches: Iterator[Any], parts: int) -> Iterator[Any]:
         """The batches, each looked at before it is trained on."""

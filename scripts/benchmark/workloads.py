@@ -89,6 +89,7 @@ class Workload:
 
 ALL = ("numpy", "nnlite", "torch", "sklearn")
 SGD = {"lr": 0.05, "momentum": 0.9}
+TRAINING = {"layers": [30, 64, 32, 1], "batch": 32, "steps": 64, "epochs": 48, **SGD}
 
 WORKLOADS = (
     Workload(
@@ -115,6 +116,20 @@ WORKLOADS = (
                 "", {"layers": [784, 512, 256, 1], "batch": 128, "steps": 20, **SGD}, {"steps": 4}
             ),
         ),
+    ),
+    Workload(
+        name="trainer_overhead",
+        title="Trainer beside a five-line loop",
+        details="30-64-32-1, batch 32, 64 steps an epoch, progress bar on a terminal",
+        unit="step",
+        program="trainer_overhead",
+        frameworks=("nnlite",),
+        cases=(
+            Case("loop", {**TRAINING, "trainer": False}, {"epochs": 1}),
+            Case("Trainer", {**TRAINING, "trainer": True}, {"epochs": 1}),
+        ),
+        targets=(Target(1.1, growth_from="loop"),),
+        rounds=21,
     ),
     Workload(
         name="chain",

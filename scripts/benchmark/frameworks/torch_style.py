@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmark.data import batches, weights
 from benchmark.frameworks.program import Program
+from benchmark.frameworks.training import trainer_overhead
 
 
 def mlp_step(package: str, sizes: dict[str, Any]) -> Program:
@@ -105,4 +106,9 @@ def set_threads(package: str, threads: int) -> None:
         import_module(package).set_num_threads(threads)
 
 
-PROGRAMS = {"mlp_step": mlp_step, "chain": chain, "loader": loader}
+PROGRAMS = {
+    "mlp_step": mlp_step,
+    "trainer_overhead": trainer_overhead,
+    "chain": chain,
+    "loader": loader,
+}
