@@ -733,3 +733,25 @@ def test_a_warning_can_be_copied():
         "mend it",
         "zero-grad: mend it",
     )
+
+
+def test_the_trainer_names_the_place_where_nan_began():
+    model = RootOfZero(-1.0)
+    with nnlite.no_grad():
+        model.inner.weight.fill_(1.0)
+    x = nnlite.rand(32, 3) + 1
+    trainer = Trainer(model, sgd(model), nn.MSELoss())
+    with np.errstate(invalid="ignore"), pytest.raises(FloatingPointError) as raised:
+        trainer.fit((x, x[:, :1]), epochs=1)
+    for word in ("made by sqrt in the forward pass", "RootOfZero", "return (self.factor", "cure:"):
+        assert word in str(raised.value)
+
+
+def test_the_trainer_names_parameters_that_are_nan():
+    model = RootOfZero(0.0)
+    x = nnlite.rand(64, 3)
+    trainer = Trainer(model, sgd(model), nn.MSELoss())
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError) as raised:
+        trainer.fit((x, x[:, :1]), epochs=1)
+    assert "inner.weight, inner.bias held nan or infinity before this batch" in str(raised.value)
+    assert "detect_anomaly()" in str(raised.value)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnlite import nn
+from nnlite.autograd.anomaly import AnomalyError, detect_anomaly
 from nnlite.nn import functional as F
 from nnlite.tensor import Tensor
 from nnlite.train.feed import array_target
-from nnlite.train.modes import evaluating
+from nnlite.train.modes import evaluating, training
 from nnlite.utils.data import DataLoader
 
 if TYPE_CHECKING:
@@ -219,8 +220,35 @@ def why_not_finite(trainer: Trainer, inputs: list[Any], target: Any) -> str:
         return (
             "It overflowed before the first step: scale the inputs (mean 0, variance 1), and take "
             "a loss of logits (BCEWithLogitsLoss, CrossEntropyLoss)"
+            + _where_it_began(trainer, inputs, target)
         )
     return (
         f"The steps made the weights too large: lower the learning rate (lr={rates}), clip the "
         "gradients (callbacks=[ClipGradNorm(1.0)]), and scale the inputs (mean 0, variance 1)"
+        + _where_it_began(trainer, inputs, target)
     )
+
+
+def _where_it_began(trainer: Trainer, inputs: list[Any], target: Any) -> str:
+    """What anomaly detection says when the batch is run again; "" if it finds nothing.
+
+    The model, its statistics and the random generators are not as they were afterwards: it is for
+    a run that has failed, which goes back to its last save point.
+    """
+    broken = [
+        name for name, p in trainer.model.named_parameters() if not np.isfinite(p.array).all()
+    ]
+    if broken:
+        more = f" and {len(broken) - 3} more" if len(broken) > 3 else ""
+        return (
+            f". {', '.join(broken[:3])}{more} held nan or infinity before this batch: to see where "
+            "that begins, train again inside of `with nnlite.autograd.detect_anomaly():`"
+        )
+    try:
+        with detect_anomaly(), training(trainer.model):
+            trainer.loss(trainer.model(*inputs), target).backward()
+    except AnomalyError as error:
+        return f".\n{error}"
+    except (ValueError, TypeError, RuntimeError, IndexError):
+        return ""  # the loss alone is the mistake
+    return ""
