@@ -688,6 +688,58 @@ class Module:
             self._hooks = Hooks()
         return self._hooks.add(self._hooks.after, hook, prepend, with_kwargs)
 
+    def register_full_backward_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, grad_output)`` when the gradients of the output have been computed.
+
+        Args:
+            hook: gets them as a tuple, None for one that there is not; what it returns (None, or
+                a tuple of as many) takes their place in the backward pass.
+            prepend: call it before the hooks that are there.
+
+        Returns:
+            A handle with ``remove()``.
+
+        >>> import nnlite
+        >>> from nnlite import nn
+        >>> layer = nn.Linear(2, 1)
+        >>> handle = layer.register_full_backward_pre_hook(lambda m, grads: (grads[0] * 10,))
+        >>> layer(nnlite.ones(1, 2)).sum().backward()
+        >>> layer.bias.grad
+        tensor([10.])
+        """
+        if self._hooks is None:
+            self._hooks = Hooks()
+        return self._hooks.add(self._hooks.before_backward, hook, prepend)
+
+    def register_full_backward_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, grad_input, grad_output)`` when the inputs' gradients are complete.
+
+        Args:
+            hook: gets the gradients of the positional arguments and of the output as tuples, None
+                for what is no tensor; what it returns (None, or a tuple of as many as
+                ``grad_input``) takes the place of the first in the backward pass. When no argument
+                requires a gradient it is called with None for each as soon as those of the output
+                are there.
+            prepend: call it before the hooks that are there.
+
+        Returns:
+            A handle with ``remove()``.
+
+        >>> import nnlite
+        >>> from nnlite import nn
+        >>> layer = nn.ReLU()
+        >>> handle = layer.register_full_backward_hook(lambda m, grads, _: print(*grads))
+        >>> layer(nnlite.tensor([1.0, -1.0], requires_grad=True)).sum().backward()
+        tensor([1., 0.])
+        """
+        if self._hooks is None:
+            self._hooks = Hooks()
+        return self._hooks.add(self._hooks.after_backward, hook, prepend)
+
     # ---- printing -------------------------------------------------------------------------------
 
     def extra_repr(self) -> str:
