@@ -102,12 +102,12 @@ ROWS = [
         {"lr": 0.1, "betas": (0.3, 0.7)},
     ], by_hand=lion),
     Row("LBFGS", [
-        {"lr": 0.1},
+        {"lr": 0.1, "max_iter": 5},
         {"lr": 0.1, "max_iter": 4, "history_size": 3},
-        {"line_search_fn": "strong_wolfe"},
+        {"line_search_fn": "strong_wolfe", "max_iter": 2},
         {"line_search_fn": "strong_wolfe", "max_iter": 3, "history_size": 2, "max_eval": 5},
-        {"lr": 0.1, "tolerance_grad": 0.5},
-        {"lr": 0.1, "tolerance_change": 0.01},
+        {"lr": 0.1, "max_iter": 5, "tolerance_grad": 0.5},
+        {"lr": 0.1, "max_iter": 5, "tolerance_change": 0.01},
     ], needs_closure=True),
 ]  # fmt: skip
 
