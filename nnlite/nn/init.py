@@ -1,12 +1,16 @@
 """The values that parameters start from. Each function fills a tensor in place and returns it.
 
 Sources: Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward neural
-networks" (xavier); He et al. 2015, "Delving deep into rectifiers", arXiv:1502.01852 (kaiming).
+networks" (xavier); He et al. 2015, "Delving deep into rectifiers", arXiv:1502.01852 (kaiming); Saxe
+et al. 2013, "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks",
+arXiv:1312.6120 (orthogonal); Martens 2010, "Deep learning via Hessian-free optimization" (sparse).
 """
 
 from __future__ import annotations
 
 import math
+
+import numpy as np
 
 from nnlite.autograd.modes import no_grad
 from nnlite.ops.inplace import copy_, fill_
@@ -16,8 +20,9 @@ from nnlite.ops.random import uniform_ as _uniform
 from nnlite.tensor import Tensor, wrap
 
 __all__ = [
-    "calculate_gain", "constant_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_",
-    "ones_", "trunc_normal_", "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_",
+    "calculate_gain", "constant_", "dirac_", "eye_", "kaiming_normal_", "kaiming_uniform_",
+    "normal_", "ones_", "orthogonal_", "sparse_", "trunc_normal_", "uniform_", "xavier_normal_",
+    "xavier_uniform_", "zeros_",
 ]  # fmt: skip
 
 _LINEAR = (
@@ -147,6 +152,103 @@ def eye_(tensor: Tensor) -> Tensor:
     for i in range(min(tensor.array.shape)):
         tensor.array[i, i] = 1
     return tensor
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """The weight of a convolution that leaves its input as it is, channel by channel.
+
+    Args:
+        tensor: shape (C_out, C_in / groups, K, …), of one to three spatial dimensions.
+        groups: in how many groups of channels; each repeats the channels from the first.
+
+    Raises:
+        ValueError: for other dimensions, or when C_out is no multiple of ``groups``.
+
+    >>> import nnlite
+    >>> nnlite.nn.init.dirac_(nnlite.empty(2, 2, 3))
+    tensor([[[0., 1., 0.],
+             [0., 0., 0.]],
+    <BLANKLINE>
+            [[0., 0., 0.],
+             [0., 1., 0.]]])
+    """
+    shape = tensor.array.shape
+    if len(shape) not in (3, 4, 5):
+        raise ValueError(f"dirac_: only for 3, 4 or 5 dimensions, got shape {list(shape)}")
+    if groups < 1 or shape[0] % groups:
+        raise ValueError(
+            f"dirac_: the first size, {shape[0]}, must be divisible by groups, got {groups}"
+        )
+    values = np.zeros(shape, tensor.array.dtype)
+    outs = shape[0] // groups
+    channels = np.arange(min(outs, shape[1]))
+    middle = tuple(size // 2 for size in shape[2:])
+    for group in range(groups):
+        values[(group * outs + channels, channels, *middle)] = 1
+    with no_grad():
+        return copy_(tensor, wrap(values))
+
+
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
+    """A random matrix whose rows or columns, the fewer of them, are orthonormal, times ``gain``.
+
+    Args:
+        tensor: of two dimensions or more; all but the first count as columns.
+        gain: the factor.
+        generator: where the random numbers come from; default: the default generator.
+
+    Raises:
+        ValueError: for fewer dimensions.
+
+    >>> import nnlite
+    >>> w = nnlite.nn.init.orthogonal_(nnlite.empty(3, 5))
+    >>> nnlite.allclose(w @ w.T, nnlite.eye(3), atol=1e-6)
+    True
+    """
+    shape = tensor.array.shape
+    if len(shape) < 2:
+        raise ValueError(f"orthogonal_: only for two dimensions or more, got shape {list(shape)}")
+    if not tensor.array.size:
+        return tensor
+    rows, columns = shape[0], math.prod(shape[1:])
+    drawn = _normal(wrap(np.empty((rows, columns))), 0.0, 1.0, generator=generator).array
+    q, r = np.linalg.qr(drawn if rows >= columns else drawn.T)
+    # With the signs of R's diagonal the distribution is uniform: Mezzadri, arXiv:math-ph/0609050.
+    q = q * np.where(np.diagonal(r) < 0, -gain, gain)
+    with no_grad():
+        return copy_(tensor, wrap((q if rows >= columns else q.T).reshape(shape)))
+
+
+def sparse_(
+    tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None
+) -> Tensor:
+    """N(0, std²), with a part of each column set to 0.
+
+    Args:
+        tensor: shape (rows, columns).
+        sparsity: the part of each column, in [0, 1]; rounded up to whole elements.
+        std: the standard deviation of the rest.
+        generator: where the random numbers come from; default: the default generator.
+
+    Raises:
+        ValueError: for other dimensions, or a sparsity out of its range.
+
+    >>> import nnlite
+    >>> w = nnlite.nn.init.sparse_(nnlite.empty(10, 3), sparsity=0.4)
+    >>> (w == 0).sum(dim=0)
+    tensor([4, 4, 4])
+    """
+    shape = tensor.array.shape
+    if len(shape) != 2:
+        raise ValueError(f"sparse_: only for two dimensions, got shape {list(shape)}")
+    if not 0 <= sparsity <= 1:
+        raise ValueError(f"sparse_: sparsity is a part, in [0, 1], got {sparsity}")
+    zeros = math.ceil(sparsity * shape[0])
+    with no_grad():
+        values = _normal(wrap(np.empty(shape)), 0.0, std, generator=generator).array
+        order = _uniform(wrap(np.empty(shape)), 0.0, 1.0, generator=generator).array.argsort(axis=0)
+        np.put_along_axis(values, order[:zeros], 0, axis=0)
+        return copy_(tensor, wrap(values))
 
 
 def fans(function: str, tensor: Tensor) -> tuple[int, int]:
