@@ -82,7 +82,7 @@ def test_the_text_of_a_curve() -> None:
     ]
     dots = text_plot([curve], width=12, height=4)
     assert dots[0] == "  ━ loss 0"
-    assert dots[1:] == ["8│⠉⠒⠤⢄⡀", "0│    ⠈⠑⠢⠤⣀", "  0 epoch  8"]
+    assert dots[1:] == ["8│⠉⠒⠤⢄⡀", "0│    ⠈⠉⠉⠒⠤⢄", "  0 epoch  8"]
 
 
 @pytest.mark.parametrize("braille", [True, False])

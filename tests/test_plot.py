@@ -13,11 +13,24 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from nnlite.train import metrics
 from nnlite.train.history import History
-from nnlite.train.plot import plot_history
+from nnlite.train.plot import (
+    plot_calibration,
+    plot_confusion_matrix,
+    plot_gradient_norms,
+    plot_history,
+    plot_lr_find,
+    plot_precision_recall,
+    plot_roc,
+    plot_schedule,
+    plot_weight_histograms,
+)
 from nnlite.train.plot.canvas import spread as _spread
+from nnlite.train.plot.layers import Histogram
 
 NAN = math.nan
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -378,3 +391,260 @@ def test_markers_do_not_hide_the_dashes_of_a_short_run() -> None:
     assert valid.get_markevery() is None
     few = History(rows[:4]).plot().axes[0].get_lines()[0]
     assert few.get_markevery() is None
+
+
+RANDOM = np.random.default_rng(0)
+TARGET = RANDOM.integers(2, size=80)
+SCORES = RANDOM.normal(size=80) + TARGET
+CLASS = RANDOM.integers(3, size=90)
+LOGITS = RANDOM.normal(size=(90, 3)) + 2.0 * np.eye(3)[CLASS]
+CHANCES = 1.0 / (1.0 + np.exp(-SCORES))
+RATES = np.geomspace(1e-5, 10.0, 60)
+LOSSES = 1.0 / (1.0 + 50.0 * RATES) + RATES**2
+
+FIGURES: dict[str, Callable[..., Any]] = {
+    "lr_find": lambda path, **options: plot_lr_find(RATES, LOSSES, 0.05, path, **options),
+    "roc": lambda path, **options: plot_roc(SCORES, TARGET, path, **options),
+    "roc of classes": lambda path, **options: plot_roc(LOGITS, CLASS, path, **options),
+    "precision and recall": lambda path, **options: plot_precision_recall(
+        SCORES, TARGET, path, **options
+    ),
+    "confusion": lambda path, **options: plot_confusion_matrix(LOGITS, CLASS, path, **options),
+    "calibration": lambda path, **options: plot_calibration(CHANCES, TARGET, path, **options),
+    "schedule": lambda path, **options: plot_schedule(timed(), path, **options),
+    "gradient norms": lambda path, **options: plot_gradient_norms(
+        [1, 2, 3], {"0": [1.0, 0.5, 0.1], "2": [2.0, NAN, 0.0]}, path, **options
+    ),
+    "weight histograms": lambda path, **options: plot_weight_histograms(
+        {"0.weight": distributions(3), "0.bias": distributions(3)}, path, **options
+    ),
+}
+
+
+def timed(groups: int = 1) -> History:
+    """Make a run with learning rates and times."""
+    names = ["lr", *(f"lr_{place}" for place in range(1, groups))]
+    return History(
+        {"epoch": n, **dict.fromkeys(names, 0.1 / n), "seconds": 2.0 + n % 2} for n in range(1, 8)
+    )
+
+
+def distributions(count: int) -> list[Histogram]:
+    """Make histograms of values that spread."""
+    values = np.linspace(-1.0, 1.0, 50)
+    return [Histogram(n, *np.histogram(values * n, 10)) for n in range(1, count + 1)]
+
+
+def legend(figure: Any) -> list[str]:
+    """Read the legend of the first panel."""
+    return [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_a_file_if_asked(name: str, tmp_path: Path) -> None:
+    draw = FIGURES[name]
+    path = tmp_path / "figure.png"
+    figure = draw(path, title="A $title$")
+    assert path.read_bytes().startswith(PNG)
+    assert figure._repr_png_() == path.read_bytes()
+    assert figure.get_suptitle() == "A $title$"
+    assert all(titles_of([axes for axes in figure.axes if axes.get_label() != "<colorbar>"]))
+    svg = tmp_path / "figure.svg"
+    draw(svg)
+    assert ElementTree.fromstring(svg.read_text(encoding="utf-8")).tag.endswith("svg")
+    with pytest.raises(ValueError, match=r"must end in \.png or \.svg, not '.*figure\.pdf'"):
+        draw(tmp_path / "figure.pdf")
+    assert len(list(tmp_path.iterdir())) == 2
+    pickle.loads(pickle.dumps(figure))
+
+
+def test_lr_find_marks_the_suggestion_and_cuts_the_divergence() -> None:
+    losses = LOSSES.copy()
+    losses[-1] = NAN
+    axes = plot_lr_find(RATES, losses, 0.05).axes[0]
+    assert axes.get_xscale() == "log"
+    curve, line, mark = axes.lines
+    assert list(curve.get_xdata()) == list(RATES[:-1])
+    assert list(line.get_xdata()) == [0.05, 0.05]
+    nearest = int(np.argmin(abs(np.log(RATES / 0.05))))
+    assert list(mark.get_ydata()) == [LOSSES[nearest]]
+    assert "suggested: 0.05" in texts(axes)
+    assert axes.get_ylim()[1] < 3
+    note = axes.get_title(loc="right")
+    assert note.startswith("losses above ")
+    assert note.endswith("are cut off, 1 losses are not finite")
+    alone = plot_lr_find([0.1], [1.0], None).axes[0]
+    assert texts(alone) == []
+    assert alone.get_title(loc="right") == ""
+
+
+@pytest.mark.parametrize(
+    ("rates", "losses", "suggestion", "message"),
+    [
+        ([0.1, 0.2], [1.0], None, "2 learning rates and 1 losses"),
+        ([0.1, 0.0], [1.0, 1.0], None, "must be positive, got 0.0"),
+        ([0.1], [1.0], -0.5, "must be positive, got -0.5"),
+        ([0.1, 0.2], [NAN, math.inf], 0.1, "no loss is a finite number"),
+        ([], [], None, "no loss is a finite number"),
+    ],
+)
+def test_lr_find_refuses(rates: Any, losses: Any, suggestion: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=f"plot_lr_find: .*{message}"):
+        plot_lr_find(rates, losses, suggestion)
+
+
+def test_roc_draws_the_curve_and_says_its_area() -> None:
+    weight = RANDOM.random(80)
+    figure = plot_roc(SCORES, TARGET, sample_weight=weight)
+    curve = metrics.roc_curve(SCORES, TARGET, sample_weight=weight)
+    line = figure.axes[0].lines[0]
+    assert list(line.get_xdata()) == list(curve.fpr)
+    assert list(line.get_ydata()) == list(curve.tpr)
+    area = metrics.roc_auc(SCORES, TARGET, sample_weight=weight)
+    assert legend(figure) == [f"AUC {area:.3f}", "guessing, AUC 0.5"]
+
+
+def test_curves_of_classes_labels_and_models() -> None:
+    figure = plot_roc(LOGITS, CLASS, classes=["cat", "dog", "ship"])
+    named = [text.split(":")[0] for text in legend(figure)]
+    assert named == ["cat", "dog", "ship", "guessing, AUC 0.5"]
+    areas = [float(text.rsplit(" ", 1)[1]) for text in legend(figure)[:3]]
+    assert np.mean(areas) == pytest.approx(metrics.roc_auc(LOGITS, CLASS), abs=1e-3)
+    labels = np.eye(3, dtype=int)[CLASS]
+    figure = plot_precision_recall(LOGITS, labels)
+    assert [text.split(":")[0] for text in legend(figure)] == ["class 0", "class 1", "class 2"]
+    assert "(guessing 0." in legend(figure)[0]
+    figure = plot_precision_recall({"one": SCORES, "two": -SCORES}, TARGET)
+    assert [text.split(":")[0] for text in legend(figure)[:2]] == ["one", "two"]
+    assert legend(figure)[2] == f"guessing, precision {TARGET.mean():.3g}"
+    many = plot_roc({f"model {n}": SCORES + n for n in range(12)}, TARGET)
+    assert len({tuple(np.ravel(line.get_color())) for line in many.axes[0].lines[:12]}) == 12
+    with pytest.raises(ValueError, match="plot_roc: 2 names are given for 3 classes"):
+        plot_roc(LOGITS, CLASS, classes=["cat", "dog"])
+    with pytest.raises(ValueError, match="plot_roc: no scores are given"):
+        plot_roc({}, TARGET)
+    with pytest.raises(metrics.UndefinedMetricError, match="one class only"):
+        plot_roc(SCORES, np.ones(80))
+
+
+def test_the_area_below_the_steps_is_the_average_precision() -> None:
+    line = plot_precision_recall(SCORES, TARGET).axes[0].lines[0]
+    assert line.get_drawstyle() == "steps-pre"
+    x, y = np.array(line.get_xdata()), np.array(line.get_ydata())
+    assert np.diff(x) @ y[1:] == pytest.approx(metrics.average_precision(SCORES, TARGET))
+
+
+def test_confusion_has_counts_and_rates() -> None:
+    figure = plot_confusion_matrix(SCORES, TARGET, classes=["no", "yes"], threshold=0.5)
+    axes = figure.axes[0]
+    matrix = metrics.confusion_matrix(SCORES, TARGET, threshold=0.5)
+    for text, count, row in zip(axes.texts, matrix.ravel(), (0, 0, 1, 1), strict=True):
+        number, share = text.get_text().split("\n")
+        assert int(number) == count
+        assert float(share.removesuffix(" %")) == pytest.approx(
+            100 * count / matrix[row].sum(), abs=0.051
+        )
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["no", "yes"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "true class")
+    with pytest.raises(ValueError, match="3 names are given for 2 classes"):
+        plot_confusion_matrix(SCORES, TARGET, classes=["a", "b", "c"])
+
+
+@pytest.mark.parametrize(("count", "texts_expected"), [(4, 16), (14, 196), (30, 0)])
+def test_confusion_of_many_classes(count: int, texts_expected: int) -> None:
+    target = np.arange(4 * count) % count
+    logits = np.eye(count)[target] + RANDOM.normal(size=(4 * count, count))
+    names = [f"class with a long name {n}" for n in range(count)]
+    figure = plot_confusion_matrix(logits, target, classes=names)
+    assert len(figure.axes[0].texts) == texts_expected
+    figure.draw_without_rendering()
+    width, height = figure.get_size_inches()
+    assert max(width, height) < 16
+
+
+def test_calibration_marks_the_best_threshold() -> None:
+    figure = plot_calibration(CHANCES, TARGET, n_bins=5, false_positive=2.0, false_negative=3.0)
+    above, middle, below = figure.axes
+    curve = metrics.calibration_curve(CHANCES, TARGET, n_bins=5)
+    points = next(line for line in above.lines if line.get_marker() == "o")
+    assert list(points.get_xdata()) == list(curve.prob_pred)
+    assert list(points.get_ydata()) == list(curve.prob_true)
+    assert sum(bar.get_height() for bar in middle.patches) == 80
+    best = metrics.best_threshold(CHANCES, TARGET, false_positive=2.0, false_negative=3.0)
+    for axes in (above, middle, below):
+        assert any(list(line.get_xdata()) == [best.threshold] * 2 for line in axes.lines)
+    assert texts(below) == [f"least cost {best.cost:.3g} at {best.threshold:.3g}"]
+    assert below.get_title(loc="right") == "false positive 2, false negative 3"
+    weighted = plot_calibration(CHANCES, TARGET, sample_weight=RANDOM.random(80))
+    assert not weighted.axes[0].collections  # no intervals where the count is not known
+    with pytest.raises(ValueError, match=r"outside \[0, 1\]; give probabilities"):
+        plot_calibration(SCORES, TARGET)
+
+
+@pytest.mark.parametrize(
+    ("costs", "words"), [((1.0, 0.0), "predicting 0 always"), ((0.0, 1.0), "predicting 1 always")]
+)
+def test_no_threshold_is_worth_it(costs: tuple[float, float], words: str) -> None:
+    below = plot_calibration(
+        [0.2, 0.4, 0.6], [1, 0, 0], false_positive=costs[0], false_negative=costs[1]
+    ).axes[2]
+    assert texts(below) == [f"least cost 0 {words}"]
+
+
+def test_the_interval_of_wilson() -> None:
+    from nnlite.train.plot.calibration import _wilson
+
+    low, high = _wilson(np.array([0.1, 0.0]), np.array([50.0, 10.0]))
+    # Values of the published formula, worked out apart.
+    assert low == pytest.approx([0.0434752, 0.0], abs=1e-6)
+    assert high == pytest.approx([0.2136024, 0.2775328], abs=1e-6)
+
+
+def test_schedule() -> None:
+    rates, times = plot_schedule(timed(2)).axes
+    assert list(rates.lines[0].get_ydata()) == [0.1 / n for n in range(1, 8)]
+    assert legend(plot_schedule(timed(2))) == ["parameter group 0", "parameter group 1"]
+    assert times.get_title(loc="right") == "median 3 s, together 18 s"
+    assert times.get_ylim()[0] == 0
+    compared = plot_schedule({"a": timed(), "b": timed()})
+    assert legend(compared) == ["a", "b"]
+    assert titles(plot_schedule(History([{"seconds": 1.0}]))) == ["Time per epoch"]
+    for nothing in (History(), History([{"epoch": 1, "lr": NAN}]), {}):
+        with pytest.raises(ValueError, match="plot_schedule: there is nothing to draw"):
+            plot_schedule(nothing)
+
+
+def test_gradient_norms_keep_zeros_and_gaps() -> None:
+    norms = {"0": [1.0, 0.0, 3.0], "2": [NAN, 4.0, 4.0], "4": [NAN] * 3}
+    axes = plot_gradient_norms([1, 2, 3], norms).axes[0]
+    zero = axes.lines[0].get_ydata()
+    assert zero[1] == pytest.approx(4e-12)
+    assert math.isnan(axes.lines[1].get_ydata()[0])
+    assert list(axes.lines[3].get_ydata()) == [1.0, 4.0, 5.0]
+    assert axes.get_yscale() == "log"
+    many = {str(n): [1.0, 2.0, 3.0] for n in range(20)}
+    plot_gradient_norms([1, 2, 3], many).draw_without_rendering()
+    plot_gradient_norms([1], {"0": [0.0]}).draw_without_rendering()
+    with pytest.raises(ValueError, match="2 norms of '0' and 3 steps"):
+        plot_gradient_norms([1, 2, 3], {"0": [1.0, 2.0]})
+    for nothing in ({}, {"0": [NAN, NAN]}):
+        with pytest.raises(ValueError, match=r"no norm is a finite number; record after"):
+            plot_gradient_norms([1, 2], nothing)
+
+
+def test_weight_histograms_are_densities() -> None:
+    figure = plot_weight_histograms({"w": distributions(9), "b": distributions(1), "n": []})
+    shown = [axes for axes in figure.axes if axes.get_visible()]
+    assert titles_of(shown) == ["w", "b"]
+    assert len(shown[0].lines) == 5
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["1", "3", "5", "7", "9"]
+    for line in shown[0].lines:
+        x, y = np.array(line.get_xdata()), np.array(line.get_ydata())
+        assert np.diff(x) @ y[1:] == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="no histogram was recorded"):
+        plot_weight_histograms({"w": []})
+
+
+def titles_of(panels: list[Any]) -> list[str]:
+    """Read the titles of some panels."""
+    return [axes.get_title(loc="left") for axes in panels]

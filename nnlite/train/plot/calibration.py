@@ -143,7 +143,7 @@ def _draw_reliability(axes: Axes, shown: _Shown) -> None:
             "perfectly calibrated", color=GREY, linewidth=1.0, linestyle=(0, (4, 3))
         ),
     ]
-    axes.legend(handles=handles, loc="upper left")
+    axes.legend(handles=handles, loc="upper left", frameon=True, edgecolor="none", framealpha=0.9)
 
 
 def _draw_counts(axes: Axes, shown: _Shown) -> None:

@@ -117,6 +117,13 @@ def new_figure(height: float, *, width: float = WIDTH) -> Figure:
     return Figure(figsize=(width, height), layout=layout)
 
 
+def settle(figure: Figure) -> None:
+    """Fix the places of all parts: those of square axes would move a little at each drawing."""
+    figure.draw_without_rendering()
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+
 def headline(figure: Figure, title: str | None) -> None:
     """Put a line above the figure."""
     if title is not None:

@@ -112,9 +112,14 @@ def _draw(matrix: Floats, shares: Floats, names: Sequence[str], title: str | Non
     bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
     bar.set_label("share of the true class")
     bar.outline.set_visible(False)
-    bar.ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
+    bar.ax.yaxis.set_major_formatter(_per_cent)
     canvas.headline(figure, title)
+    canvas.settle(figure)
     return figure
+
+
+def _per_cent(share: float, _: float) -> str:
+    return f"{100 * share:g} %"
 
 
 def _cell(count: float, share: float, *, both: bool) -> str:

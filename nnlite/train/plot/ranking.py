@@ -201,4 +201,5 @@ def _draw(
         corner: Literal["lower left", "lower right"] = "lower left" if below else "lower right"
         axes.legend(handles=handles, loc=corner, frameon=True, edgecolor="none", framealpha=0.85)
     canvas.headline(figure, title)
+    canvas.settle(figure)
     return figure
