@@ -312,6 +312,49 @@ def test_pairwise_differences_are_no_mistake():
             optimizer.step()
 
 
+def test_steps_with_a_closure():
+    x, y = breast_cancer()
+    model = mlp(30, 8, 1)
+    optimizer = nnlite.optim.LBFGS(model.parameters(), lr=0.1, max_iter=3)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = F.binary_cross_entropy_with_logits(model(x[:64]), y[:64])
+        loss.backward()
+        return loss
+
+    with Doctor(model, optimizer):
+        for _ in range(40):
+            optimizer.step(closure)
+
+
+class Reader(nn.Module):
+    """Tokens through an embedding and a recurrent layer, or a block of attention, to a class."""
+
+    def __init__(self, recurrent):
+        super().__init__()
+        self.tokens = nn.Embedding(500, 16)
+        self.recurrent = nn.GRU(16, 16, batch_first=True) if recurrent else None
+        self.block = None
+        if not recurrent:
+            self.block = nn.TransformerEncoderLayer(16, 2, 32, dropout=0.1, batch_first=True)
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, x):
+        h = self.tokens(x)
+        h = self.recurrent(h)[0] if self.block is None else self.block(h)
+        return self.head(h.mean(dim=1))
+
+
+@pytest.mark.parametrize("recurrent", [True, False])
+def test_tokens(recurrent):
+    x = nnlite.randint(0, 500, (256, 7))
+    y = x[:, 0] % 3
+    model = Reader(recurrent)
+    optimizer = nnlite.optim.Adam(model.parameters(), lr=1e-3)
+    train(model, optimizer, F.cross_entropy, batches(x, y, size=16))
+
+
 # ---- it changes nothing -------------------------------------------------------------------------
 
 
@@ -755,3 +798,22 @@ def test_the_trainer_names_parameters_that_are_nan():
         trainer.fit((x, x[:, :1]), epochs=1)
     assert "inner.weight, inner.bias held nan or infinity before this batch" in str(raised.value)
     assert "detect_anomaly()" in str(raised.value)
+
+
+class Broken(Check):
+    """A check with a mistake of its own."""
+
+    name = "broken"
+
+    def after_step(self, patient):
+        raise KeyError(patient.step)
+
+
+def test_a_check_that_fails_does_not_end_the_training(caught, monkeypatch):
+    from nnlite.train.doctor import doctor
+
+    monkeypatch.setattr(doctor, "CHECKS", (Broken,))
+    x, y = breast_cancer()
+    model = mlp(30, 16, 1)
+    train(model, sgd(model), F.binary_cross_entropy_with_logits, batches(x, y, 5))
+    only(caught, "doctor", "'broken' failed with KeyError: 1", "goes on without it")

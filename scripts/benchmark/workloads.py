@@ -132,6 +132,22 @@ WORKLOADS = (
         rounds=21,
     ),
     Workload(
+        name="doctor_overhead",
+        title="Trainer watched by its doctor",
+        details="30-64-32-1, batch 32, 64 steps an epoch, 10,240 steps",
+        unit="step",
+        program="trainer_overhead",
+        frameworks=("nnlite",),
+        cases=(
+            Case("without", {**TRAINING, "epochs": 160, "trainer": True}, {"epochs": 1}),
+            Case(
+                "with", {**TRAINING, "epochs": 160, "trainer": True, "doctor": True}, {"epochs": 1}
+            ),
+        ),
+        targets=(Target(1.02, growth_from="without"),),
+        rounds=21,
+    ),
+    Workload(
         name="chain",
         title="chain of 1,000 additions",
         details="y = y + x, forward and backward",

@@ -21,7 +21,7 @@ _SHARE = 0.9  # of the units of a layer
 
 
 class DeadReLU(Check):
-    """Almost all units of a ReLU are 0 for every sample, so that nothing below them learns."""
+    """Almost all units of a ReLU are 0 for every sample."""
 
     name = "dead-relu"
 

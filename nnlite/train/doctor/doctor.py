@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nnlite.train.callbacks import Callback
 from nnlite.train.doctor.activity import DeadReLU
 from nnlite.train.doctor.check import Check, DoctorWarning, tell
@@ -123,7 +125,25 @@ class Doctor(Callback):
         >>> for name, meaning in Doctor.checks().items():
         ...     print(f"{name}: {meaning}")
         nothing-to-train: all parameters are frozen, or there are none
-        ...
+        other-model: the optimizer holds parameters of another model, or of layers replaced since
+        not-in-optimizer: gradients are computed for parameters that no optimizer updates
+        no-step: backward passes were run, but never a step
+        zero-grad: the gradients of a step are added to those of the steps before
+        no-gradient: a parameter that the optimizer holds never gets a gradient
+        eval-mode: the model is trained in evaluation mode: dropout and batch statistics are off
+        kept-graph: the graph of earlier steps is kept alive, as by total += loss
+        sigmoid-twice: a binary cross-entropy of logits is given probabilities
+        logits-as-probabilities: a loss of probabilities is given what a linear layer returns
+        softmax-twice: a cross-entropy, which applies softmax itself, is given probabilities
+        target-range: targets of a binary cross-entropy lie outside of [0, 1]
+        target-shape: a difference of predictions (n, 1) and targets (n,) was broadcast to (n, n)
+        dead-relu: almost all units of a ReLU are 0 for every sample
+        vanishing-gradients: the gradients of some layers are tiny beside those of later ones
+        exploding-gradients: the gradients and the loss grow out of all proportion
+        non-finite: the loss, a gradient or a parameter is nan or infinite
+        lr-too-small: the steps are so small that the weights stay as they are
+        lr-too-large: a step changes the weights by half of themselves, and the loss does not fall
+        stuck-loss: the loss does not move
         """
         return {check.name: check.meaning() for check in CHECKS}
 
@@ -233,14 +253,24 @@ class Doctor(Callback):
     def _ask(self, hook: str, patient: Patient, *more: Any) -> None:
         for check in list(self._asked[hook]):
             method: Callable[..., str | None] = getattr(check, hook)
-            text = method(patient, *more)
-            if text is not None:
-                for checks in self._asked.values():
-                    if check in checks:
-                        checks.remove(check)
-                finding = DoctorWarning(check.name, text)
-                self.findings.append(finding)
-                tell(finding)
+            name = check.name
+            try:
+                with np.errstate(all="ignore"):
+                    text = method(patient, *more)
+            except Exception as error:  # a check must never end the training
+                name = "doctor"
+                text = (
+                    f"the check {check.name!r} failed with {type(error).__name__}: {error}; "
+                    "training goes on without it"
+                )
+            if text is None:
+                continue
+            for checks in self._asked.values():
+                if check in checks:
+                    checks.remove(check)
+            finding = DoctorWarning(name, text)
+            self.findings.append(finding)
+            tell(finding)
 
 
 def _next_visit(step: int) -> int:

@@ -92,7 +92,7 @@ def _by_layer(patient: Patient) -> list[tuple[str, float, bool]]:
 
 
 class VanishingGradients(Check):
-    """The gradients of some layers are so small beside those of others that they do not learn."""
+    """The gradients of some layers are tiny beside those of later ones."""
 
     name = "vanishing-gradients"
     ratio = 1e-6
@@ -136,7 +136,7 @@ class VanishingGradients(Check):
 
 
 class ExplodingGradients(Check):
-    """The gradients grow from layer to layer, or from step to step, out of all proportion."""
+    """The gradients and the loss grow out of all proportion."""
 
     name = "exploding-gradients"
 

@@ -56,7 +56,7 @@ class _Remembers(Check):
 
 
 class SigmoidTwice(_Remembers):
-    """A binary cross-entropy of logits is given probabilities, so that there are two sigmoids."""
+    """A binary cross-entropy of logits is given probabilities."""
 
     name = "sigmoid-twice"
     kinds = _SQUASHED
@@ -73,7 +73,7 @@ class SigmoidTwice(_Remembers):
 
 
 class LogitsAsProbabilities(Check):
-    """A loss of probabilities or log-probabilities is given what a linear layer returns."""
+    """A loss of probabilities is given what a linear layer returns."""
 
     name = "logits-as-probabilities"
 

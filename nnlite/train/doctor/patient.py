@@ -256,8 +256,7 @@ def sample(array: Array) -> Array:
 def norm(array: Array) -> float:
     """The Euclidean norm of an array."""
     flat = array.reshape(-1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        square = float(np.dot(flat, flat))
+    square = float(np.dot(flat, flat))
     if not math.isfinite(square):  # too large for the dtype, perhaps
         square = float(np.square(flat, dtype=np.float64).sum())
     return math.sqrt(square)

@@ -42,7 +42,7 @@ class LearningRateTooSmall(Check):
 
 
 class LearningRateTooLarge(Check):
-    """A step changes the weights by more than half of themselves, and the loss does not fall."""
+    """A step changes the weights by half of themselves, and the loss does not fall."""
 
     name = "lr-too-large"
 

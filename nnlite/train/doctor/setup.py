@@ -36,7 +36,7 @@ class NothingToTrain(Check):
 
 
 class OtherModel(Check):
-    """The optimizer was made for another model, or before layers of this one were replaced."""
+    """The optimizer holds parameters of another model, or of layers replaced since."""
 
     name = "other-model"
 
