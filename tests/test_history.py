@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import nnlite
+from nnlite import nn
+from nnlite.train import Checkpoint, GradientNorms, SaveHistory, Trainer, WeightHistograms
 from nnlite.train.history import History, learning_rates
 
 NAN = math.nan
@@ -403,7 +406,7 @@ while True:
 
 
 def test_a_killed_process_leaves_a_whole_file(kept: Path) -> None:
-    for moment in range(6):
+    for moment in (0, 1, 20):
         command = [sys.executable, "-c", APPENDING, str(kept)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
@@ -420,15 +423,123 @@ def test_a_killed_process_leaves_a_whole_file(kept: Path) -> None:
 
 
 def test_learning_rates_of_all_groups() -> None:
-    import nnlite
-    from nnlite import nn
-
     one, two = nn.Linear(2, 2), nn.Linear(2, 1)
     groups = [{"params": one.parameters(), "lr": 0.5}, {"params": two.parameters()}]
     optimizer = nnlite.optim.SGD(groups, lr=0.25)
     assert learning_rates(optimizer) == {"lr": 0.5, "lr_1": 0.25}
     del optimizer.param_groups[1]["lr"]
     assert math.isnan(learning_rates(optimizer)["lr_1"])
+
+
+def trained(callbacks: list[Any], epochs: int = 3, **options: Any) -> Trainer:
+    """Train a small network."""
+    nnlite.manual_seed(0)
+    x = nnlite.randn(24, 2)
+    model = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
+    optimizer = nnlite.optim.SGD(model.parameters(), lr=0.1)
+    trainer = Trainer(model, optimizer, nn.MSELoss(), callbacks=callbacks)
+    trainer.fit((x, x[:, :1]), epochs=epochs, batch_size=8, **options)
+    return trainer
+
+
+def test_the_trainer_saves_its_history(kept: Path) -> None:
+    callback = SaveHistory(kept)
+    history = trained([callback]).history
+    assert read(kept) == history
+    assert len(history) == 3
+    history = trained([callback], epochs=1).history  # a further run replaces it
+    assert read(kept) == history
+    with pytest.raises(ValueError, match="must end in"):
+        SaveHistory("history.txt")
+
+
+def test_a_resumed_run_goes_on_in_the_file(kept: Path) -> None:
+    checkpoint = kept.parent / "checkpoint"
+    trained([SaveHistory(kept), Checkpoint(checkpoint)], epochs=2)
+    history = trained([SaveHistory(kept), Checkpoint(checkpoint)], 4, resume=checkpoint).history
+    assert read(kept) == history
+    assert history["epoch"] == [1, 2, 3, 4]
+
+
+def test_gradient_norms_of_layers() -> None:
+    norms = GradientNorms()
+    trainer = trained([norms], epochs=2)
+    assert norms.steps == [1, 2, 3, 4, 5, 6]
+    assert list(norms.norms) == ["0", "2"]
+    layer = trainer.model[2]  # type: ignore[index]
+    squares = sum(float((p.grad.array.astype(float) ** 2).sum()) for p in layer.parameters())
+    assert norms.norms["2"][-1] == pytest.approx(math.sqrt(squares), rel=1e-6)
+    figure = norms.plot()
+    assert len(figure.axes[0].lines) == 3
+    trained([norms], epochs=1)  # a further run begins anew
+    assert norms.steps == [1, 2, 3]
+
+
+def test_gradient_norms_that_overflow_or_are_missing() -> None:
+    model = nn.Sequential(nn.Linear(2, 1), nn.Linear(1, 1, bias=False))
+    model.freeze("0")
+    norms = GradientNorms()
+    model[1].weight.grad = nnlite.full((1, 1), 1e30)
+    norms.record(model)
+    model[1].weight.grad = nnlite.full((1, 1), math.inf)
+    norms.record(model, step=10)
+    assert norms.steps == [1, 10]
+    assert all(map(math.isnan, norms.norms["0"]))
+    assert norms.norms["1"] == [pytest.approx(1e30), math.inf]
+
+
+def test_records_are_bounded() -> None:
+    model = nn.Linear(2, 1)
+    model.weight.grad = nnlite.ones(1, 2)
+    norms, weights = GradientNorms(every=2, keep=8), WeightHistograms(keep=4)
+    for _ in range(100):
+        norms.record(model)
+        weights.record(model)
+        assert len(norms.steps) == len(norms.norms["model"]) < 8
+        assert len(weights.histograms["weight"]) < 4
+    gaps = set(np.diff(norms.steps).tolist())
+    assert len(gaps) == 1
+    assert norms.steps[0] == 1
+    assert 100 - norms.steps[-1] < gaps.pop()
+    times = [it.time for it in weights.histograms["weight"]]
+    assert times[0] == 0
+    assert len(set(np.diff(times).tolist())) == 1
+
+
+def test_histograms_of_the_weights() -> None:
+    weights = WeightHistograms()
+    trainer = trained([weights])
+    assert list(weights.histograms) == [name for name, _ in trainer.model.named_parameters()]
+    for name, parameter in trainer.model.named_parameters():
+        times = weights.histograms[name]
+        assert [it.time for it in times] == [0, 1, 2, 3]
+        assert all(it.counts.sum() == parameter.numel() for it in times)
+        values = parameter.array
+        last = times[-1].edges
+        assert (last[0], last[-1]) == pytest.approx((values.min(), values.max())) or (
+            values.size == 1
+        )
+    assert weights.plot().axes[0].get_title(loc="left") == "0.weight"
+    model = nn.Linear(2, 1, bias=False)
+    model.weight.array[...] = [[math.nan, 1.0]]
+    weights.record(model, 7)
+    assert weights.histograms["weight"][0].counts.sum() == 1
+    model.weight.array[...] = math.inf
+    weights.record(model, 8)
+    assert len(weights.histograms["weight"]) == 1
+
+
+@pytest.mark.parametrize("kind", [GradientNorms, WeightHistograms])
+def test_recorders_go_on_with_a_resumed_run(kind: Any, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    trained([kind(keep=6), Checkpoint(checkpoint)], epochs=4)
+    resumed, whole = kind(keep=6), kind(keep=6)
+    trained([resumed, Checkpoint(checkpoint)], epochs=9, resume=checkpoint)
+    trained([whole], epochs=9)
+    assert str(resumed.state_dict()) == str(whole.state_dict())
+    for options in ({"every": 0}, {"keep": 1}):
+        with pytest.raises(ValueError, match=f"{kind.__name__}: (every|keep) must be"):
+            kind(**options)
 
 
 def test_import_is_lean() -> None:
