@@ -112,8 +112,12 @@ class Schedule(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """The scheduler's state."""
-        return {"scheduler": self.scheduler.state_dict()}
+        from nnlite.train.state import copied
+
+        return {"scheduler": copied(self.scheduler.state_dict())}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what ``state_dict`` returned."""
-        self.scheduler.load_state_dict(state["scheduler"])
+        from nnlite.train.state import copied
+
+        self.scheduler.load_state_dict(copied(state["scheduler"]))
