@@ -176,6 +176,16 @@ def test_an_exception_comes_out_with_its_place_and_trace(worker_type):
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.parametrize("workers", [{}, {"num_workers": 1, "worker_type": "thread"}])
+def test_an_iterator_that_ends_in_a_dataset_does_not_end_the_pass(workers):
+    class Ends(Numbers):
+        def __getitem__(self, index):
+            return next(iter(()))
+
+    with pytest.raises(RuntimeError, match="raised StopIteration"):
+        list(DataLoader(Ends(), **workers))
+
+
 def test_a_killed_worker_is_noticed_and_named():
     loader = DataLoader(Numbers(deadly=4), 3, num_workers=2)
     with pytest.raises(WorkerError, match=r"worker 1 \(process \d+\)") as caught:

@@ -35,13 +35,13 @@ from nnlite.utils.data.sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
-from nnlite.utils.data.worker import get_worker_info
 
 if TYPE_CHECKING:
     from nnlite.utils.data import distributed
     from nnlite.utils.data.csv_stream import CSVDataset
     from nnlite.utils.data.distributed import DistributedSampler
     from nnlite.utils.data.npy import NpyDataset
+    from nnlite.utils.data.worker import get_worker_info
 
 __all__ = [
     "BatchSampler",
@@ -68,11 +68,13 @@ __all__ = [
     "random_split",
 ]
 
+# Imported when first asked for: they bring threading, or the reader of CSV files.
 _LAZY = {
     "CSVDataset": "csv_stream",
     "DistributedSampler": "distributed",
     "NpyDataset": "npy",
     "distributed": "distributed",
+    "get_worker_info": "worker",
 }
 
 

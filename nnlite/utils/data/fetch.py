@@ -34,6 +34,15 @@ class Fetcher:
         self.index: Any = None
 
     def __call__(self, indices: Any) -> Any:
+        try:
+            return self._make(indices)
+        except StopIteration as error:  # it would end the pass without a word
+            raise RuntimeError(
+                "DataLoader: the dataset (or collate_fn) raised StopIteration; an iterator in it "
+                "has come to its end"
+            ) from error
+
+    def _make(self, indices: Any) -> Any:
         if self._at_once is not None:
             return self._at_once(np.asarray(indices))
         if not self._batched:
