@@ -27,14 +27,7 @@ from nnlite.autograd.modes import (
 )
 from nnlite.device import device
 from nnlite.missing import no_attribute as _no_attribute
-from nnlite.ops.activation import (
-    celu,
-    hardshrink,
-    prelu,
-    relu,
-    selu,
-    threshold,
-)
+from nnlite.ops.activation import celu, relu, selu
 from nnlite.ops.arithmetic import (
     abs,
     add,
@@ -125,6 +118,7 @@ from nnlite.ops.exponential import (
     sigmoid,
     xlogy,
 )
+from nnlite.ops.extremes import amax, amin, argmax, argmin, max, min
 from nnlite.ops.inplace import (
     abs_,
     acos_,
@@ -206,6 +200,7 @@ from nnlite.ops.order import (
     topk,
     unique,
 )
+from nnlite.ops.piecewise import hardshrink, prelu, threshold
 from nnlite.ops.power import (
     hypot,
     pow,
@@ -249,25 +244,7 @@ from nnlite.ops.rearrange import (
     vstack,
 )
 from nnlite.ops.rearrange import movedim as moveaxis
-from nnlite.ops.reduce import (
-    all,
-    amax,
-    amin,
-    any,
-    argmax,
-    argmin,
-    log_softmax,
-    logsumexp,
-    max,
-    mean,
-    min,
-    softmax,
-    std,
-    std_mean,
-    sum,
-    var,
-    var_mean,
-)
+from nnlite.ops.reduce import all, any, mean, std, std_mean, sum, var, var_mean
 from nnlite.ops.rounding import (
     ceil,
     floor,
@@ -300,6 +277,7 @@ from nnlite.ops.shape import cat as concat
 from nnlite.ops.shape import cat as concatenate
 from nnlite.ops.shape import transpose as swapaxes
 from nnlite.ops.shape import transpose as swapdims
+from nnlite.ops.softmax import log_softmax, logsumexp, softmax
 from nnlite.ops.trigonometric import (
     acos,
     acosh,

@@ -25,16 +25,19 @@ from nnlite.ops import (
     dropout,
     embedding,
     exponential,
+    fold,
     linalg,
     loss,
     margin_loss,
     norm,
     pad,
+    piecewise,
     pool,
     recurrent,
     reduce,
     regression_loss,
     resample,
+    softmax,
     trigonometric,
 )
 
@@ -55,8 +58,9 @@ class _Functional:
 
     def __getattr__(self, name: str) -> Any:
         for family in (
-            activation, exponential, trigonometric, conv, linalg, loss, norm, reduce, pool,
-            dropout, embedding, pad, resample, attention, regression_loss, margin_loss, recurrent,
+            activation, piecewise, fold, softmax, exponential, trigonometric, conv, linalg,
+            loss, norm, reduce, pool, dropout, embedding, pad, resample, attention,
+            regression_loss, margin_loss, recurrent,
         ):  # fmt: skip
             if hasattr(family, name):
                 return getattr(family, name)
@@ -171,6 +175,11 @@ IN_PLACE_NODES = {
     "celu": "CeluBackward1", "elu": "EluBackward1", "leaky_relu": "LeakyReluBackward1",
     "relu6": "HardtanhBackward0", "selu": "EluBackward1", "threshold": "ThresholdBackward1",
 }  # fmt: skip
+
+
+def activations(name: str) -> str:
+    """The family of an activation function."""
+    return "piecewise" if hasattr(piecewise, name) and name != "relu" else "activation"
 
 
 def unary(
@@ -386,7 +395,7 @@ ACTIVATIONS = [
         integers=False,
     ),
     *(
-        unary(f"activation.{name}", f"{node or name.capitalize()}Backward0",
+        unary(f"{activations(name)}.{name}", f"{node or name.capitalize()}Backward0",
               lambda lib, x, f=name, o=options: getattr(lib.F, f)(x, **o), at_kinks((5,)),
               on(Arg((8,), "wide")), on(Arg((9,), "halves"), smooth=False), integers=False,
               once=ONCE.get(name, ""), slack=SLACK.get(name, 1))
@@ -403,14 +412,15 @@ ACTIVATIONS = [
     ),
     row("activation.glu", "GluBackward0", lambda lib, x, **o: lib.F.glu(x, **o), on((2, 4)),
         on((2, 3), dim=0), on((2, 4, 3), dim=1), on((0, 2)), integers=False),
-    row("activation.prelu", "PreluKernelBackward0", lambda lib, x, w: lib.F.prelu(x, w),
+    row("piecewise.prelu", "PreluKernelBackward0", lambda lib, x, w: lib.F.prelu(x, w),
         on(A, (1,)), on(A, (3,)), on((2, 3, 2), (3,)), on((), (1,)), on((0, 3), (3,)),
         on((4,), ()), integers=False),
-    row("activation.prelu", "PreluKernelBackward0", lambda lib, x, w: lib.F.prelu(x, w),
+    row("piecewise.prelu", "PreluKernelBackward0", lambda lib, x, w: lib.F.prelu(x, w),
         at_kinks((3, 3), (3,)), integers=False,
         once="at 0 torch differentiates the other piece than in the first derivative"),
     *(
-        row(f"activation.{name}", IN_PLACE_NODES.get(name, f"{name.capitalize()}Backward0"),
+        row(f"{activations(name)}.{name}",
+            IN_PLACE_NODES.get(name, f"{name.capitalize()}Backward0"),
             lambda lib, x, f=name, o=options: getattr(lib.F, f)(x * 2, inplace=True, **o), on(A),
             integers=False, once=ONCE.get(name, ""), slack=SLACK.get(name, 1))
         for name, options in [
@@ -560,7 +570,7 @@ REDUCTIONS = [
     ),
     *(
         row(
-            f"reduce.{name}", f"{name.capitalize()}Backward0",
+            f"extremes.{name}", f"{name.capitalize()}Backward0",
             lambda lib, x, f, **o: getattr(lib, f)(x, **o),
             on(A, f=name, dim=0), on((2, 3, 2), f=name, dim=(0, 2)),
             on(A, f=name, dim=-1, keepdim=True),
@@ -571,7 +581,7 @@ REDUCTIONS = [
     ),
     *(
         row(
-            f"reduce.{name}", f"{name.capitalize()}Backward0",
+            f"extremes.{name}", f"{name.capitalize()}Backward0",
             lambda lib, x, f, **o: getattr(lib, f)(x, **o),
             on(A, f=name, dim=0), on((2, 3, 2), f=name, dim=1, keepdim=True), on(A, f=name, dim=-1),
             on((2, 0), f=name, dim=0), on((), f=name, dim=0), at_kinks((4, 4), f=name, dim=1),
@@ -580,16 +590,16 @@ REDUCTIONS = [
     ),
     *(
         row(
-            f"reduce.{name}", f"{name.capitalize()}Backward1", lambda lib, x, f: getattr(x, f)(),
+            f"extremes.{name}", f"{name.capitalize()}Backward1", lambda lib, x, f: getattr(x, f)(),
             on(A, f=name), on((), f=name), at_kinks((4, 4), f=name),
         )
         for name in ("max", "min")
     ),
-    row("reduce.max", "MaximumBackward0", lambda lib, x, y: lib.max(x, y), on(A, B)),
-    row("reduce.min", "MinimumBackward0", lambda lib, x, y: lib.min(x, y), on(A, B)),
+    row("extremes.max", "MaximumBackward0", lambda lib, x, y: lib.max(x, y), on(A, B)),
+    row("extremes.min", "MinimumBackward0", lambda lib, x, y: lib.min(x, y), on(A, B)),
     *(
         row(
-            f"reduce.{name}", None, lambda lib, x, f, **o: getattr(lib, f)(x, **o),
+            f"extremes.{name}", None, lambda lib, x, f, **o: getattr(lib, f)(x, **o),
             on(A, f=name), on(A, f=name, dim=0), on(A, f=name, dim=1, keepdim=True), on((), f=name),
             at_kinks((4, 4), f=name, dim=1), differs={"bool": MORE},
         )
@@ -677,7 +687,7 @@ REDUCTIONS += [
 SOFTMAX = [
     *(
         row(
-            f"reduce.{name}", grad_fn, lambda lib, x, f, dim: getattr(lib, f)(x, dim=dim),
+            f"softmax.{name}", grad_fn, lambda lib, x, f, dim: getattr(lib, f)(x, dim=dim),
             on(A, f=name, dim=1), on(A, f=name, dim=0), on((2, 3, 2), f=name, dim=1),
             on((), f=name, dim=0),
             on((0, 3), f=name, dim=1), on(Arg((2, 4), "wide"), f=name, dim=-1), integers=False,
@@ -686,7 +696,7 @@ SOFTMAX = [
             ("log_softmax", "LogSoftmaxBackward0")]
     ),
     row(
-        "reduce.logsumexp", "LogsumexpBackward0", lambda lib, x, **o: lib.logsumexp(x, **o),
+        "softmax.logsumexp", "LogsumexpBackward0", lambda lib, x, **o: lib.logsumexp(x, **o),
         on(A, dim=1), on((2, 3, 2), dim=(0, 2)), on(A, dim=-1, keepdim=True),
         on(Arg((2, 4), "wide"), dim=1),
         integers=False,
@@ -1289,13 +1299,13 @@ CONVOLUTIONS = [
         integers=False,
     ),
     row(
-        "conv.unfold", "Im2ColBackward0", lambda lib, x, **o: lib.F.unfold(x, **o),
+        "fold.unfold", "Im2ColBackward0", lambda lib, x, **o: lib.F.unfold(x, **o),
         on((2, 2, 3, 4), kernel_size=2), on((2, 3, 4), kernel_size=(2, 3)),
         on((1, 2, 4, 5), kernel_size=(2, 3), padding=(1, 2), stride=2, dilation=(2, 1)),
         integers=False,
     ),
     row(
-        "conv.fold", "Col2ImBackward0", lambda lib, x, **o: lib.F.fold(x, **o),
+        "fold.fold", "Col2ImBackward0", lambda lib, x, **o: lib.F.fold(x, **o),
         on((2, 8, 6), output_size=(3, 4), kernel_size=2),
         on((4, 9), output_size=4, kernel_size=2),
         on((1, 6, 9), output_size=(4, 5), kernel_size=(2, 3), padding=1, stride=2, dilation=(1, 1)),

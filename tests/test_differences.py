@@ -182,8 +182,8 @@ def _(torch):
     # The table says of no other operator that torch has the first derivative alone, but for
     # prelu, where torch takes another piece at 0.
     assert {row.names[0] for row in ROWS if row.once} == {
-        "activation.hardsigmoid",
-        "activation.prelu",
+        "piecewise.hardsigmoid",
+        "piecewise.prelu",
     }
 
 

@@ -5,7 +5,7 @@ import pytest
 
 import nnlite
 import nnlite.nn.functional as F
-from nnlite.ops import conv
+from nnlite.ops import columns
 
 
 def masks(function, shape=(64, 32, 5), **options):
@@ -71,8 +71,8 @@ def test_blocks_of_samples_give_what_one_block_gives(monkeypatch):
     made = [rng.standard_normal(s) for s in ((7, 4, 9, 8), (6, 2, 3, 2), (6,))]
 
     def run(block):
-        monkeypatch.setattr(conv, "_BLOCK_BYTES", block)
-        monkeypatch.setattr(conv, "_POSITION_BYTES", 0)
+        monkeypatch.setattr(columns, "_BLOCK_BYTES", block)
+        monkeypatch.setattr(columns, "_POSITION_BYTES", 0)
         results = []
         for options in ({}, {"stride": 2, "padding": 1}, {"dilation": (1, 2), "padding": 3}):
             inputs = [nnlite.tensor(a, requires_grad=True) for a in made]

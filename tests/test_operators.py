@@ -34,6 +34,8 @@ from nnlite.ops import (
     dropout,
     embedding,
     exponential,
+    extremes,
+    fold,
     index,
     inplace,
     linalg,
@@ -44,6 +46,7 @@ from nnlite.ops import (
     norm,
     order,
     pad,
+    piecewise,
     pool,
     power,
     random,
@@ -55,6 +58,7 @@ from nnlite.ops import (
     rounding,
     scan,
     shape,
+    softmax,
     trigonometric,
     vector_norm,
 )
@@ -326,12 +330,12 @@ def test_gradients_are_nobody_elses(case):
 # ---- the table is complete ----------------------------------------------------------------------
 
 HELPERS = {
-    "activation": {"softplus_of"},
+    "activation": {"in_place", "softplus_of"},
     "exponential": {"normal_cdf", "normal_density", "sigmoid_of"},
     "index": {"add_at", "along"},  # reached as the derivative of the derivative of indexing
     "inplace": {"claim", "change"},
     "regression_loss": {"paired", "reduced"},
-    "reduce": {"restore", "max_of"},
+    "reduce": {"axes_of", "count_of", "max_of", "restore"},
     "shape": {"unsafe_view"},
     "vector_norm": {"vector_norm_of"},
 }
@@ -347,9 +351,9 @@ TESTED_ELSEWHERE = {
 }
 FAMILIES = (
     activation, arithmetic, attention, choose, compare, conv, dropout, embedding, exponential,
-    index, inplace, linalg, lookup, loss, margin_loss, matrix, norm, order, pad, pool, power,
-    rearrange, recurrent, reduce, regression_loss, resample, rounding, scan, shape,
-    trigonometric, vector_norm,
+    extremes, fold, index, inplace, linalg, lookup, loss, margin_loss, matrix, norm, order, pad,
+    piecewise, pool, power, rearrange, recurrent, reduce, regression_loss, resample, rounding,
+    scan, shape, softmax, trigonometric, vector_norm,
 )  # fmt: skip
 
 

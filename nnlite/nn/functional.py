@@ -5,23 +5,13 @@ from nnlite.ops.activation import (
     elu,
     gelu,
     glu,
-    hardshrink,
-    hardsigmoid,
-    hardswish,
-    hardtanh,
     leaky_relu,
     logsigmoid,
     mish,
-    prelu,
     relu,
-    relu6,
     selu,
     silu,
     softplus,
-    softshrink,
-    softsign,
-    tanhshrink,
-    threshold,
 )
 from nnlite.ops.attention import (
     bilinear,
@@ -30,10 +20,11 @@ from nnlite.ops.attention import (
     pairwise_distance,
     scaled_dot_product_attention,
 )
-from nnlite.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d, fold, unfold
+from nnlite.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from nnlite.ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, feature_alpha_dropout
 from nnlite.ops.embedding import embedding, one_hot
 from nnlite.ops.exponential import sigmoid
+from nnlite.ops.fold import fold, unfold
 from nnlite.ops.linalg import linear
 from nnlite.ops.loss import (
     binary_cross_entropy,
@@ -53,6 +44,18 @@ from nnlite.ops.margin_loss import (
 )
 from nnlite.ops.norm import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
 from nnlite.ops.pad import pad, pixel_shuffle, pixel_unshuffle
+from nnlite.ops.piecewise import (
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    prelu,
+    relu6,
+    softshrink,
+    softsign,
+    tanhshrink,
+    threshold,
+)
 from nnlite.ops.pool import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -63,7 +66,6 @@ from nnlite.ops.pool import (
     max_pool1d,
     max_pool2d,
 )
-from nnlite.ops.reduce import log_softmax, softmax
 from nnlite.ops.regression_loss import (
     gaussian_nll_loss,
     huber_loss,
@@ -72,6 +74,7 @@ from nnlite.ops.regression_loss import (
     smooth_l1_loss,
 )
 from nnlite.ops.resample import interpolate
+from nnlite.ops.softmax import log_softmax, softmax
 from nnlite.ops.trigonometric import tanh
 
 __all__ = [

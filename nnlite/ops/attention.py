@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.node import Node, record
-from nnlite.ops import arithmetic, choose, reduce
+from nnlite.ops import arithmetic, choose, reduce, softmax
 from nnlite.ops.dropout import _kept
 from nnlite.ops.operands import Array, array_of, unbroadcast
 from nnlite.ops.shape import expand, permute, reshape, unsqueeze
@@ -30,7 +30,7 @@ def _weights(q: Any, k: Any, bias: Any, alive: Any, scale: float) -> Any:
     if bias is not None:
         scores = scores + np.where(alive, bias, 0)
     if isinstance(scores, Tensor):
-        weights: Any = reduce.softmax(scores, -1)
+        weights: Any = softmax.softmax(scores, -1)
     else:
         weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
         weights /= weights.sum(axis=-1, keepdims=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.node import Node, record
-from nnlite.ops import arithmetic, reduce
+from nnlite.ops import arithmetic, reduce, softmax
 from nnlite.ops.activation import softplus_of
 from nnlite.ops.exponential import sigmoid_of
 from nnlite.ops.operands import Array, array_of, number
@@ -426,7 +426,7 @@ def cross_entropy(
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing lies in [0, 1], got {label_smoothing}")
     classes = 0 if x.ndim == 1 else 1
-    log_p = reduce.log_softmax(input, classes)
+    log_p = softmax.log_softmax(input, classes)
     if y.dtype.kind != "f" and label_smoothing == 0:
         return nll_loss(log_p, target, weight, ignore_index, reduction)
     return _soft_cross_entropy(

@@ -16,12 +16,14 @@ from nnlite.ops import (
     compare,
     create,
     exponential,
+    extremes,
     index,
     inplace,
     linalg,
     lookup,
     matrix,
     order,
+    piecewise,
     power,
     random,
     rearrange,
@@ -29,6 +31,7 @@ from nnlite.ops import (
     rounding,
     scan,
     shape,
+    softmax,
     trigonometric,
     vector_norm,
 )
@@ -75,7 +78,7 @@ class Methods:
     frac = rounding.frac
     ge = compare.ge
     gt = compare.gt
-    hardshrink = activation.hardshrink
+    hardshrink = piecewise.hardshrink
     hypot = power.hypot
     isclose = compare.isclose
     isfinite = compare.isfinite
@@ -101,7 +104,7 @@ class Methods:
     ne = compare.ne
     neg = arithmetic.neg
     pow = power.pow
-    prelu = activation.prelu
+    prelu = piecewise.prelu
     reciprocal = power.reciprocal
     relu = activation.relu
     remainder = arithmetic.remainder
@@ -143,17 +146,17 @@ class Methods:
 
     # reductions
     all = reduce.all
-    amax = reduce.amax
-    amin = reduce.amin
+    amax = extremes.amax
+    amin = extremes.amin
     any = reduce.any
-    argmax = reduce.argmax
-    argmin = reduce.argmin
-    log_softmax = reduce.log_softmax
-    logsumexp = reduce.logsumexp
-    max = reduce.max
+    argmax = extremes.argmax
+    argmin = extremes.argmin
+    log_softmax = softmax.log_softmax
+    logsumexp = softmax.logsumexp
+    max = extremes.max
     mean = reduce.mean
-    min = reduce.min
-    softmax = reduce.softmax
+    min = extremes.min
+    softmax = softmax.softmax
     std = reduce.std
     sum = reduce.sum
     var = reduce.var

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.node import Node, record
+from nnlite.ops.extremes import ValuesIndices
 from nnlite.ops.index import IndexBackward0, along
 from nnlite.ops.operands import Array, array_of, kept, no_bools
-from nnlite.ops.reduce import ValuesIndices
 from nnlite.tensor import Tensor, wrap
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.node import Node, record
-from nnlite.ops import reduce
+from nnlite.ops import extremes
 from nnlite.ops.operands import Array, array_of
 from nnlite.ops.reduce import restore
 from nnlite.tensor import Tensor
@@ -138,7 +138,7 @@ def matrix_norm(
     rows, columns = (d % ndim for d in dim)
     summed, chosen = (rows, columns) if ord in (1, -1) else (columns, rows)
     sums = vector_norm(A, 1, summed, keepdim, dtype=dtype)
-    choose = reduce.amax if ord > 0 else reduce.amin
+    choose = extremes.amax if ord > 0 else extremes.amin
     return choose(sums, chosen - (not keepdim and summed < chosen), keepdim)
 
 

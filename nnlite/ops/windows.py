@@ -134,3 +134,14 @@ def per_dim(function: str, label: str, value: Any, dims: int) -> Sizes:
     if len(sizes) != dims or not all(hasattr(size, "__index__") for size in sizes):
         raise ValueError(f"{function}: {label} must be an integer or {dims} of them, got {value!r}")
     return tuple(size.__index__() for size in sizes)
+
+
+def steps_of(function: str, dims: int, stride: Any, dilation: Any) -> tuple[Sizes, Sizes]:
+    strides = per_dim(function, "stride", stride, dims)
+    dilations = per_dim(function, "dilation", dilation, dims)
+    if min(strides) < 1 or min(dilations) < 1:
+        raise RuntimeError(
+            f"{function}: stride and dilation must be at least 1, got {list(strides)} and "
+            f"{list(dilations)}"
+        )
+    return strides, dilations

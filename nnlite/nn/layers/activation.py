@@ -5,17 +5,9 @@ from __future__ import annotations
 from nnlite.nn.checks import real_number, whole_number
 from nnlite.nn.layers.rectifier import _InPlace
 from nnlite.nn.module import Module
-from nnlite.ops.activation import (
-    glu,
-    hardshrink,
-    hardsigmoid,
-    hardtanh,
-    logsigmoid,
-    softshrink,
-    softsign,
-    tanhshrink,
-)
+from nnlite.ops.activation import glu, logsigmoid
 from nnlite.ops.exponential import sigmoid
+from nnlite.ops.piecewise import hardshrink, hardsigmoid, hardtanh, softshrink, softsign, tanhshrink
 from nnlite.ops.trigonometric import tanh
 from nnlite.tensor import Tensor
 

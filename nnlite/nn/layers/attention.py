@@ -17,8 +17,9 @@ from nnlite.ops.create import empty, zeros
 from nnlite.ops.dropout import dropout as drop
 from nnlite.ops.linalg import linear
 from nnlite.ops.pad import pad
-from nnlite.ops.reduce import mean, softmax
+from nnlite.ops.reduce import mean
 from nnlite.ops.shape import cat, chunk, expand, permute, reshape, squeeze, unsqueeze
+from nnlite.ops.softmax import softmax
 from nnlite.tensor import Tensor, wrap
 
 __all__ = ["MultiheadAttention"]

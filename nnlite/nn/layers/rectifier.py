@@ -8,22 +8,9 @@ from nnlite.nn import init as initial
 from nnlite.nn.checks import one_of, real_number, whole_number
 from nnlite.nn.module import Module
 from nnlite.nn.parameter import Parameter
-from nnlite.ops.activation import (
-    celu,
-    elu,
-    gelu,
-    hardswish,
-    leaky_relu,
-    mish,
-    prelu,
-    relu,
-    relu6,
-    selu,
-    silu,
-    softplus,
-    threshold,
-)
+from nnlite.ops.activation import celu, elu, gelu, leaky_relu, mish, relu, selu, silu, softplus
 from nnlite.ops.create import empty
+from nnlite.ops.piecewise import hardswish, prelu, relu6, threshold
 from nnlite.tensor import Tensor
 
 __all__ = [

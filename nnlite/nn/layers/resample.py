@@ -6,7 +6,7 @@ from typing import Any
 
 from nnlite.nn.checks import one_of, real_number, whole_number, whole_numbers
 from nnlite.nn.module import Module
-from nnlite.ops.conv import fold, unfold
+from nnlite.ops.fold import fold, unfold
 from nnlite.ops.pad import pixel_shuffle, pixel_unshuffle
 from nnlite.ops.resample import interpolate
 from nnlite.tensor import Tensor

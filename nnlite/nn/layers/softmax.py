@@ -5,7 +5,7 @@ from __future__ import annotations
 from nnlite.nn.checks import whole_number
 from nnlite.nn.module import Module
 from nnlite.ops.arithmetic import neg
-from nnlite.ops.reduce import log_softmax, softmax
+from nnlite.ops.softmax import log_softmax, softmax
 from nnlite.tensor import Tensor
 
 __all__ = ["LogSoftmax", "Softmax", "Softmax2d", "Softmin"]
