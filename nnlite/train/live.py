@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import time
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TextIO
 
 from nnlite.train.callbacks import Callback
@@ -164,9 +165,7 @@ def _notebook() -> Any:
     shell = module.get_ipython() if module is not None else None
     if shell is None or not hasattr(shell, "kernel"):
         return None  # IPython in a terminal shows no figures
-    from IPython.display import display
-
-    return display
+    return import_module("IPython.display").display  # there already, so no dependency
 
 
 def _has_braille(stream: TextIO) -> bool:
