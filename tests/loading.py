@@ -81,8 +81,8 @@ def fail_to_begin(worker):
 
 
 def main():
-    """Work on slowly with two workers, whose numbers are printed, until something ends it."""
-    loader = DataLoader(Numbers(1000, seconds=0.05), num_workers=2)
+    """Work on slowly with a worker, whose number is printed, until something ends it."""
+    loader = DataLoader(Numbers(1000, seconds=0.05), num_workers=1)
     batches = iter(loader)
     next(batches)
     print(*[child.pid for child in multiprocessing.active_children()], flush=True)
