@@ -151,6 +151,7 @@ def test_no_colour_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None
         stream = Terminal()
         LiveCurve(stream=stream).show(falling(3))
         assert ("\x1b[34m" in stream.getvalue()) == expected
+        assert ("  o train_loss" in stream.screen()[0]) != expected  # told apart by marks then
 
 
 def test_quiet_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,8 +26,8 @@ class LiveCurve(Callback):
     """Show the curves while training goes on, always in the same place.
 
     In a notebook it is the figure of `plot_history`, updated in place. In a terminal it is a plot
-    in characters above the progress bar: braille where the encoding has it, else ASCII, in colour
-    unless the environment has ``NO_COLOR``. Where the output is neither, it is quiet. Drawing takes
+    in characters above the progress bar, in colour unless the environment has ``NO_COLOR``: braille,
+    or ASCII where the encoding has none or several curves would look alike without colour. Where the output is neither, it is quiet. Drawing takes
     a twentieth of the time at most, and the last epoch is always shown.
 
     Args:
@@ -144,12 +144,13 @@ class LiveCurve(Callback):
         if not names:
             return
         curves = [TextCurve(name, history.epochs(), history[name]) for name in names]
+        color = not os.environ.get("NO_COLOR")
         picture = text_plot(
             curves,
             width=min(size.columns - 1, 100),
             height=height,
-            braille=_has_braille(stream),
-            color=not os.environ.get("NO_COLOR"),
+            braille=_has_braille(stream) and (color or len(curves) == 1),
+            color=color,
         )
         _enable_codes()
         # The cursor is in the line below the last picture, where the progress bar may be.
