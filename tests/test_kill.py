@@ -19,12 +19,12 @@ def _from_here(monkeypatch):
 
 def test_kills_leave_no_trace(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(kill, "LONGEST", 0.15)
-    assert kill.run(4, 0, tmp_path)
+    assert kill.run(3, 0, tmp_path)
     said = capsys.readouterr().out
     assert said.count("the end has the same bytes") == 2
     assert "SGD, epoch" in said
     assert "Adam, epoch" in said
-    assert "4 kills in 2 trainings" in said
+    assert "3 kills in 2 trainings" in said
 
 
 def test_a_difference_is_found(tmp_path, monkeypatch, capsys):
