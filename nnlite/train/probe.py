@@ -207,11 +207,13 @@ def lr_find(
 def _steepest(rates: list[float], smoothed: list[float]) -> float | None:
     """The rate at which the smoothed loss falls fastest per factor of the rate."""
     lowest = int(np.argmin(smoothed)) if smoothed else 0
-    if lowest < 2:
+    # The first of them are means of few losses, whose differences are those between batches.
+    values, logs = np.array(smoothed[_FEWEST : lowest + 1]), np.log(rates[_FEWEST : lowest + 1])
+    if len(values) < 2:
         return None
-    slopes = np.gradient(np.array(smoothed[: lowest + 1]), np.log(rates[: lowest + 1]))
+    slopes = np.gradient(values, logs)
     place = int(slopes.argmin())
-    return rates[place] if slopes[place] < 0 else None
+    return rates[_FEWEST + place] if slopes[place] < 0 else None
 
 
 @contextmanager
