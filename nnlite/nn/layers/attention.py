@@ -290,6 +290,6 @@ def _additive(label: str, mask: Tensor, allowed: tuple[tuple[int, ...], ...], li
         return wrap(np.where(array, -math.inf, 0).astype(like.array.dtype))
     if array.dtype.kind != "f":
         raise RuntimeError(
-            f"MultiheadAttention: {label} must hold bools or floats, not {array.dtype}"
+            f"MultiheadAttention: {label} must hold bools or floats, got {array.dtype}"
         )
     return mask if array.dtype == like.array.dtype else mask.to(like.array.dtype)
