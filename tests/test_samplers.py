@@ -1,4 +1,4 @@
-"""utils.data: weighted, subset and distributed samplers, and what the order depends on."""
+"""utils.data: samplers, and what the order depends on."""
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from nnlite.utils.data import (
     DataLoader,
     DistributedSampler,
     RandomSampler,
+    Sampler,
     SequentialSampler,
     SubsetRandomSampler,
     WeightedRandomSampler,
@@ -66,6 +67,71 @@ def test_shares_are_those_of_torch(torch, count, replicas, drop_last):
         assert list(ours) == list(theirs)
         assert len(ours) == len(theirs)
         assert (ours.num_samples, ours.total_size) == (theirs.num_samples, theirs.total_size)
+
+
+# ---- orders and batches ----------------------
+
+
+def test_a_random_sampler_gives_each_index_once_and_another_order_each_time():
+    sampler = RandomSampler(range(30), generator=seeded())
+    first, second = list(sampler), list(sampler)
+    assert sorted(first) == sorted(second) == list(range(30))
+    assert first != second
+    assert all(type(index) is int for index in first)
+
+
+def test_a_random_sampler_may_draw_more_or_fewer_than_there_are():
+    many = list(RandomSampler(range(4), num_samples=10, generator=seeded()))
+    assert len(many) == 10
+    assert sorted(many[:4]) == sorted(many[4:8]) == [0, 1, 2, 3]
+    few = RandomSampler(range(100), num_samples=3, generator=seeded())
+    assert len(set(few)) == len(few) == 3
+
+
+def test_drawing_with_replacement_repeats():
+    drawn = list(RandomSampler(range(5), replacement=True, num_samples=50, generator=seeded()))
+    assert len(drawn) == 50
+    assert set(drawn) == {0, 1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("count", [0, -1, 2.0, True])
+def test_a_random_sampler_refuses_counts_that_are_none(count):
+    with pytest.raises(ValueError, match="num_samples"):
+        RandomSampler(range(3), num_samples=count)
+
+
+def test_batches_of_any_sampler():
+    class Backwards(Sampler):
+        def __len__(self):
+            return 5
+
+        def __iter__(self):
+            return iter([4, 3, 2, 1, 0])
+
+    assert list(BatchSampler(Backwards(), 2, False)) == [[4, 3], [2, 1], [0]]
+    assert len(BatchSampler(Backwards(), 2, False)) == 3
+    assert list(BatchSampler(Backwards(), 2, True)) == [[4, 3], [2, 1]]
+    assert len(BatchSampler(Backwards(), 2, True)) == 2
+    assert orders(DataLoader(range(10), batch_size=2, sampler=Backwards())) == [[4, 3, 2, 1, 0]]
+    assert orders(DataLoader(range(10), batch_size=2, sampler=[1, 7])) == [[1, 7]]
+
+
+def test_a_sampler_that_overrides_iter_alone_is_obeyed():
+    class Sorted(RandomSampler):
+        def __iter__(self):
+            return iter(sorted(super().__iter__()))
+
+    loader = DataLoader(range(10), batch_size=4, sampler=Sorted(range(10)))
+    assert orders(loader) == [list(range(10))]
+
+
+def test_a_batch_sampler_that_overrides_iter_alone_is_obeyed():
+    class FirstOnly(BatchSampler):
+        def __iter__(self):
+            yield next(super().__iter__())
+
+    batches = FirstOnly(SequentialSampler(range(10)), 3, False)
+    assert orders(DataLoader(range(10), batch_sampler=batches)) == [[0, 1, 2]]
 
 
 # ---- weights ------------------------------
