@@ -60,7 +60,7 @@ CHECKS: tuple[type[Check], ...] = (
 )
 
 _DENSE = 4  # so many steps at the beginning are all examined
-_RAREST = 1024  # steps between two visits in a long run
+_RAREST = 4096  # steps between two visits in a long run
 
 
 class Doctor(Callback):
@@ -80,7 +80,7 @@ class Doctor(Callback):
     ...         loss.backward()
     ...         optimizer.step()
 
-    The first four steps are examined, steps 8, 16, 32 … 1024 and then every 1024th; at all others
+    The first four steps are examined, steps 8, 16, 32 … 4096 and then every 4096th; at all others
     there is only counting. Nothing is changed: parameters, gradients and random numbers are the
     same to the byte. Each warning is a `DoctorWarning` with the ``name`` of its check; silence one
     here, or with ``warnings.filterwarnings("ignore", "dead-relu")``. Two models that are trained in
@@ -251,24 +251,28 @@ class Doctor(Callback):
             self._ask("on_backward", self._patient)
 
     def _ask(self, hook: str, patient: Patient, *more: Any) -> None:
-        for check in list(self._asked[hook]):
-            method: Callable[..., str | None] = getattr(check, hook)
-            name = check.name
-            try:
-                with np.errstate(all="ignore"):
+        found: list[DoctorWarning] = []
+        done: list[Check] = []
+        with np.errstate(all="ignore"):
+            for check in self._asked[hook]:
+                method: Callable[..., str | None] = getattr(check, hook)
+                try:
                     text = method(patient, *more)
-            except Exception as error:  # a check must never end the training
-                name = "doctor"
-                text = (
-                    f"the check {check.name!r} failed with {type(error).__name__}: {error}; "
-                    "training goes on without it"
-                )
-            if text is None:
-                continue
-            for checks in self._asked.values():
-                if check in checks:
-                    checks.remove(check)
-            finding = DoctorWarning(name, text)
+                except Exception as error:  # a check must never end the training
+                    kind = type(error).__name__
+                    text = (
+                        f"the check {check.name!r} failed with {kind}: {error}; training goes on "
+                        "without it"
+                    )
+                    found.append(DoctorWarning("doctor", text))
+                else:
+                    if text is None:
+                        continue
+                    found.append(DoctorWarning(check.name, text))
+                done.append(check)
+        for checks in self._asked.values() if done else ():
+            checks[:] = [check for check in checks if check not in done]
+        for finding in found:
             self.findings.append(finding)
             tell(finding)
 
