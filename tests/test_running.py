@@ -123,11 +123,8 @@ def test_validation_with_averages_restores_the_weights_and_keeps_the_best_of_the
     stopping = EarlyStopping(patience=99)
     trainer = trainer_of(callbacks=[ema, stopping], metrics="accuracy")
     history = trainer.fit((X, Y), (X, Y), epochs=6)
-    plain = trainer_of(metrics="accuracy")
-    nnlite.manual_seed(0)
     assert stopping.best == min(history["valid_loss"])
     assert trainer.evaluate((X, Y))["loss"] == pytest.approx(stopping.best, rel=1e-6)
-    assert plain.evaluate((X, Y)).keys() == {"loss", "accuracy"}
 
 
 def test_averages_do_not_change_the_training():

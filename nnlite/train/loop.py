@@ -166,3 +166,5 @@ def _put_back(part: Any, kind: str, saved: Any) -> None:
         part.set_state(saved)
     else:
         part.load_state_dict(saved)
+        if "param_groups" in saved:
+            part._opt_called = True  # by a former process: a scheduler asks

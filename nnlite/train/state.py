@@ -60,6 +60,8 @@ def put_back(trainer: Trainer, tree: Tree) -> None:
     trainer.model.load_state_dict(tree["model"])
     trainer.model.frozen = tree["frozen"]
     trainer.optimizer.load_state_dict(tree["optimizer"])
+    # Steps of a former process count: a scheduler asks whether there was one.
+    trainer.optimizer._opt_called = tree["step"] > 0
     trainer.optimizer.zero_grad()
     for number, parameter in enumerate(_held(trainer.optimizer)):
         if str(number) in tree["gradients"]:
