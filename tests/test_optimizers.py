@@ -1,6 +1,7 @@
 """Every optimizer of the table with each option: torch's steps, state, freezing, memory, errors."""
 
 import copy
+import importlib
 import inspect
 import json
 import pickle
@@ -508,3 +509,84 @@ def test_a_watched_optimizer_dies_with_its_last_name():
         assert there() is None
     finally:
         gc.enable()
+
+
+def test_a_copy_of_a_watched_optimizer_steps_its_own_parameters():
+    w = nnlite.ones(2, requires_grad=True)
+    optimizer = nnlite.optim.SGD([w], lr=1.0)
+    seen = []
+    optimizer.register_step_pre_hook(lambda o, args, kwargs: seen.append(o))
+    for twin in (copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))):
+        (v,) = twin.param_groups[0]["params"]
+        v.grad = nnlite.ones(2)
+        twin.step()
+        assert v.tolist() == [0.0, 0.0]
+        assert twin._opt_called
+    assert w.tolist() == [1.0, 1.0]
+    # Hooks belong to the optimizer that they were given to.
+    assert not seen
+    assert not optimizer._opt_called
+
+
+# ---- what single optimizers take care of --------------------------------------------------------
+
+
+def test_a_variance_that_rounding_made_negative_is_none():
+    w = nnlite.ones(2, requires_grad=True)
+    optimizer = nnlite.optim.RMSprop([w], lr=1e-3, alpha=1.0, eps=0.5, centered=True)
+    mean = nnlite.tensor([1.0001, 1.0])
+    optimizer.state[w].update(step=3, square_avg=nnlite.ones(2), grad_avg=mean)
+    w.grad = nnlite.ones(2)
+    optimizer.step()
+    np.testing.assert_allclose(w.detach().numpy(), [0.998, 0.998], rtol=1e-6)
+
+
+def test_the_history_of_lbfgs_takes_the_parameters_dtype():
+    case = CASES[-1]
+    saved = plain(Run(nnlite, case, "float64").step(2).optimizer.state_dict())
+    run = Run(nnlite, case, "float32")
+    run.optimizer.load_state_dict(tensors(saved, nnlite))
+    state = run.optimizer.state[run.params[0]]
+    kept = [*state["old_dirs"], *state["old_stps"], *state["ro"], state["d"], state["H_diag"]]
+    assert len(kept) > 4
+    assert {tensor.dtype for tensor in kept} == {np.dtype("float32")}
+
+
+CURVES = {
+    "quartic": (lambda t: (t - 1.7) ** 4 + 0.1 * t, lambda t: 4 * (t - 1.7) ** 3 + 0.1),
+    "wavy": (lambda t: np.cos(3 * t) - t, lambda t: -3 * np.sin(3 * t) - 1),
+    "steep": (lambda t: np.exp(t) - 20 * t, lambda t: np.exp(t) - 20),
+    "flat": (lambda t: -np.log1p(t), lambda t: -1 / (1 + t)),
+    "late": (lambda t: (t - 60) ** 2, lambda t: 2 * (t - 60)),
+    "bumpy": (
+        lambda t: t**2 - 8 * t + 5 * np.sin(4 * t),
+        lambda t: 2 * t - 8 + 20 * np.cos(4 * t),
+    ),
+}
+
+
+@pytest.mark.parametrize("limit", [1, 3, 25])
+@pytest.mark.parametrize("first", [0.01, 0.3, 1.0, 5.0])
+@pytest.mark.parametrize("curve", CURVES.values(), ids=CURVES)
+def test_the_line_search_is_torchs(torch, curve, first, limit):
+    from nnlite.optim.line_search import Point, strong_wolfe
+
+    f, slope = curve
+    sign = -np.sign(slope(0.0))  # downhill, either way
+
+    def evaluate(t):
+        return Point(t, float(f(sign * t)), None, float(sign * slope(sign * t)))
+
+    mine, count = strong_wolfe(evaluate, evaluate(0.0), first, 1.0, 1e-9, limit)
+
+    def objective(x, t, d):
+        gradient = torch.tensor([slope(float(sign * t))], dtype=torch.float64)
+        return float(f(float(sign * t))), gradient
+
+    start, g = objective(None, 0.0, None)
+    d = torch.tensor([sign], dtype=torch.float64)
+    loss, _, t, evaluations = importlib.import_module("torch.optim.lbfgs")._strong_wolfe(
+        objective, None, first, d, start, g, g.dot(d), max_ls=limit
+    )
+    assert count == evaluations
+    np.testing.assert_allclose([mine.t, mine.loss], [float(t), loss], rtol=1e-9, atol=1e-12)
