@@ -26,9 +26,10 @@ class LiveCurve(Callback):
     """Show the curves while training goes on, always in the same place.
 
     In a notebook it is the figure of `plot_history`, updated in place. In a terminal it is a plot
-    in characters above the progress bar, in colour unless the environment has ``NO_COLOR``: braille,
-    or ASCII where the encoding has none or several curves would look alike without colour. Where the output is neither, it is quiet. Drawing takes
-    a twentieth of the time at most, and the last epoch is always shown.
+    in characters above the progress bar, in colour unless the environment has ``NO_COLOR``:
+    braille, or ASCII where the encoding has none or where several curves would look alike without
+    colour. Where the output is neither, it is quiet. Drawing takes a twentieth of the time at most,
+    and the last epoch is always shown.
 
     Args:
         columns: of the history, four at most in a terminal. Default: the losses.
