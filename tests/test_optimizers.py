@@ -3,6 +3,7 @@
 import copy
 import importlib
 import inspect
+import itertools
 import json
 import pickle
 import tracemalloc
@@ -15,6 +16,7 @@ from optimizers import CASES, ELEMENTWISE, ROWS, SHAPES, STEPS, Run, plain, tens
 import nnlite
 from nnlite.io.checkpoint import load_checkpoint, save_checkpoint
 from nnlite.optim import plan
+from nnlite.optim.line_search import Point, strong_wolfe
 
 REFERENCE = Path(__file__).parent / "reference" / "optimizers.json"
 
@@ -565,28 +567,39 @@ CURVES = {
 }
 
 
-@pytest.mark.parametrize("limit", [1, 3, 25])
-@pytest.mark.parametrize("first", [0.01, 0.3, 1.0, 5.0])
-@pytest.mark.parametrize("curve", CURVES.values(), ids=CURVES)
-def test_the_line_search_is_torchs(torch, curve, first, limit):
-    from nnlite.optim.line_search import Point, strong_wolfe
+def waves(seed):
+    """A sum of waves with a random shape, and its slope."""
+    a, w, p = np.random.default_rng(seed).uniform(0.2, 3.0, (3, 4))
 
-    f, slope = curve
-    sign = -np.sign(slope(0.0))  # downhill, either way
+    def f(t):
+        return 0.05 * t**2 + (a * np.sin(w * t + p)).sum()
 
-    def evaluate(t):
-        return Point(t, float(f(sign * t)), None, float(sign * slope(sign * t)))
+    def slope(t):
+        return 0.1 * t + (a * w * np.cos(w * t + p)).sum()
 
-    mine, count = strong_wolfe(evaluate, evaluate(0.0), first, 1.0, 1e-9, limit)
+    return f, slope
 
-    def objective(x, t, d):
-        gradient = torch.tensor([slope(float(sign * t))], dtype=torch.float64)
-        return float(f(float(sign * t))), gradient
 
-    start, g = objective(None, 0.0, None)
-    d = torch.tensor([sign], dtype=torch.float64)
-    loss, _, t, evaluations = importlib.import_module("torch.optim.lbfgs")._strong_wolfe(
-        objective, None, first, d, start, g, g.dot(d), max_ls=limit
-    )
-    assert count == evaluations
-    np.testing.assert_allclose([mine.t, mine.loss], [float(t), loss], rtol=1e-9, atol=1e-12)
+@pytest.mark.parametrize("first", [0.01, 1.0, 5.0])
+@pytest.mark.parametrize("name", [*CURVES, "waves"])
+def test_the_line_search_is_torchs(torch, name, first):
+    curves = map(waves, range(40)) if name == "waves" else [CURVES[name]]
+    theirs = importlib.import_module("torch.optim.lbfgs")._strong_wolfe
+    for (f, slope), limit in itertools.product(curves, (1, 3, 25)):
+        sign = -np.sign(slope(0.0))  # downhill, either way
+
+        def evaluate(t, f=f, slope=slope, sign=sign):
+            return Point(t, float(f(sign * t)), None, float(sign * slope(sign * t)))
+
+        def objective(x, t, d, f=f, slope=slope, sign=sign):
+            gradient = torch.tensor([slope(float(sign * t))], dtype=torch.float64)
+            return float(f(float(sign * t))), gradient
+
+        mine, count = strong_wolfe(evaluate, evaluate(0.0), first, 1.0, 1e-9, limit)
+        start, g = objective(None, 0.0, None)
+        d = torch.tensor([sign], dtype=torch.float64)
+        loss, _, t, evaluations = theirs(
+            objective, None, first, d, start, g, g.dot(d), max_ls=limit
+        )
+        assert count == evaluations
+        np.testing.assert_allclose([mine.t, mine.loss], [float(t), loss], rtol=1e-7, atol=1e-9)
