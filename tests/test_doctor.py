@@ -487,6 +487,20 @@ def test_parameters_without_gradient(caught, cut, words):
     only(caught, "no-gradient", "extra.weight, extra.bias", *words)
 
 
+def test_parameters_whose_gradient_stays_zero(caught):
+    x, y = breast_cancer()
+    model = Forgetful(cut=False)
+    for p in model.extra.parameters():
+        p.grad = nnlite.zeros_like(p)
+    optimizer = sgd(model)
+    with Doctor(model, optimizer):
+        for xb, yb in batches(x, y):
+            optimizer.zero_grad(set_to_none=False)
+            F.binary_cross_entropy_with_logits(model(xb), yb).backward()
+            optimizer.step()
+    only(caught, "no-gradient", "extra.weight, extra.bias", "forward does not use")
+
+
 def test_optimizer_of_another_model(caught):
     x, y = breast_cancer()
     model = mlp(30, 16, 1)
