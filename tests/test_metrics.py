@@ -740,9 +740,15 @@ def test_regression_at_the_limits() -> None:
     assert metrics.mae([math.inf, 0.0], [0.0, 0.0]) == math.inf
     with pytest.raises(metrics.UndefinedMetricError, match="r2: there is one sample"):
         metrics.r2([1.0], [1.0])
-    weight = [0.1, 0.2, 0.7]
-    assert metrics.r2([0.1, 0.1, 0.1], [0.1, 0.1, 0.1], sample_weight=weight) == 1.0
-    assert metrics.r2([0.1, 0.1, 0.2], [0.1, 0.1, 0.1], sample_weight=weight) == 0.0
+    weight = [0.6, 0.5, 0.6]  # with them the mean of the target is not quite 0.9
+    assert metrics.r2([0.9, 0.9, 0.9], [0.9, 0.9, 0.9], sample_weight=weight) == 1.0
+    assert metrics.r2([0.9, 0.9, 0.5], [0.9, 0.9, 0.9], sample_weight=weight) == 0.0
+
+
+def test_equal_probabilities_tie_whatever_the_order_of_the_other_classes() -> None:
+    logits = [[-0.125, -0.5, -0.625, -2.875], [-0.125, -0.625, -2.875, -0.5]]
+    chances = log_softmax(np.array(logits))
+    assert chances[0, 0] == chances[1, 0]
 
 
 def test_by_name_in_the_trainer() -> None:

@@ -574,6 +574,8 @@ def test_calibration_marks_the_best_threshold() -> None:
     for axes in (above, middle, below):
         assert any(list(line.get_xdata()) == [best.threshold] * 2 for line in axes.lines)
     assert texts(below) == [f"least cost {best.cost:.3g} at {best.threshold:.3g}"]
+    costs = metrics.cost_curve(CHANCES, TARGET, false_positive=2.0, false_negative=3.0).costs
+    assert list(below.lines[0].get_ydata()) == list(costs)
     assert below.get_title(loc="right") == "false positive 2, false negative 3"
     weighted = plot_calibration(CHANCES, TARGET, sample_weight=RANDOM.random(80))
     assert not weighted.axes[0].collections  # no intervals where the count is not known
