@@ -544,7 +544,7 @@ REDUCTIONS = [
         "reduce.sum", "SumBackward1", lambda lib, x, **o: lib.sum(x, **o),
         on((2, 3, 2), dim=1), on((2, 3, 2), dim=(0, 2)), on(A, dim=-1, keepdim=True),
         on((0, 3), dim=0),
-        on((0, 3), dim=1), on((), dim=0), on(A, dim=(0, 1)),
+        on((0, 3), dim=1), on((), dim=0), on(A, dim=(0, 1)), on(A, dim=()),
     ),
     row("reduce.sum", "SumBackward0", lambda lib, x: x.sum(), on(A), on(()), on((0, 3))),
     row("reduce.sum", "SumBackward1", lambda lib, x: x.sum(axis=0, keepdims=True), on(A)),
@@ -552,14 +552,14 @@ REDUCTIONS = [
         "reduce.mean", "MeanBackward1", lambda lib, x, **o: lib.mean(x, **o),
         on((2, 3, 2), dim=1), on((2, 3, 2), dim=(0, 2)), on(A, dim=-1, keepdim=True),
         on((2, 0), dim=0),
-        on((2, 0), dim=1), on((), dim=0), integers=False,
+        on((2, 0), dim=1), on((), dim=0), on(A, dim=(), keepdim=True), integers=False,
     ),
     row("reduce.mean", "MeanBackward0", lambda lib, x: x.mean(), on(A), on(()), on((0, 3)),
         integers=False),
     row(
         "reduce.var", "VarBackward0", lambda lib, x, **o: lib.var(x, **o),
         on(A), on((2, 3, 2), dim=1), on((2, 3, 2), dim=(0, 2), keepdim=True),
-        on(A, dim=0, unbiased=False),
+        on(A, dim=0, unbiased=False), on((), dim=0, correction=0),
         on(A, dim=-1, correction=0), integers=False,
     ),
     row(
@@ -681,7 +681,8 @@ REDUCTIONS += [
         on(()), on((0, 3))),
     row("order.nonzero", None, lambda lib, x: lib.nonzero(x, as_tuple=True), at_kinks((3, 3))),
     row("order.count_nonzero", None, lambda lib, x, **o: lib.count_nonzero(x, **o),
-        at_kinks((9,)), at_kinks((3, 3), dim=1), at_kinks((3, 3, 2), dim=(0, 2)), on((0, 3))),
+        at_kinks((9,)), at_kinks((9,), dim=()), at_kinks((3, 3), dim=1),
+        at_kinks((3, 3, 2), dim=(0, 2)), on((0, 3))),
 ]  # fmt: skip
 
 SOFTMAX = [
@@ -714,6 +715,8 @@ PRODUCTS = [
         on((2, 2, 3), (3, 2), grad_fn="UnsafeViewBackward0"),
         on((2, 3), (2, 3, 2), grad_fn="CloneBackward0"),
         on((2, 1, 2, 3), (1, 2, 3, 2), grad_fn="UnsafeViewBackward0"),
+        on((1, 2, 3), (2, 3, 2), grad_fn="CloneBackward0"),
+        on((1, 3), (2, 3, 2), grad_fn="TransposeBackward0"),
         on((0, 2, 3), (3, 2), grad_fn="UnsafeViewBackward0"),
         on((2, 2, 3), (3,), grad_fn="UnsafeViewBackward0"),
         on((3,), (2, 3, 2), grad_fn="UnsafeViewBackward0"),
@@ -809,7 +812,7 @@ SHAPES = [
         on((2, 3, 4), d=(-1, 0, 1)), on((), d=())),
     row("shape.permute", "PermuteBackward0", lambda lib, x: x.permute(1, 2, 0), on((2, 3, 4))),
     row("shape.transpose", "TransposeBackward0", lambda lib, x: lib.transpose(x, 0, -1), on(A),
-        on((2, 3, 4))),
+        on((2, 3, 4)), on(())),
     row("shape.t", "TBackward0", lambda lib, x: x.t(), on(A), on((3,))),
     row("shape.reverse_dims", "PermuteBackward0", lambda lib, x: x.T, on(A)),
     row("shape.matrix_transpose", "TransposeBackward0", lambda lib, x: x.mT, on(A), on((2, 3, 4))),
@@ -887,6 +890,8 @@ SHAPES += [
         on((2, 3, 2), dim=1), on(A, dim=-1)),
     row("rearrange.unbind", "MulBackward0", lambda lib, x: lib.unbind(x)[1] * 2, on(A)),
     row("rearrange.narrow", "SliceBackward0", lambda lib, x: lib.narrow(x, 1, 1, 2), on(A)),
+    row("rearrange.narrow", "SliceBackward0", lambda lib, x: lib.narrow(x, 1, 0, 3), on(A)),
+    row("rearrange.narrow", "SliceBackward0", lambda lib, x: lib.narrow(x, 0, 1, 0), on(A)),
     row("rearrange.select", "SelectBackward0", lambda lib, x: lib.select(x, 1, -1), on(A)),
     row("rearrange.hstack", "CatBackward0", lambda lib, *t: lib.hstack(t), on(A, A), on(B, B),
         on((), (2,))),
@@ -1177,6 +1182,7 @@ LOSSES = [
         *(on((4, 3), Arg((4,), 3), reduction=r, ignore_index=i) for r in ("mean", "sum",
             "none") for i in (-100, 1)),
         on((3,), Arg((), 3)), on((2, 3, 2), Arg((2, 2), 3), grad_fn="NllLoss2DBackward0"),
+        on((4, 3), Arg((4,), 1), ignore_index=0, smooth=False),
         on((2, 3, 2), Arg((2, 2), 3), reduction="none", grad_fn="ViewBackward0"),
         on((2, 3, 2, 2), Arg((2, 2, 2), 3), reduction="none", grad_fn="NllLoss2DBackward0"),
         integers=False, reads=True,
@@ -1194,6 +1200,8 @@ LOSSES = [
         *(on((4, 3), Arg((4,), 3), reduction=r) for r in ("mean", "sum", "none")),
         *(on((4, 3), Arg((4,), 3), reduction=r, label_smoothing=0.2,
             grad_fn="AddBackward0") for r in ("mean", "sum", "none")),
+        on((4, 3), Arg((4,), 1), label_smoothing=0.2, ignore_index=0, grad_fn="AddBackward0",
+           smooth=False),
         *(on((4, 3), Arg((4,), 3), reduction=r, label_smoothing=0.2, ignore_index=1,
             grad_fn="AddBackward0") for r in ("mean", "none")),
         *(on((4, 3), Arg((4, 3), "unit"), reduction=r, grad_fn="NegBackward0") for r in ("sum",
@@ -1434,7 +1442,8 @@ PADS: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
     ((1, 1, 4, 3), (-1, 0, 2, 3)), ((1, 2, 2, 3), (1, 1, 1, 0, 1, 1)), ((2, 3, 3), (0, 0)),
 ]  # fmt: skip
 SCALINGS: list[dict[str, Any]] = [
-    {"scale_factor": 2}, {"size": (5, 3)}, {"size": 2}, {"scale_factor": (1.5, 0.6)},
+    {"scale_factor": 2}, {"scale_factor": (1.2, 2.1)}, {"size": (5, 3)}, {"size": 2},
+    {"scale_factor": (1.5, 0.6)},
     {"scale_factor": (1.4, 2.3), "recompute_scale_factor": True},
 ]  # fmt: skip
 

@@ -88,10 +88,14 @@ class BatchedMatmulBackward0(BmmBackward0):
     __slots__ = ()
 
     def name(self) -> str:
-        # torch folds the batch dimensions of one and unfolds the result, of two it makes one each
+        # torch folds the batch dimensions of one and unfolds the result. Where it is the second, it
+        # multiplies the transpose, and sorts the elements of the result if they are not in order.
         shape_a, shape_b = self.meta
-        folded = len(shape_a) == 2 < len(shape_b) and self.edges[1]
-        return "CloneBackward0" if folded else "UnsafeViewBackward0"
+        alone = len(shape_a) == len(shape_b) == 3 and shape_a[0] == 1 < shape_b[0]
+        if not (self.edges[0] and (alone or len(shape_a) == 2)):
+            return "UnsafeViewBackward0"
+        sorts = shape_a[-2] > 1 and shape_b[-1] > 1
+        return "CloneBackward0" if sorts else "TransposeBackward0"
 
 
 _NODES: dict[tuple[int, int], type[Node]] = {

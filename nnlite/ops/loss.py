@@ -389,12 +389,14 @@ def nll_loss(
     pull = np.where(hit, np.expand_dims(-of_target, classes), 0).astype(x.dtype)
     if reduction == "mean":
         total = of_target.sum()
-        pull = pull / total if total else pull * np.nan
+        pull = pull / total if total else pull  # where nothing counts the mean is NaN, its slope 0
     # Where the pull is 0 the log-probability may be -inf, and 0 times that would be NaN.
     picked = np.where(pull != 0, x, 0) * pull
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(_bad_reduction("nll_loss", reduction))
     out = picked.sum(axis=classes) if reduction == "none" else picked.sum()
+    if reduction == "mean" and not total:
+        out = out * np.nan
     spread = reduction == "none" and classes == 1
     return record(out, NllLossBackward0, (input._node,), (pull,), (spread, x.ndim))
 
@@ -479,5 +481,5 @@ def _soft_cross_entropy(
         even = reduce.sum(even)
     if reduction == "mean":
         weights = np.where(counted != 0, w[np.where(counted != 0, y, 0)], 0).sum()
-        even = arithmetic.div(even, wrap(weights))
+        even = arithmetic.div(even, wrap(weights)) if weights else even * 0
     return (1 - smoothing) * hard + smoothing * even

@@ -10,6 +10,7 @@ from nnlite.autograd.node import Node, record
 from nnlite.ops.extremes import ValuesIndices
 from nnlite.ops.index import IndexBackward0, along
 from nnlite.ops.operands import Array, array_of, kept, no_bools
+from nnlite.ops.reduce import axes_of
 from nnlite.tensor import Tensor, wrap
 
 
@@ -223,5 +224,4 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     >>> nnlite.count_nonzero(nnlite.tensor([0, 1, 2]))
     tensor(2)
     """
-    axis = tuple(dim) if isinstance(dim, list) else dim
-    return wrap((array_of("count_nonzero", input) != 0).sum(axis=axis))
+    return wrap((array_of("count_nonzero", input) != 0).sum(axis=axes_of(dim, None)))

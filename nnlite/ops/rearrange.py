@@ -84,14 +84,14 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     ndim = array_of("movedim", input).ndim
     old = [source] if isinstance(source, int) else list(source)
     new = [destination] if isinstance(destination, int) else list(destination)
-    old = [_checked("movedim", d, ndim) for d in old]
-    new = [_checked("movedim", d, ndim) for d in new]
+    old = [_checked("movedim", d, ndim or 1) for d in old]
+    new = [_checked("movedim", d, ndim or 1) for d in new]
     if len(old) != len(new) or len(set(old)) < len(old) or len(set(new)) < len(new):
         raise RuntimeError(f"movedim: {source} cannot be moved to {destination}")
     order = [d for d in range(ndim) if d not in old]
     for place, dim in sorted(zip(new, old)):
         order.insert(place, dim)
-    return permute(input, *order)
+    return permute(input, *order[:ndim])
 
 
 # ---- repetition ---------------------------------------------------------------------------------
@@ -274,7 +274,10 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
         raise RuntimeError(
             f"narrow: {length} elements from {start} on exceed {a.shape[dim]} in dimension {dim}"
         )
-    return getitem(input, (*(slice(None),) * dim, slice(start, start + length)))
+    part = slice(start, start + length)
+    if length == a.shape[dim]:
+        part = slice(-length, None)  # the same; the node's name is then a slice's, as torch's
+    return getitem(input, (*(slice(None),) * dim, part))
 
 
 def select(input: Tensor, dim: int, index: int) -> Tensor:

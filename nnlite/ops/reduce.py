@@ -20,7 +20,9 @@ Dim = int | tuple[int, ...] | list[int] | None
 def axes_of(dim: Dim, axis: Dim) -> int | tuple[int, ...] | None:
     """The dimensions that torch's argument or NumPy's names."""
     dim = axis if dim is None else dim
-    return tuple(dim) if isinstance(dim, list) else dim
+    if isinstance(dim, (list, tuple)):
+        return tuple(dim) or None  # none of them: all
+    return dim
 
 
 def restore(g: Array, shape: tuple[int, ...], axis: Any, keepdim: bool) -> Array:
@@ -69,11 +71,9 @@ def sum(
         input = input.to(dtype)
     a = array_of("sum", input)
     axes, keep = axes_of(dim, axis), keepdim or keepdims
-    if axes == ():
-        axes = None
     total = np.int64 if a.dtype.kind in "biu" else None
     y = a.sum(axis=axes, keepdims=keep, dtype=total)
-    node = SumBackward0 if axes is None else SumBackward1
+    node = SumBackward0 if dim is None and axis is None else SumBackward1
     return record(y, node, (input._node,), (), (a.shape, axes, keep))
 
 
@@ -119,19 +119,17 @@ def mean(
             f"mean: needs a floating point tensor, got {a.dtype}; convert first: tensor.float()"
         )
     axes, keep = axes_of(dim, axis), keepdim or keepdims
-    if axes == ():
-        axes = None
     total = a.sum(axis=axes, keepdims=keep)
     count = a.size // total.size if total.size else count_of(a.shape, axes)
     # 0 / 0 is NaN, as the mean of nothing is in torch, but Python's division would raise.
     y = total / count if count else total * math.nan
-    node = MeanBackward0 if axes is None else MeanBackward1
+    node = MeanBackward0 if dim is None and axis is None else MeanBackward1
     return record(y, node, (input._node,), (), (a.shape, axes, keep, count or 1))
 
 
 def count_of(shape: tuple[int, ...], axis: Any) -> int:
     """How many elements are reduced to one."""
-    if axis is None:
+    if axis is None or not shape:
         return math.prod(shape)
     axes = (axis,) if isinstance(axis, int) else axis
     return math.prod(shape[a] for a in axes)
@@ -184,12 +182,13 @@ def _variance(
             f"{function}: needs a floating point tensor, got {a.dtype}; convert first: "
             "tensor.float()"
         )
-    if axes == ():
+    if not a.ndim and axes in (0, -1):  # the one dimension that torch lets a number have
         axes = None
-    divisor = max_of(count_of(a.shape, axes) - correction, 0) or math.nan
+    divisor = max_of(count_of(a.shape, axes) - correction, 0)
     centred = a - a.mean(axis=axes, keepdims=True)
-    y = (centred * centred).sum(axis=axes, keepdims=keep) / divisor
-    return a, y, (a.shape, axes, keep, divisor)
+    y = (centred * centred).sum(axis=axes, keepdims=keep)
+    y = y / divisor if divisor else np.where(y > 0, math.inf, math.nan).astype(a.dtype)
+    return a, y, (a.shape, axes, keep, divisor or math.nan)
 
 
 def max_of(a: float, b: float) -> float:
@@ -328,7 +327,7 @@ def any(
 ) -> Tensor:
     """Whether an element is true (not zero), of all or along dimensions."""
     a = array_of("any", input)
-    return _truth(a, a.any(axis=axes_of(dim, axis), keepdims=keepdim or keepdims))
+    return _truth(a, a.any(axis=_named(dim, axis), keepdims=keepdim or keepdims))
 
 
 def all(
@@ -341,7 +340,13 @@ def all(
 ) -> Tensor:
     """Whether every element is true (not zero), of all or along dimensions."""
     a = array_of("all", input)
-    return _truth(a, a.all(axis=axes_of(dim, axis), keepdims=keepdim or keepdims))
+    return _truth(a, a.all(axis=_named(dim, axis), keepdims=keepdim or keepdims))
+
+
+def _named(dim: Dim, axis: Dim) -> int | tuple[int, ...] | None:
+    """``axes_of``, where naming none means none of them."""
+    dim = axis if dim is None else dim
+    return tuple(dim) if isinstance(dim, list) else dim
 
 
 def _truth(a: Array, y: Array) -> Tensor:

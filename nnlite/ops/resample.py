@@ -109,7 +109,7 @@ def interpolate(
     if mode == "area":
         return (adaptive_avg_pool1d if dims == 1 else adaptive_avg_pool2d)(input, sizes)
     matrices = [
-        np.asarray(_weights(mode, n, m, scale, bool(align_corners)), dtype=x.dtype, like=x)
+        np.asarray(_weights(mode, n, m, scale, dims, bool(align_corners)), dtype=x.dtype, like=x)
         for n, m, scale in zip(x.shape[2:], sizes, scales)
     ]
     if mode == linear:
@@ -117,27 +117,31 @@ def interpolate(
     else:
         y = x
         for axis, (n, m, scale) in enumerate(zip(x.shape[2:], sizes, scales), 2):
-            index = np.asarray(_nearest(mode, n, m, scale), dtype=np.int64, like=x)
+            index = np.asarray(_nearest(mode, n, m, scale, dims), dtype=np.int64, like=x)
             y = y[(slice(None),) * axis + (index,)]
     return record(y, UpsampleBackward0, (input._node,), (), (matrices, mode))
 
 
-def _nearest(mode: str, n: int, m: int, scale: float | None) -> list[int]:
+def _nearest(mode: str, n: int, m: int, scale: float | None, dims: int) -> list[int]:
     """Which of ``n`` pixels each of ``m`` new ones is."""
+    if mode == "nearest" and dims == 2 and m in (n, 2 * n):  # whatever the scale, as in torch
+        return [i * n // m for i in range(m)]
     step = n / m if scale is None else 1 / scale
     shift = 0.5 if mode == "nearest-exact" else 0.0
     return [min(math.floor((i + shift) * step), n - 1) for i in range(m)]
 
 
 def _weights(
-    mode: str, n: int, m: int, scale: float | None, align_corners: bool
+    mode: str, n: int, m: int, scale: float | None, dims: int, align_corners: bool
 ) -> list[list[float]]:
     """The weights of ``n`` pixels in each of ``m`` new ones."""
     rows = [[0.0] * n for _ in range(m)]
     if mode in ("nearest", "nearest-exact"):
-        for row, i in zip(rows, _nearest(mode, n, m, scale)):
+        for row, i in zip(rows, _nearest(mode, n, m, scale, dims)):
             row[i] = 1.0
         return rows
+    if n == m:  # whatever the scale, as torch has it
+        return [[float(i == j) for j in range(n)] for i in range(m)]
     if align_corners:
         step = (n - 1) / (m - 1) if m > 1 else 0.0
     else:

@@ -174,9 +174,10 @@ def transpose(input: Tensor, *dims: Any, dim0: Any = None, dim1: Any = None) -> 
     dims = (*dims, *(dim for dim in (dim0, dim1) if dim is not None))
     if len(dims) != 2:
         return permute(input, *(dims or range(a.ndim)[::-1]))
-    first, second = (_checked("transpose", dim, a.ndim) for dim in dims)
+    first, second = (_checked("transpose", dim, a.ndim or 1) for dim in dims)
     order = list(range(a.ndim))
-    order[first], order[second] = second, first
+    if order:
+        order[first], order[second] = second, first
     return record(a.transpose(order), TransposeBackward0, (input._node,), (), tuple(order))
 
 
