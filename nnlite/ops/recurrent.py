@@ -213,18 +213,26 @@ class LstmBackward0(Node):
     def _factors(tanhs: Any, gates: Any, before: Any) -> tuple[Any, Any, Any]:
         """What ∂c is multiplied with for the gates i, f and g, ∂h for o, and ∂h for its part
         of ∂c; of all steps at once."""
-        s, i, g = gates[:, :3], gates[:, 0], gates[:, 3]
-        slope = s - s * s
+        i, f, o, g = (gates[:, k] for k in range(4))
         steps, _, batch, size = gates.shape
         on_c, (on_i, on_f, on_g) = room(gates, steps, 3, batch, size, axis=1)
-        on_i = np.multiply(slope[:, 0], g, out=on_i)
-        on_f = np.multiply(slope[:, 1], before, out=on_f)
-        on_g = np.multiply(1 - g * g, i, out=on_g)
-        return (
-            joined(on_c, [on_i, on_f, on_g], axis=1),
-            slope[:, 2] * tanhs,
-            (1 - tanhs * tanhs) * gates[:, 2],
-        )
+        on_i = np.multiply(_slope(i, on_i), g, out=on_i)
+        on_f = np.multiply(_slope(f, on_f), before, out=on_f)
+        on_g = np.multiply(_tanh_slope(g, on_g), i, out=on_g)
+        _, (on_o, to_c) = room(gates, 2, steps, batch, size)
+        on_o = np.multiply(_slope(o, on_o), tanhs, out=on_o)
+        to_c = np.multiply(_tanh_slope(tanhs, to_c), o, out=to_c)
+        return joined(on_c, [on_i, on_f, on_g], axis=1), on_o, to_c
+
+
+def _slope(s: Any, out: Any) -> Any:
+    """s (1 - s), the derivative of s = σ(a)."""
+    return np.multiply(np.subtract(1, s, out=out), s, out=out)
+
+
+def _tanh_slope(y: Any, out: Any) -> Any:
+    """1 - y², the derivative of y = tanh(a)."""
+    return np.subtract(1, np.multiply(y, y, out=out), out=out)
 
 
 def lstm_layer(
@@ -351,10 +359,10 @@ class GruBackward0(Node):
         """What ∂h is multiplied with for n, r, z and m; of all steps at once."""
         r, z, n, hidden = (gates[:, i] for i in range(4))
         factors, (on_n, on_r, on_z, on_m) = room(gates, *gates.shape, axis=1)
-        on_n = np.multiply(1 - z, 1 - n * n, out=on_n)
+        on_n = np.multiply(_tanh_slope(n, on_n), 1 - z, out=on_n)
         on_m = np.multiply(on_n, r, out=on_m)
-        on_r = np.multiply(on_m * (1 - r), hidden, out=on_r)
-        on_z = np.multiply(z * (1 - z), before - n, out=on_z)
+        on_r = np.multiply(np.multiply(on_m, 1 - r, out=on_r), hidden, out=on_r)
+        on_z = np.multiply(_slope(z, on_z), before - n, out=on_z)
         return joined(factors, [on_n, on_r, on_z, on_m], axis=1)
 
 
