@@ -165,7 +165,7 @@ def sums(places: Integers, weight: Floats, count: int) -> Floats:
 def log_softmax(scores: Floats) -> Floats:
     """Logarithm of the probability of each class, row by row."""
     shifted: Floats = scores - scores.max(axis=1, keepdims=True)
-    # Sorted, so that rows of the same numbers in another order have equal probabilities: ties count.
+    # Sorted: rows of the same numbers in another order have equal probabilities, and tie.
     total: Floats = np.sort(np.exp(shifted), axis=1).sum(axis=1, keepdims=True)
     return shifted - np.log(total)
 
