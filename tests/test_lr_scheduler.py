@@ -256,6 +256,18 @@ def test_a_factor_of_nothing_ends():
     assert rates == [0.0, 0.0, 1.0]
 
 
+def test_milestones_from_a_file():
+    # JSON makes a dict with text for keys of a Counter.
+    optimizer = sgd()
+    scheduler = lr_scheduler.MultiStepLR(optimizer, [2, 2, 4], gamma=0.5)
+    scheduler.load_state_dict(json.loads(json.dumps(scheduler.state_dict())))
+    assert sorted(scheduler.milestones.elements()) == [2, 2, 4]
+    optimizer.step()
+    with pytest.warns(UserWarning, match="The epoch parameter"):
+        scheduler.step(3)
+    assert scheduler.get_last_lr() == [0.25]
+
+
 def test_functions_of_the_state():
     scheduler = lr_scheduler.LambdaLR(sgd(), Decay())
     state = copy.deepcopy(scheduler.state_dict())
