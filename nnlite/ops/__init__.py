@@ -123,7 +123,9 @@ _NUMPY: dict[Any, Callable[..., Any]] = {
     np.transpose: lambda a, axes=None: shape.transpose(a, *([axes] if axes else ())),
     np.cumprod: lambda a, axis=None, dtype=None: scan.cumprod(a, axis),
     np.cumsum: lambda a, axis=None, dtype=None: scan.cumsum(a, axis),
-    np.prod: scan.prod,
+    np.prod: lambda a, axis=None, keepdims=False: scan.prod(
+        a, **({} if axis is None else {"dim": axis, "keepdim": keepdims})
+    ),
     np.einsum: matrix.einsum,
     np.roll: lambda a, shift, axis=None: rearrange.roll(a, shift, axis),
     np.tile: lambda a, reps: rearrange.tile(a, reps),
@@ -150,7 +152,9 @@ _NUMPY: dict[Any, Callable[..., Any]] = {
     np.inner: linalg.inner,
     np.isclose: compare.isclose,
     np.kron: matrix.kron,
-    np.linalg.norm: vector_norm.linalg_norm,
+    np.linalg.norm: lambda x, ord=None, axis=None, keepdims=False: vector_norm.linalg_norm(
+        x, ord, axis, keepdims
+    ),
     np.moveaxis: rearrange.movedim,
     np.nan_to_num: lambda x, nan=0.0, posinf=None, neginf=None: choose.nan_to_num(
         x, nan, posinf, neginf

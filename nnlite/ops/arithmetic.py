@@ -39,7 +39,7 @@ def plus(input: Any, other: Any) -> Tensor:
     one dtype and shape, has ``operands`` and ``record`` written out (a third less time)."""
     try:
         a, b = input.array, other.array
-        edges = input._node, other._node
+        edges: Any = (input._node, other._node)
     except AttributeError:
         edges = ()
     if (
