@@ -753,7 +753,8 @@ def test_in_the_trainer_it_warns_once(caught):
     x, y = breast_cancer()
     model = nn.Sequential(*mlp(30, 16, 1), nn.Sigmoid())
     doctor = Doctor()
-    trainer = Trainer(model, sgd(model), nn.BCEWithLogitsLoss(), callbacks=[doctor])
+    loss = nn.BCEWithLogitsLoss()
+    trainer = Trainer(model, sgd(model), loss, callbacks=[doctor], doctor=True)
     trainer.fit((x, y), epochs=3)
     trainer.fit((x, y), epochs=3)
     only(caught, "sigmoid-twice", "module '3'")
@@ -807,7 +808,7 @@ def test_the_trainer_names_the_place_where_nan_began():
 def test_the_trainer_names_parameters_that_are_nan():
     model = RootOfZero(0.0)
     x = nnlite.rand(64, 3)
-    trainer = Trainer(model, sgd(model), nn.MSELoss())
+    trainer = Trainer(model, sgd(model), nn.MSELoss(), doctor=False)
     with np.errstate(all="ignore"), pytest.raises(FloatingPointError) as raised:
         trainer.fit((x, x[:, :1]), epochs=1)
     assert "inner.weight, inner.bias held nan or infinity before this batch" in str(raised.value)

@@ -153,6 +153,8 @@ class Doctor(Callback):
         if self.model is None or self.optimizer is None:
             raise TypeError("Doctor: give it what is trained: with Doctor(model, optimizer): …")
         self._begin(self.model, self.optimizer)
+        if self._patient is not None:
+            self._ask("at_start", self._patient)
         self._handle = self.optimizer.register_step_post_hook(self._on_step)
         return self
 
@@ -176,8 +178,10 @@ class Doctor(Callback):
     # ---- as a callback of the Trainer ------------------------------------------------------------
 
     def on_fit_start(self, trainer: Trainer) -> None:
-        """Begin to watch."""
-        self._begin(trainer.model, trainer.optimizer)
+        """Begin to watch; the Trainer itself refuses what `Check.at_start` warns of."""
+        others = [c for c in trainer.callbacks if isinstance(c, Doctor)]
+        if not others or self in others:  # one of the user's takes the place of the default
+            self._begin(trainer.model, trainer.optimizer)
 
     def on_step_end(self, trainer: Trainer) -> None:
         """Examine a step now and then."""
@@ -214,7 +218,6 @@ class Doctor(Callback):
             self._asked[hook] = [c for c in checks if getattr(type(c), hook) is not idle]
         self._patient = patient = Patient(model, optimizer, self._on_operation, self._on_backward)
         self._step, self._idle, self._is_open = 1, 0, True
-        self._ask("at_start", patient)
         patient.open(1)
 
     def _end(self) -> None:
