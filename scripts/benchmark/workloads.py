@@ -89,7 +89,7 @@ class Workload:
 
 ALL = ("numpy", "nnlite", "torch", "sklearn")
 SGD = {"lr": 0.05, "momentum": 0.9}
-TRAINING = {"layers": [30, 64, 32, 1], "batch": 32, "steps": 64, "epochs": 48, **SGD}
+TRAINING = {"layers": [30, 64, 32, 1], "batch": 32, "steps": 128, "epochs": 24, **SGD}
 
 WORKLOADS = (
     Workload(
@@ -120,7 +120,7 @@ WORKLOADS = (
     Workload(
         name="trainer_overhead",
         title="Trainer beside a five-line loop",
-        details="30-64-32-1, batch 32, 64 steps an epoch, progress bar on a terminal",
+        details="30-64-32-1, batch 32, 128 steps an epoch, progress bar on a terminal",
         unit="step",
         program="trainer_overhead",
         frameworks=("nnlite",),
