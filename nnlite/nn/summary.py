@@ -94,13 +94,13 @@ def summary(model: Module, input: Any = None, *, depth: int | None = None) -> Su
     >>> from nnlite import nn
     >>> model = nn.Sequential(nn.Linear(30, 64), nn.ReLU(), nn.Linear(64, 1)).freeze("0")
     >>> print(summary(model, (32, 30)))
-    layer         output    parameters           memory
-    ---------------------------------------------------
-    Sequential    (32, 1)        2,049  in part  8.0 KB
-      0: Linear   (32, 64)       1,984  frozen   7.8 KB
-      1: ReLU     (32, 64)           -                -
-      2: Linear   (32, 1)           65  trained   260 B
-    ---------------------------------------------------
+    layer        output    parameters           memory
+    --------------------------------------------------
+    Sequential   (32, 1)        2,049  in part  8.0 KB
+      0: Linear  (32, 64)       1,984  frozen   7.8 KB
+      1: ReLU    (32, 64)           -                -
+      2: Linear  (32, 1)           65  trained   260 B
+    --------------------------------------------------
     2,049 parameters (8.0 KB with buffers): 65 trained, 1,984 frozen; 16.1 KB of outputs
     """
     if not isinstance(model, Module):
