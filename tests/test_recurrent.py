@@ -2,6 +2,7 @@
 
 import copy
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -139,6 +140,36 @@ def test_a_second_backward_through_kept_states_says_what_to_do():
     with pytest.raises(RuntimeError, match="a hidden state"):
         again.sum().backward()
     rnn(x, h.detach())[1].sum().backward()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_memory_that_is_used_again_is_nobody_elses(kind):
+    """Layers of several sizes, forward and backward in turn, in two threads: as one by one."""
+    layers = [getattr(nn, kind)(2, size).double() for size in (3, 5, 4)]
+    inputs = [nnlite.randn(n, 2, 2, dtype=nnlite.float64).requires_grad_() for n in (4, 2, 6)]
+
+    def gradients():
+        tensors = [*inputs, *(p for layer in layers for p in layer.parameters())]
+        return [t.grad.numpy().copy() for t in tensors]
+
+    def clear():
+        for tensor in (*inputs, *(p for layer in layers for p in layer.parameters())):
+            tensor.grad = None
+
+    for layer, x in zip(layers, inputs):
+        layer(x)[0].sum().backward()
+    expected = gradients()
+    clear()
+    outputs = [layer(x)[0] for layer, x in zip(layers, inputs)]
+    for y in outputs[::-1]:
+        y.sum().backward()
+    in_turn = gradients()
+    clear()
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda pair: pair[0](pair[1])[0].sum().backward(), zip(layers, inputs)))
+    for a, b, c in zip(expected, in_turn, gradients()):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(a, c)
 
 
 # ---- layers -------------------------------------------------------------------------------------

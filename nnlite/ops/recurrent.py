@@ -17,6 +17,7 @@ from nnlite.ops.sequence import (
     Weights,
     across,
     added,
+    affine,
     joined,
     layer_operands,
     parts_of,
@@ -40,7 +41,7 @@ def _rnn(x: Any, h: Any, weights: tuple[Any, ...], meta: tuple[bool, bool]) -> t
     reverse, relu = meta
     steps, batch, _ = x.shape
     rows = x.reshape(steps * batch, x.shape[2])
-    inputs = added(np.dot(rows, w_ih.T), added(b_ih, b_hh)).reshape(steps, *h.shape)
+    inputs = affine(rows, w_ih, added(b_ih, b_hh)).reshape(steps, *h.shape)
     states, hs = room(h, steps + 1, *h.shape, reverse=reverse)
     start(hs, h)
     recur = across(w_hh)
@@ -68,7 +69,7 @@ class RnnBackward0(Node):
         w_ih, w_hh = weights[:2]
         y = states_after(states, reverse)
         slopes = parts_of((y > 0).astype(y.dtype) if relu else 1 - y * y, reverse=not reverse)
-        d, ds = room(h, *y.shape, reverse=not reverse)
+        d, ds = room(h, *y.shape, reverse=not reverse, scratch="sums")
         _, (out,) = room(h, 1, *h.shape)
         last: Any = None
         for t, dh in enumerate(parts_of(g, reverse=not reverse)):
@@ -119,7 +120,7 @@ def _lstm(x: Any, h: Any, c: Any, weights: tuple[Any, ...], reverse: bool) -> tu
     (steps, batch, _), size = x.shape, w_hh.shape[1]
     rows = x.reshape(steps * batch, x.shape[2])
     w_ih, w_hh, bias = (_lstm_order(w, size) for w in (w_ih, w_hh, added(b_ih, b_hh)))
-    inputs = added(np.dot(rows, w_ih.T), bias).reshape(steps, batch, 4, size).swapaxes(1, 2)
+    inputs = affine(rows, w_ih, bias).reshape(steps, batch, 4, size).swapaxes(1, 2)
     states, hs = room(h, steps + 1, batch, size, reverse=reverse)
     cells, cs = room(h, steps + 1, batch, size, reverse=reverse)
     tanhs, tcs = room(h, steps, batch, size, reverse=reverse)
@@ -183,7 +184,7 @@ class LstmBackward0(Node):
         forget = parts_of(gates[:, 1], reverse=back)
         dhs = parts_of(g[0] if 0 in g else np.zeros_like(tanhs), reverse=back)
         dcs = parts_of(g[1], reverse=back) if 1 in g else [None] * steps
-        d, ds = room(h, steps, batch, 4, size, reverse=back)
+        d, ds = room(h, steps, batch, 4, size, reverse=back, scratch="sums")
         _, (dh_out, dc_out, kept) = room(h, 3, batch, size)
         last: Any = None
         dc_next: Any = None
@@ -215,11 +216,11 @@ class LstmBackward0(Node):
         of ∂c; of all steps at once."""
         i, f, o, g = (gates[:, k] for k in range(4))
         steps, _, batch, size = gates.shape
-        on_c, (on_i, on_f, on_g) = room(gates, steps, 3, batch, size, axis=1)
+        on_c, (on_i, on_f, on_g) = room(gates, steps, 3, batch, size, axis=1, scratch="factors")
         on_i = np.multiply(_slope(i, on_i), g, out=on_i)
         on_f = np.multiply(_slope(f, on_f), before, out=on_f)
         on_g = np.multiply(_tanh_slope(g, on_g), i, out=on_g)
-        _, (on_o, to_c) = room(gates, 2, steps, batch, size)
+        _, (on_o, to_c) = room(gates, 2, steps, batch, size, scratch="factors of h")
         on_o = np.multiply(_slope(o, on_o), tanhs, out=on_o)
         to_c = np.multiply(_tanh_slope(tanhs, to_c), o, out=to_c)
         return joined(on_c, [on_i, on_f, on_g], axis=1), on_o, to_c
@@ -276,7 +277,7 @@ def _gru(x: Any, h: Any, weights: tuple[Any, ...], reverse: bool) -> tuple[Any, 
         inside = b_hh[2 * size :]
         bias = added(b_ih, np.concatenate([b_hh[: 2 * size], np.zeros_like(inside)]))
     w_ih, w_hh, bias = (_gru_halved(w, size) for w in (w_ih, w_hh, bias))
-    inputs = added(np.dot(rows, w_ih.T), bias).reshape(steps, batch, 3, size).swapaxes(1, 2)
+    inputs = affine(rows, w_ih, bias).reshape(steps, batch, 3, size).swapaxes(1, 2)
     states, hs = room(h, steps + 1, batch, size, reverse=reverse)
     gates, zs = room(h, steps, 4, batch, size, reverse=reverse)
     _, (product,) = room(h, 1, batch, 3 * size)
@@ -327,7 +328,7 @@ class GruBackward0(Node):
         factors = parts_of(self._factors(gates, before), reverse=back)
         keep = parts_of(gates[:, 1], reverse=back)
         # Of each step ∂n, ∂r, ∂z, ∂m: the first three are for the input, the others for the state.
-        d, ds = room(h, steps, batch, 4, size, reverse=back)
+        d, ds = room(h, steps, batch, 4, size, reverse=back, scratch="sums")
         _, (dh_out, kept) = room(h, 2, batch, size)
         dh_next: Any = None
         for t, dh in enumerate(parts_of(g, reverse=back)):
@@ -358,7 +359,7 @@ class GruBackward0(Node):
     def _factors(gates: Any, before: Any) -> Any:
         """What ∂h is multiplied with for n, r, z and m; of all steps at once."""
         r, z, n, hidden = (gates[:, i] for i in range(4))
-        factors, (on_n, on_r, on_z, on_m) = room(gates, *gates.shape, axis=1)
+        factors, (on_n, on_r, on_z, on_m) = room(gates, *gates.shape, axis=1, scratch="factors")
         on_n = np.multiply(_tanh_slope(n, on_n), 1 - z, out=on_n)
         on_m = np.multiply(on_n, r, out=on_m)
         on_r = np.multiply(np.multiply(on_m, 1 - r, out=on_r), hidden, out=on_r)

@@ -7,30 +7,55 @@ for higher derivatives, where nothing is written and the steps are put together 
 
 from __future__ import annotations
 
+import math
+import threading
 from typing import Any
 
 import numpy as np
 
 from nnlite.ops.operands import array_of
-from nnlite.tensor import Tensor
+from nnlite.tensor import Tensor, ndarray
 
 __all__ = [
-    "across", "added", "joined", "layer_operands", "parts_of", "room", "start", "states_after",
-    "states_before", "weight_gradients",
+    "across", "added", "affine", "joined", "layer_operands", "parts_of", "room", "start",
+    "states_after", "states_before", "weight_gradients",
 ]  # fmt: skip
 
 Weights = tuple[Tensor, Tensor, Tensor | None, Tensor | None]  # w_ih, w_hh, b_ih, b_hh
 
 
-def room(like: Any, *shape: int, axis: int = 0, reverse: bool = False) -> tuple[Any, list[Any]]:
+def room(
+    like: Any, *shape: int, axis: int = 0, reverse: bool = False, scratch: str = ""
+) -> tuple[Any, list[Any]]:
     """An array to be filled, and its parts along ``axis`` in the order in which they come.
 
-    With tensors, which are not written into: None, and a list of None.
+    With tensors, which are not written into: None, and a list of None. With the name of a
+    ``scratch`` memory that was used before is used again: fresh pages cost more than what is
+    written to them. Nothing of it may be kept.
     """
     if isinstance(like, Tensor):
         return None, [None] * shape[axis]
-    whole = np.empty_like(like, order="C", shape=shape)
+    if scratch and type(like) is ndarray:
+        whole = _scratch(scratch, like.dtype, shape)
+    else:
+        whole = np.empty_like(like, order="C", shape=shape)
     return whole, parts_of(whole, axis, reverse)
+
+
+_KEPT = threading.local()
+_LARGEST = 8 << 20  # bytes of a scratch memory that is kept
+
+
+def _scratch(name: str, dtype: Any, shape: tuple[int, ...]) -> Any:
+    """An array in the scratch memory of that name, of this thread."""
+    size = math.prod(shape)
+    if size * dtype.itemsize > _LARGEST:
+        return np.empty(shape, dtype)
+    kept = _KEPT.__dict__
+    key = f"{name} {dtype}"
+    if key not in kept or kept[key].size < size:
+        kept[key] = np.empty(size, dtype)
+    return kept[key][:size].reshape(shape)
 
 
 def parts_of(whole: Any, axis: int = 0, reverse: bool = False) -> list[Any]:
@@ -73,6 +98,13 @@ def added(a: Any, b: Any) -> Any:
     if a is None or b is None:
         return b if a is None else a
     return a + b
+
+
+def affine(rows: Any, weight: Any, bias: Any) -> Any:
+    """X Wᵀ + b in scratch memory."""
+    _, (out,) = room(rows, 1, len(rows), len(weight), scratch="sums")
+    y = np.matmul(rows, weight.T, out=out)
+    return y if bias is None else np.add(y, bias, out=out)
 
 
 def weight_gradients(
