@@ -297,9 +297,10 @@ class Tensor(Methods):
         """Bytes of one element."""
         return self.array.dtype.itemsize
 
-    def stride(self) -> tuple[int, ...]:
-        """Steps between neighbours along each dimension, in elements."""
-        return tuple(step // self.array.dtype.itemsize for step in self.array.strides)
+    def stride(self, dim: int | None = None) -> tuple[int, ...] | int:
+        """Steps between neighbours along each dimension, or along one, in elements."""
+        steps = tuple(step // self.array.dtype.itemsize for step in self.array.strides)
+        return steps if dim is None else steps[dim]
 
     def is_contiguous(self) -> bool:
         """Whether the elements lie in memory in row-major order without gaps."""

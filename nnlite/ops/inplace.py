@@ -266,7 +266,7 @@ class FillBackward2(ZeroBackward0):
     __slots__ = ()
 
 
-def copy_(input: Tensor, other: Any) -> Tensor:
+def copy_(input: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
     """The elements of ``other`` written over this tensor's; returns it.
 
     >>> import nnlite

@@ -176,7 +176,7 @@ def randn_like(
 
 
 def randint(
-    low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None,
+    low: int = 0, high: Any = None, size: Any = None, *, generator: Generator | None = None,
     dtype: Any = np.int64, requires_grad: bool = False, device: Any = None,
 ) -> Tensor:  # fmt: skip
     """Random whole numbers from ``low`` (default 0) up to, without, ``high``.
