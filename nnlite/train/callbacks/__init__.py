@@ -2,6 +2,7 @@
 
 from nnlite.train.callbacks.base import HOOKS, Callback, CallbackError
 from nnlite.train.callbacks.ema import EMA
+from nnlite.train.callbacks.fine_tuning import FreezeAudit, GradualUnfreezing
 from nnlite.train.callbacks.gradients import ClipGradNorm, ClipGradValue
 from nnlite.train.callbacks.progress import ProgressBar
 from nnlite.train.callbacks.saving import Checkpoint
@@ -17,6 +18,8 @@ __all__ = [
     "ClipGradNorm",
     "ClipGradValue",
     "EarlyStopping",
+    "FreezeAudit",
+    "GradualUnfreezing",
     "ProgressBar",
     "Schedule",
 ]
