@@ -10,8 +10,8 @@ import numpy as np
 
 from nnlite.autograd.node import Node, record
 from nnlite.ops.exponential import normal_cdf, normal_density, sigmoid_of
-from nnlite.ops.operands import Array, array_of, float_array, kept, number
-from nnlite.tensor import Tensor
+from nnlite.ops.operands import LARGE, Array, array_of, float_array, kept, number
+from nnlite.tensor import Tensor, ndarray
 
 
 def in_place(function: str, operator: Callable[..., Tensor], input: Tensor, *args: Any) -> Tensor:
@@ -39,6 +39,8 @@ class ReluBackward0(Node):
 
     def backward(self, g: Array) -> tuple[Array, ...]:
         (y,) = self.saved
+        if type(y) is ndarray and y.size <= LARGE:
+            return (np.where(y, g, number(0, y)),)  # the same in one call: NaN is not 0 either
         return (kept(g, y != number(0, y)),)
 
 

@@ -195,6 +195,7 @@ def number(value: int, like: Array) -> Any:
     return _NUMBERS.get((like.dtype, value), value) if type(like) is ndarray else value
 
 
+LARGE = 4096  # elements, from which on it pays to mask bits
 _BITS = {np.dtype(f): np.dtype(i) for f, i in ((np.float32, np.int32), (np.float64, np.int64))}
 
 
@@ -202,13 +203,13 @@ def kept(g: Array, mask: Array) -> Array:
     """``g`` where ``mask`` holds, 0 elsewhere: also where g is infinite, as a product is not.
 
     ``np.where`` waits for a branch at each element; in large arrays the bits are masked instead,
-    which is eight times faster.
+    which is up to eight times faster.
 
     >>> import numpy as np
     >>> kept(np.array([1.0, np.inf]), np.array([True, False]))
     array([1., 0.])
     """
-    if type(g) is ndarray and type(mask) is ndarray and g.size > 2000 and g.shape == mask.shape:
+    if type(g) is ndarray and type(mask) is ndarray and g.size > LARGE and g.shape == mask.shape:
         integers = _BITS.get(g.dtype)
         if integers is not None:
             ones = np.negative(mask.view(np.int8), dtype=integers)
