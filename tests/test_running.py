@@ -17,6 +17,7 @@ from nnlite.train import (
     EarlyStopping,
     History,
     NonFiniteLossError,
+    SaveHistory,
     Schedule,
     Trainer,
 )
@@ -386,20 +387,17 @@ def test_a_limit_of_time(monkeypatch):
         trainer.fit((X, Y), epochs=1, max_seconds=-1)
 
 
-def test_the_history_is_written_as_it_goes(tmp_path):
+def test_the_history_file_has_the_epoch_that_a_limit_cut_short(tmp_path):
     path = tmp_path / "history.csv"
-    lengths = []
-
-    class Look(Callback):
-        def on_checkpoint(self, trainer):
-            lengths.append(len(History.from_csv(path)) if trainer.epoch else 0)
-            if trainer.epoch == 2:
-                trainer.history[-1]["mine"] = 3
-
-    trainer = trainer_of(callbacks=[Look()], history=path)
-    history = trainer.fit((X, Y), epochs=3)
-    assert lengths == [0, 1, 2, 3]
-    assert History.from_csv(path)["train_loss"] == history["train_loss"]
+    saving = Checkpoint(tmp_path / "run")
+    trainer = trainer_of(callbacks=[SaveHistory(path), saving])
+    history = trainer.fit((X, Y), epochs=5, batch_size=20, max_steps=7)
+    assert len(history) == 3
+    assert History.from_csv(path) == history
+    again = trainer_of(callbacks=[SaveHistory(path), Checkpoint(tmp_path / "run")])
+    history = again.fit((X, Y), epochs=5, batch_size=20, resume=True)
+    assert len(history) == 5
+    assert History.from_csv(path) == history
 
 
 # ---- before a long run --------------------------------------------------------------------------

@@ -73,6 +73,11 @@ class SaveHistory(Callback):
         else:
             self._file.update(rows)
 
+    def on_fit_end(self, trainer: Trainer) -> None:
+        """Write the row of an epoch that a limit cut short; forget what Ctrl-C took back."""
+        if self._file is not None:
+            self._file.update(trainer.history.to_list())
+
 
 class _Bounded:
     """Which records to keep so that there are never many: every second goes when it is full."""

@@ -15,7 +15,6 @@ from nnlite.tensor import Tensor
 from nnlite.train import checks, measuring, modes, setup, state
 from nnlite.train.callbacks.base import HOOKS, Callback, CallbackError
 from nnlite.train.history import History, learning_rates
-from nnlite.train.history_file import HistoryFile
 from nnlite.train.interrupt import CtrlC
 from nnlite.train.metrics import resolve
 from nnlite.train.randomness import Streams
@@ -58,7 +57,6 @@ class Trainer(Using):
             any other, from the training targets), an array, or a mapping from class to weight.
         pos_weight: how much positive targets count in `BCEWithLogitsLoss`: "balanced" (as much as
             the negative ones together, for each column), a number, or one for each column.
-        history: a file, .csv or .json, that gets the row of each epoch as soon as it is there.
         doctor: watch for mistakes in training, and warn once of each with its cure; a
             ``nnlite.train.Doctor`` says which.
 
@@ -98,7 +96,6 @@ class Trainer(Using):
         accumulate: int = 1,
         class_weight: Any = None,
         pos_weight: Any = None,
-        history: StrPath | None = None,
         doctor: Any = False,
     ) -> None:
         setup.check_parts(model, optimizer, loss, accumulate)
@@ -111,8 +108,6 @@ class Trainer(Using):
         self.accumulate = accumulate
         self.class_weight, self.pos_weight, self.doctor = class_weight, pos_weight, doctor
         self.history = History()
-        self._history_path = history
-        self._history_file: HistoryFile | None = None
         self.epoch = self.epochs = self.batch = self.batches = self.step = 0
         self.batch_loss = float("nan")
         self.stop = self.interrupted = self.stepped = False
@@ -218,8 +213,6 @@ class Trainer(Using):
         self.tally = None
         self.history.append(row)
         self._call("on_epoch_end")
-        if self._history_file is not None:
-            self._history_file.update(list(self.history))
         if not self._cut:
             self._save_point = state.save_point(self, self._save_point)
             self._call("on_checkpoint")
@@ -341,8 +334,6 @@ class Trainer(Using):
         self._call("on_fit_start")
         if resume is not None:
             self.load_state_dict(resume)
-        if self._history_path is not None:
-            self._history_file = HistoryFile(self._history_path, list(self.history))
         checks.check_model(self.model, self.optimizer)
         if self.validates:
             checks.check_validation(self)
@@ -438,6 +429,4 @@ class Trainer(Using):
             return False
         state.put_back(self, self._save_point)
         self.history = self.history[: self._save_point["rows"]]
-        if self._history_file is not None:
-            self._history_file.update(list(self.history))
         return True
