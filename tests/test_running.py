@@ -370,7 +370,7 @@ def test_a_limit_of_steps_cuts_an_epoch_short_and_resume_finishes_it(steps, tmp_
 
 
 def test_a_limit_of_time(monkeypatch):
-    import nnlite.train.trainer as module
+    import nnlite.train.interrupt as module
 
     now = [0.0]
     monkeypatch.setattr(module, "perf_counter", lambda: now[0])

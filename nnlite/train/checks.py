@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from nnlite.train.trainer import Trainer
 
 __all__ = [
+    "NonFiniteLossError",
     "check_model",
     "check_probabilities",
     "check_validation",
+    "diverged",
     "divisor_of",
     "is_sum",
     "kind_of",
+    "looked_at",
     "mean",
     "option",
     "split",
@@ -201,6 +204,33 @@ def mean(role: str, total: float, divisor: float, samples: int) -> float:
             "time (a generator can be gone through only once)"
         )
     return total / divisor if divisor else float("nan")
+
+
+class NonFiniteLossError(FloatingPointError):
+    """The loss became nan or infinite; the message names epoch, batch and the likely cure."""
+
+
+def diverged(trainer: Trainer, value: float, inputs: list[Any], target: Any) -> NoReturn:
+    """Raise NonFiniteLossError for a loss of this value."""
+    why = why_not_finite(trainer, inputs, target)
+    raise NonFiniteLossError(
+        f"fit: the loss is {value} in epoch {trainer.epoch}, batch {trainer.batch}. {why}"
+    )
+
+
+def looked_at(batches: Iterator[Any], parts: int, known: bool) -> Iterator[Any]:
+    """The batches, each checked before it is trained on.
+
+    Args:
+        batches: of training data.
+        parts: how many of their parts are no inputs.
+        known: whether the targets have been checked already.
+    """
+    for batch in batches:
+        _, rest = split("fit: train", batch, parts)
+        if not known:
+            check_probabilities("fit: train", rest[0])
+        yield batch
 
 
 def why_not_finite(trainer: Trainer, inputs: list[Any], target: Any) -> str:

@@ -1,12 +1,45 @@
-"""Ctrl-C during training: noted, so that it never cuts a step or the writing of a file in half."""
+"""What ends a training early: limits of steps and of time, and Ctrl-C.
+
+Ctrl-C is noted, so that it never cuts a step or the writing of a file in half.
+"""
 
 from __future__ import annotations
 
 import signal
+from time import perf_counter
 from types import FrameType, TracebackType
 from typing import Any
 
-__all__ = ["CtrlC"]
+__all__ = ["CtrlC", "Limits"]
+
+
+class Limits:
+    """How many steps a run may have, and how many seconds from now on.
+
+    Raises:
+        ValueError: fewer than one step, or no time.
+
+    >>> limits = Limits(max_steps=10)
+    >>> limits.reached(9), limits.reached(10)
+    (False, True)
+    """
+
+    __slots__ = ("_deadline", "_steps", "given")
+
+    def __init__(self, max_steps: int | None = None, max_seconds: float | None = None) -> None:
+        self.given = max_steps is not None or max_seconds is not None
+        self._steps = float("inf") if max_steps is None else max_steps
+        seconds = float("inf") if max_seconds is None else max_seconds
+        if not (self._steps >= 1 and seconds > 0):
+            raise ValueError(
+                "fit: max_steps must be 1 or more and max_seconds above 0, got "
+                f"max_steps={max_steps}, max_seconds={max_seconds}"
+            )
+        self._deadline = perf_counter() + seconds
+
+    def reached(self, step: int) -> bool:
+        """Whether it is over after so many steps."""
+        return step >= self._steps or perf_counter() >= self._deadline
 
 
 class CtrlC:

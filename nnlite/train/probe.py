@@ -153,10 +153,8 @@ def overfit(
         for step in range(1, steps + 1):
             loss = _step(trainer, *batch)
             if not math.isfinite(loss):
-                from nnlite.train.trainer import NonFiniteLossError
-
                 why = checks.why_not_finite(trainer, batch[0], batch[1][0])
-                raise NonFiniteLossError(
+                raise checks.NonFiniteLossError(
                     f"overfit_one_batch: the loss is {loss} in step {step}. {why}"
                 )
             trainer.step += 1
@@ -250,12 +248,9 @@ def _endless(trainer: Trainer) -> Iterator[tuple[list[Any], list[Any]]]:
     parts = trainer.objectives[0].parts
     while True:
         count = 0
-        for batch in trainer.loaders[0]:
-            inputs, rest = checks.split("fit: train", batch, parts)
-            if not trainer.targets_known:
-                checks.check_probabilities("fit: train", rest[0])
+        for batch in checks.looked_at(trainer.loaders[0], parts, trainer.targets_known):
             count += 1
-            yield inputs, rest
+            yield list(batch[:-parts]), list(batch[-parts:])
         if not count:
             checks.mean("fit: train", 0.0, 0.0, 0)
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from nnlite.tensor import Tensor
 from nnlite.train import checks, measuring, modes, setup, state
 from nnlite.train.callbacks.base import HOOKS, Callback, CallbackError
+from nnlite.train.checks import NonFiniteLossError
 from nnlite.train.history import History, learning_rates
-from nnlite.train.interrupt import CtrlC
+from nnlite.train.interrupt import CtrlC, Limits
 from nnlite.train.metrics import resolve
 from nnlite.train.randomness import Streams
 from nnlite.train.tally import Tally
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     StrPath = str | os.PathLike[str]
 
 __all__ = ["NonFiniteLossError", "Trainer"]
-
-
-class NonFiniteLossError(FloatingPointError):
-    """The loss became nan or infinite; the message names epoch, batch and the likely cure."""
 
 
 class Trainer(Using):
@@ -114,8 +110,8 @@ class Trainer(Using):
         self.loaders: tuple[Any, Any] = (None, None)
         self.objectives: tuple[Objective, Objective] = setup.objectives(self)
         self.tally: Tally | None = None
-        self._cut = self._limited = self._looked_at = self.targets_known = False
-        self._max_steps = self._deadline = float("inf")
+        self._cut = self._looked_at = self.targets_known = False
+        self._limits = Limits()
         self._save_point: Tree = {}
         self._ctrl_c = CtrlC()
         self._known: Tree = {}
@@ -181,7 +177,8 @@ class Trainer(Using):
             CallbackError: a callback failed.
         """
         setup.prepare(self, train, valid, epochs, batch_size, shuffle, sample_weight, split_seed)
-        self._limit(max_steps, max_seconds)
+        self._limits = Limits(max_steps, max_seconds)
+        self._cut = False
         with self._ctrl_c, modes.training(self.model):
             try:
                 self._start(setup.state_to_resume(self.callbacks, resume))
@@ -222,8 +219,11 @@ class Trainer(Using):
         model, optimizer, ctrl_c = self.model, self.optimizer, self._ctrl_c
         loss_of, divisor_of, is_sum, parts = self.objectives[0][:4]
         accumulate, after_batch = self.accumulate, self._hooks["on_batch_end"]
+        limits = self._limits if self._limits.given else None
         batches = tally.batches(self.loaders[0], self.streams)
-        for batch in batches if self._looked_at else self._first_pass(batches, parts):
+        if not self._looked_at:
+            batches = checks.looked_at(batches, parts, self.targets_known)
+        for batch in batches:
             if ctrl_c.noted:
                 raise KeyboardInterrupt
             self.batch = tally.batch + 1
@@ -233,7 +233,7 @@ class Trainer(Using):
             loss = loss_of(model(*inputs), *rest)
             self.batch_loss = value = loss.item()
             if value - value != 0:
-                self._diverged(value, inputs, rest[0])
+                checks.diverged(self, value, inputs, rest[0])
             samples = len(rest[0])
             count = samples if divisor_of is len else divisor_of(*rest)
             if accumulate == 1 or is_sum:
@@ -251,7 +251,7 @@ class Trainer(Using):
                 self._step(tally)
             if after_batch:
                 self._call("on_batch_end")
-            if self._limited and self._is_over():
+            if limits and limits.reached(self.step):
                 self._cut = True
                 self._call("on_checkpoint")
                 break
@@ -313,17 +313,6 @@ class Trainer(Using):
         shown = sys.stderr.isatty() if self.progress is None else self.progress
         self._hooks = setup.bound([*self.callbacks, *setup.added(self.doctor, shown)])
 
-    def _limit(self, max_steps: int | None, max_seconds: float | None) -> None:
-        self._cut = False
-        self._limited = max_steps is not None or max_seconds is not None
-        self._max_steps = float("inf") if max_steps is None else max_steps
-        self._deadline = float("inf") if max_seconds is None else perf_counter() + max_seconds
-        if not self._max_steps >= 1 or (max_seconds is not None and not max_seconds > 0):
-            raise ValueError(
-                "fit: max_steps must be 1 or more and max_seconds above 0, got "
-                f"max_steps={max_steps}, max_seconds={max_seconds}"
-            )
-
     def _start(self, resume: Mapping[str, Any] | None) -> None:
         """Begin a new run, or take up another one."""
         self.epoch = self.batch = self.step = 0
@@ -342,21 +331,9 @@ class Trainer(Using):
             self._call("on_checkpoint")
 
     def _goes_on(self) -> bool:
-        if self._cut or self._is_over():
+        if self._cut or self._limits.reached(self.step):
             return False
         return self.tally is not None or (self.epoch < self.epochs and not self.stop)
-
-    def _is_over(self) -> bool:
-        """Whether a limit has been reached."""
-        return self.step >= self._max_steps or perf_counter() >= self._deadline
-
-    def _first_pass(self, batches: Iterator[Any], parts: int) -> Iterator[Any]:
-        """The batches, each looked at before it is trained on."""
-        for batch in batches:
-            _, rest = checks.split("fit: train", batch, parts)
-            if not self.targets_known:
-                checks.check_probabilities("fit: train", rest[0])
-            yield batch
 
     def _call(self, hook: str) -> None:
         for method in self._hooks[hook]:
@@ -371,12 +348,6 @@ class Trainer(Using):
         """Raise KeyboardInterrupt if there was a Ctrl-C."""
         if self._ctrl_c.noted:
             raise KeyboardInterrupt
-
-    def _diverged(self, value: float, inputs: list[Any], target: Any) -> NoReturn:
-        why = checks.why_not_finite(self, inputs, target)
-        raise NonFiniteLossError(
-            f"fit: the loss is {value} in epoch {self.epoch}, batch {self.batch}. {why}"
-        )
 
     # ---- the state of a run ----------------------------------------------------------------------
 
