@@ -308,7 +308,7 @@ from nnlite.tensor import Size, Tensor
 from nnlite.version import __version__
 
 if TYPE_CHECKING:
-    from nnlite import datasets, io, train
+    from nnlite import datasets, export, io, train
     from nnlite.io import load, save
     from nnlite.nn.summary import summary
     from nnlite.train import EarlyStopping, History, Trainer
@@ -326,6 +326,7 @@ bool = _np.dtype(_np.bool_)
 # What a program may never use, or only later, is imported when it is first asked for.
 _LAZY = {
     "datasets": "nnlite.datasets",
+    "export": "nnlite.export",
     "io": "nnlite.io",
     "train": "nnlite.train",
     "load": "nnlite.io",
@@ -452,6 +453,7 @@ __all__ = [
     "exp_",
     "expm1",
     "expm1_",
+    "export",
     "eye",
     "fill_",
     "flatten",

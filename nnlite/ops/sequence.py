@@ -29,11 +29,11 @@ def room(
 ) -> tuple[Any, list[Any]]:
     """An array to be filled, and its parts along ``axis`` in the order in which they come.
 
-    With tensors, which are not written into: None, and a list of None. With the name of a
-    ``scratch`` memory that was used before is used again: fresh pages cost more than what is
-    written to them. Nothing of it may be kept.
+    With tensors, and in traces (nnlite.export), which are not written into: None, and a list of
+    None. With the name of a ``scratch`` memory that was used before is used again: fresh pages cost
+    more than what is written to them. Nothing of it may be kept.
     """
-    if isinstance(like, Tensor):
+    if isinstance(like, Tensor) or hasattr(like, "is_traced"):
         return None, [None] * shape[axis]
     if scratch and type(like) is ndarray:
         whole = _scratch(scratch, like.dtype, shape)
