@@ -277,13 +277,14 @@ class _Memory:
             self._scale = ys / float(y.dot(y))
         d = -g
         weights = []
+        product = np.empty_like(d)
         for s, y, inverse in zip(self._s[::-1], self._y[::-1], self._inverse[::-1]):
             weights.append(float(s.dot(d)) * inverse)
-            d -= weights[-1] * y
+            d -= np.multiply(y, weights[-1], product)
         if self._scale is not None:
             d *= self._scale
         for s, y, inverse, weight in zip(self._s, self._y, self._inverse, weights[::-1]):
-            d += (weight - float(y.dot(d)) * inverse) * s
+            d += np.multiply(s, weight - float(y.dot(d)) * inverse, product)
         self._g = g
         self._d = line.hold_frozen(d)
         return self._d
@@ -306,4 +307,4 @@ def _array(tensor: Tensor | None) -> Array:
 
 
 def _largest(vector: Array) -> float:
-    return float(np.absolute(vector).max()) if vector.size else 0.0
+    return float(max(vector.max(), -vector.min())) if vector.size else 0.0

@@ -225,6 +225,10 @@ class Plan:
             tuple(_as_float(state[p].get(name), first) for name, first in numbers.items())
             for p in self._parameters
         ]
+        for p in self._parameters:
+            for name, first in numbers.items():
+                if name not in state[p]:
+                    state[p][name] = wrap(np.full((), first))  # their places: in torch's order
         order: list[int] = []
         together: dict[Any, list[int]] = {}
         for i, (p, array) in enumerate(zip(self._parameters, self._arrays)):
