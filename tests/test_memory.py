@@ -42,7 +42,7 @@ def test_a_leak_is_noticed(memory, monkeypatch, capsys):
 
     def leaky(tick, steps):
         for _ in range(steps):
-            kept.append(bytearray(b"x" * 20_000))
+            kept.append(bytearray(b"x" * 1_000_000))  # more than the process has to spare
             tick()
 
     monkeypatch.setitem(memory.TRAININGS, "mlp", leaky)
