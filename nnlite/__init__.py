@@ -309,6 +309,7 @@ from nnlite.version import __version__
 
 if TYPE_CHECKING:
     from nnlite import datasets, export, io, train
+    from nnlite.explain import explain
     from nnlite.io import load, save
     from nnlite.nn.summary import summary
     from nnlite.train import EarlyStopping, History, Trainer
@@ -326,6 +327,7 @@ bool = _np.dtype(_np.bool_)
 # What a program may never use, or only later, is imported when it is first asked for.
 _LAZY = {
     "datasets": "nnlite.datasets",
+    "explain": "nnlite.explain",
     "export": "nnlite.export",
     "io": "nnlite.io",
     "train": "nnlite.train",
@@ -451,6 +453,7 @@ __all__ = [
     "exp2",
     "exp2_",
     "exp_",
+    "explain",
     "expm1",
     "expm1_",
     "export",

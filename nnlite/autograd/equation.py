@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nnlite.autograd.node import Node
 
-__all__ = ["equation", "latex"]
+__all__ = ["equation", "latex", "to_latex"]
 
 _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵃᵇⁿᵖˣᵀ", "0123456789+-abnpxT"))
 _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋ᵢⱼₖₘₙₛₜᵥ", "0123456789+-ijkmnstv"))
@@ -86,7 +86,16 @@ def latex(node: Node | type[Node]) -> str:
     >>> nnlite.autograd.latex(x.exp().grad_fn)
     'y = e^{x}: \\\\partial x = g y'
     """
-    text = "".join(map(_convert, re.finditer(_TOKEN, equation(node))))
+    return to_latex(equation(node))
+
+
+def to_latex(text: str) -> str:
+    """LaTeX for a formula in plain Unicode.
+
+    >>> to_latex("∂L/∂z₁ = g aᵀ")
+    '\\\\partial L/\\\\partial z_{1} = g a^{T}'
+    """
+    text = "".join(map(_convert, re.finditer(_TOKEN, text)))
     for command in ("^", r"\sqrt"):
         text = _brace(text, command)
     return text.replace(r"\ :", ":").strip()

@@ -1,0 +1,263 @@
+"""Explanation: every equation of one backward pass, in the order in which it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from nnlite.autograd.equation import equation
+from nnlite.autograd.node import Cotangents, Edge, Node, Output
+from nnlite.explain.model import Addend, Input, Place, Value
+from nnlite.explain.names import Symbols
+from nnlite.explain.record import record_of
+from nnlite.explain.step import Step
+from nnlite.explain.walk import Pass
+from nnlite.tensor import AccumulateGrad, Tensor
+
+__all__ = ["Explanation", "Leaf"]
+
+Array = Any
+
+
+class Leaf:
+    """A leaf at the end of the paths: a parameter, or an input that requires a gradient.
+
+    Attributes:
+        value: with its symbol, name, array, and the gradient of this pass.
+        addends: what its uses contribute to the gradient.
+        held: what ``.grad`` holds now (None: nothing).
+        total: what ``.grad`` holds when this pass has been accumulated.
+        has_run: whether ``.grad`` already holds the gradient of this pass alone.
+        update: what the optimizer's next step does with it; None without an optimizer.
+    """
+
+    def __init__(self, value: Value, addends: list[Addend], held: Array | None) -> None:
+        self.value = value
+        self.addends = addends
+        self.held = held
+        gradient = value.gradient
+        self.has_run = held is not None and bool(np.array_equal(held, gradient, equal_nan=True))
+        self.total = gradient if held is None or self.has_run else held + gradient
+        self.update: Any = None
+
+
+class Explanation:
+    """Every equation of the backward pass from a loss, with the numbers of this pass.
+
+    Attributes:
+        loss: the value that is differentiated.
+        steps: the operations in the order in which backward runs.
+        leaves: where the paths end, in the order in which the gradients arrive.
+        values: all values, in the order of the forward pass.
+        constants: among them those that have no gradient: data.
+    """
+
+    def __init__(
+        self,
+        loss: Tensor,
+        gradient: Tensor | None = None,
+        *,
+        model: Any = None,
+        optimizer: Any = None,
+        names: Mapping[str, Tensor] | None = None,
+        depth: int | None = None,
+    ) -> None:
+        self.run = Pass(loss, gradient)
+        self.model = model
+        self.optimizer = optimizer
+        self.depth = depth
+        self._symbols = Symbols(model, names)
+        self._values: dict[tuple[int, int], Value] = {}
+        self._constants: dict[Any, Value] = {}
+        self._equations: dict[type[Node], str] = {}
+        self.values: list[Value] = []
+        count = len(self.run.order)
+        self.steps = [Step(self, node, i + 1) for i, node in enumerate(self.run.order)]
+        self._numbers = {id(step._node): step.number for step in self.steps}
+        root, root_index = _source(loss._node)
+        for leaf in sorted(self.run.leaves, key=self._order_of_leaf(count)):
+            self._leaf_value(leaf)
+        for step in reversed(self.steps):
+            self._fill(step, loss if step._node is root else None, root_index)
+        self.loss = self._values[id(root), root_index]
+        if self.loss.array is None:
+            self.loss.array = loss.array
+        for step in self.steps:
+            step.addends = self._addends(step._node, step.output)
+        self.leaves = [self._leaf(leaf) for leaf in self.run.leaves]
+        self.constants = list(self._constants.values())
+
+    # ---- building ------------------------------------------------------------------------------
+
+    def _order_of_leaf(self, count: int) -> Any:
+        """Leaves in the order of their first use in the forward pass."""
+        first: dict[int, tuple[int, int]] = {}
+        for place, node in enumerate(reversed(self.run.order)):
+            for position, edge in enumerate(node.edges):
+                if type(edge) is AccumulateGrad:
+                    first.setdefault(id(edge), (place, position))
+        return lambda leaf: first.get(id(leaf), (count, 0))
+
+    def _leaf_value(self, leaf: AccumulateGrad) -> Value:
+        tensor = leaf.tensor()
+        gradient = self.run.arrived[leaf]
+        array = None if tensor is None else tensor.array
+        name = self._symbols.name_of(leaf, array)
+        symbol = self._symbols.of_leaf(name, gradient.ndim)
+        value = Value(symbol, name, "leaf", gradient.shape, gradient.dtype, array, gradient)
+        value.used_by = self._users(leaf)
+        value.uses = len(self.run.sent.get(leaf, ()))
+        self._values[id(leaf), 0] = value
+        self.values.append(value)
+        return value
+
+    def _users(self, edge: Edge) -> list[int]:
+        sent = self.run.sent.get(edge, [])
+        return list(dict.fromkeys(self._numbers[id(s.node)] for s in sent))
+
+    def _fill(self, step: Step, loss: Tensor | None, root_index: int) -> None:
+        """The inputs and outputs of a step, in the order of the forward pass."""
+        node = step._node
+        record = record_of(node)
+        saved = self.run.saved[node]
+        lifts = self.run.derivatives[node].lifts
+        known = {lift: value for lift, value in zip(lifts, saved) if lift not in (None, "cache")}
+        roles = step._equation.roles
+        for position, edge in enumerate(node.edges):
+            array = known.get(position)
+            step.inputs.append(
+                Input(roles[position], self._input(edge, array, roles[position]), bool(edge))
+            )
+        arrived = self.run.arrived[node]
+        arrays = arrived if isinstance(arrived, Cotangents) else {0: arrived}
+        for index, g in arrays.items():
+            is_loss = loss is not None and index == root_index
+            symbol = "L" if is_loss else self._symbols.of_output(node)
+            value = Value(symbol, "", "output", g.shape, g.dtype, None, g, step.number)
+            value.used_by = self._users(node)
+            value.uses = len(self.run.sent.get(node, ()))
+            if is_loss and loss is not None:
+                value.array = loss.array
+            elif record is not None and index == 0:
+                value.array = record.output
+            elif isinstance(known.get("y"), np.ndarray) and known["y"].shape == g.shape:
+                value.array = known["y"]
+            self._values[id(node), index] = step.outputs[index] = value
+            self.values.append(value)
+        if record is not None:
+            self._place(step, record.site)
+        elif self.model is not None:
+            self._module_of_leaves(step)
+
+    def _input(self, edge: Edge, array: Any, role: str) -> Value:
+        if edge:
+            node, index = _source(edge)
+            value = self._values[id(node), index]
+            if value.array is None and isinstance(array, np.ndarray) and array.shape == value.shape:
+                value.array = array
+            return value
+        if array is None or not hasattr(array, "dtype"):
+            symbol = role if array is None else f"{array:.6g}"
+            return Value(symbol, "", "constant", (), None, array)
+        key = (array.__array_interface__["data"][0], array.shape, array.strides)
+        known = self._constants.get(key)
+        if known is not None:
+            return known
+        name = self._symbols.name_of(None, array)
+        symbol = self._symbols.of_constant(name if len(name) == 1 else role)
+        made = Value(symbol, name, "constant", array.shape, array.dtype, array)
+        self._constants[key] = made
+        self.values.append(made)
+        return made
+
+    def _place(self, step: Step, site: Any) -> None:
+        import linecache
+
+        if site.lines:
+            file, line, function = site.lines[0]
+            text = linecache.getline(file, line).strip()
+            step.place = Place(file, line, function, text)
+        modules = [m for m in (reference() for reference in site.modules) if m is not None]
+        if modules:
+            step.module_path, step.module = self._path(modules)
+
+    def _path(self, modules: list[Any]) -> tuple[tuple[str, ...], str]:
+        names: list[str] = []
+        known = {} if self.model is None else self._module_names()
+        full = ""
+        for position, module in enumerate(modules):
+            name = known.get(id(module))
+            if name is None and position:
+                inner = modules[position - 1].named_modules()
+                name = next((n for n, m in inner if m is module), type(module).__name__)
+                name = f"{full}.{name}" if full and name else name or full
+            full = name or full
+            if full and (not names or names[-1] != full):
+                names.append(full)
+        label = (
+            f"{names[-1]} ({type(modules[-1]).__name__})" if names else type(modules[-1]).__name__
+        )
+        return tuple(names), label
+
+    def _module_names(self) -> dict[int, str]:
+        if not hasattr(self, "_modules"):
+            self._modules = {id(module): name for name, module in self.model.named_modules()}
+        return self._modules
+
+    def _module_of_leaves(self, step: Step) -> None:
+        """Without a recording a parameter tells the module that its operation belongs to."""
+        for given in step.inputs:
+            owner, dot, _ = given.value.name.rpartition(".")
+            if given.value.kind == "leaf" and dot:
+                kind = next(
+                    (type(m).__name__ for n, m in self.model.named_modules() if n == owner), ""
+                )
+                step.module = f"{owner} ({kind})" if kind else owner
+                parts = owner.split(".")
+                step.module_path = tuple(".".join(parts[: i + 1]) for i in range(len(parts)))
+                return
+
+    def _addends(self, target: Edge, value: Value) -> list[Addend]:
+        found = []
+        for sent in self.run.sent.get(target, []):
+            step = self.steps[self._numbers[id(sent.node)] - 1]
+            array = sent.array
+            if isinstance(array, Cotangents):
+                array = next(iter(array.values()))
+            found.append(
+                Addend(step.number, f"∂L/∂{value.symbol} {step.via_label(sent.position)}", array)
+            )
+        return found
+
+    def _leaf(self, leaf: AccumulateGrad) -> Leaf:
+        value = self._values[id(leaf), 0]
+        held = None if leaf.grad is None else leaf.grad.array
+        return Leaf(value, self._addends(leaf, value), held)
+
+    def __str__(self) -> str:
+        from nnlite.explain.text import text_of
+
+        return text_of(self)
+
+    def __repr__(self) -> str:
+        return f"<Explanation of {len(self.steps)} operations and {len(self.leaves)} leaves>"
+
+    # ---- asked by steps ------------------------------------------------------------------------
+
+    def equation_of(self, node: Node) -> str:
+        """The equation of a node, found once for each class."""
+        kind = type(node)
+        if kind not in self._equations:
+            self._equations[kind] = equation(kind)
+        return self._equations[kind]
+
+    def is_shared(self, value: Value) -> bool:
+        """Whether more than one use adds to the gradient of a value."""
+        return value.uses > 1
+
+
+def _source(edge: Edge) -> tuple[Edge, int]:
+    """The node that computed a value, and which of its outputs it is."""
+    return (edge.node, edge.index) if type(edge) is Output else (edge, 0)

@@ -1,0 +1,104 @@
+"""Symbols for the values of a pass: ``W₁`` and ``b₁`` for parameters, ``z₁``, ``a₁``, ``L``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from nnlite.autograd.node import Edge, Node
+from nnlite.explain.formula import subscript
+from nnlite.tensor import Tensor
+
+__all__ = ["Symbols", "operation_name"]
+
+_PARAMETERS = {
+    "weight": "W", "bias": "b", "weight_ih": "W", "weight_hh": "U", "bias_ih": "b", "bias_hh": "c",
+    "in_proj_weight": "W", "in_proj_bias": "b",
+}  # fmt: skip
+_AFFINE = re.compile(
+    r"(Linear|Addmm|Addmv|Mm|Mv|Vm|Bmm|Baddbmm|BatchedMatmul|Convolution|TransposedConvolution|Dot|"
+    r"Einsum)"
+)
+_ACTIVATIONS = re.compile(
+    r"(Relu|Sigmoid|Tanh|Softmax|LogSoftmax|Gelu|Silu|Elu|Celu|LeakyRelu|Mish|Softplus|Hardtanh|"
+    r"Hardswish|Hardsigmoid|LogSigmoid|Glu|PreluKernel|Threshold)"
+)
+
+
+def operation_name(node: Node) -> str:
+    """An operation as it is called in a text: ``Linear``, ``Sigmoid``."""
+    function = getattr(type(node), "function_class", None)
+    if function is not None:
+        return str(function.__name__)
+    return re.sub(r"Backwards?\d*$", "", type(node).__name__)
+
+
+class Symbols:
+    """Gives out symbols, each once.
+
+    Args:
+        model: a module whose parameters' dotted names are used.
+        names: more tensors and how they are called.
+    """
+
+    def __init__(self, model: Any = None, names: Mapping[str, Tensor] | None = None) -> None:
+        self._taken: dict[str, int] = {}
+        self._given: set[str] = set()
+        self.names: dict[int, str] = {}  # by the id of a leaf's node or of an array's memory
+        self._keep: list[Any] = []
+        if model is not None:
+            for name, parameter in model.named_parameters():
+                self._note(name, parameter)
+        for name, tensor in (names or {}).items():
+            self._note(name, tensor)
+
+    def _note(self, name: str, tensor: Tensor) -> None:
+        self._keep.append(tensor)
+        for key in (tensor._node or tensor._leaf, tensor.array):
+            if key is not None:
+                self.names[id(key)] = name
+
+    def name_of(self, edge: Edge, array: Any = None) -> str:
+        """The name that a leaf, an output or an array has been given."""
+        return self.names.get(id(edge)) or self.names.get(id(array)) or ""
+
+    def of_leaf(self, name: str, ndim: int) -> str:
+        """A symbol for a leaf."""
+        last = name.rpartition(".")[2]
+        if "." not in name and re.fullmatch(r"[A-Za-z]\d?", last) and last != "g":
+            return self._once(last[0] + (subscript(int(last[1])) if last[1:] else ""))
+        letter = _PARAMETERS.get(re.sub(r"(_l\d+)?(_reverse)?$", "", last))
+        return self.numbered(letter or ("W" if ndim > 1 else "w"))
+
+    def of_output(self, node: Node) -> str:
+        """A symbol for what an operation computes."""
+        name = operation_name(node)
+        return self.numbered(
+            "z" if _AFFINE.fullmatch(name) else "a" if _ACTIVATIONS.fullmatch(name) else "u"
+        )
+
+    def numbered(self, letter: str) -> str:
+        """The letter with the next free number."""
+        while True:
+            number = self._taken.get(letter, 0) + 1
+            self._taken[letter] = number
+            symbol = letter + subscript(number)
+            if symbol not in self._given:
+                self._given.add(symbol)
+                return symbol
+
+    def of_constant(self, role: str) -> str:
+        """The letter itself for data, with a number from the second on."""
+        letter = role.rstrip("₀₁₂₃₄₅₆₇₈₉").lower()
+        if letter in self._given or letter in ("l", "g"):
+            return self.numbered(letter if letter not in ("l", "g") else "c")
+        self._given.add(letter)
+        self._taken.setdefault(letter, 1)
+        return letter
+
+    def _once(self, symbol: str) -> str:
+        if symbol in self._given:
+            return self.numbered(symbol[0])
+        self._given.add(symbol)
+        return symbol

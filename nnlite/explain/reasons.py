@@ -1,0 +1,122 @@
+"""Why a rule has its transposes and its sums, in sentences about the shapes of this pass."""
+
+from __future__ import annotations
+
+import re
+from math import prod
+from typing import TYPE_CHECKING
+
+from nnlite.explain.model import Input
+
+if TYPE_CHECKING:
+    from nnlite.explain.step import Step
+
+__all__ = ["of", "summed_axes"]
+
+Shape = tuple[int, ...]
+
+_ELEMENTWISE = re.compile(
+    r"(Add|Sub|Rsub|Mul|Div|Pow|Maximum|Minimum|Fmax|Fmin|Atan2|Hypot|Logaddexp|Xlogy|Lerp|Addcmul|"
+    r"Addcdiv|Remainder|Fmod|Where|Clamp|MaskedFill|Copy|Copys|Expand)"
+)
+_MATRIX = re.compile(r"(Linear|Addmm|Mm|Bmm|Baddbmm|BatchedMatmul|Mv|Addmv|Vm)")
+_NORMS = re.compile(r"Native(Batch|Group|Layer)Norm|RmsNorm")
+
+
+def of(step: Step, given: Input, pattern: str) -> list[str]:
+    """The reasons for the rule of one input.
+
+    Args:
+        step: the operation.
+        given: the input.
+        pattern: the rule in the letters of the operation's equation.
+    """
+    output = step.output
+    name, symbol = step.name, given.value.symbol
+    x, y = given.value.shape, output.shape
+    found = []
+    if "ᵀ" in pattern and _MATRIX.fullmatch(name) and len(x) and len(y):
+        found.append(_transpose(step, given, pattern))
+    if _ELEMENTWISE.fullmatch(name) or (_MATRIX.fullmatch(name) and "ᵀ" not in pattern):
+        axes = summed_axes(x, y)
+        if axes and (_ELEMENTWISE.fullmatch(name) or len(x) < 2):
+            found.append(_broadcast(symbol, x, y, axes))
+    if "onvolution" in name and given.role in ("w", "b"):
+        places = prod(y[2:])
+        what = "kernel" if given.role == "w" else "bias"
+        found.append(
+            f"the same {what} {symbol} is used at {_count(places, 'place')} of each of "
+            f"{_count(y[0], 'sample')}, so its gradient sums over all of them"
+        )
+    if _NORMS.fullmatch(name) and given.role in ("γ", "β"):
+        found.append(
+            f"{symbol} of shape {_shape(x)} scales or shifts every place of the result "
+            f"{_shape(y)}, so its gradient sums over the others"
+        )
+    if name in ("Sum", "Mean") and x != y:
+        count = prod(x) // max(prod(y), 1)
+        found.append(
+            f"each of the {count} elements that went into a {name.lower()} moved it by "
+            f"{'1' if name == 'Sum' else f'1/{count}'}, so all get the same gradient, "
+            f"repeated from {_shape(y)} to {_shape(x)}"
+        )
+    meta = getattr(step._node, "meta", None)
+    if isinstance(meta, tuple) and "mean" in meta and isinstance(meta[-1], int):
+        found.append(
+            f"the loss is the mean of {meta[-1]}, so every element is divided by {meta[-1]}"
+        )
+    return found
+
+
+def _transpose(step: Step, given: Input, pattern: str) -> str:
+    other = next((i for i in step.inputs if i is not given and len(i.value.shape) > 1), None)
+    y, x = step.output.shape, given.value.shape
+    if other is None or len(x) < 2 or len(y) < 2:
+        return f"transposed so that the product has the shape {_shape(x)} of {given.value.symbol}"
+    o = other.value.shape
+    left_first = re.match(r"[αs]?\s*[G(]*(∂L|G)", pattern) is not None
+    first: Shape
+    second: Shape
+    if re.match(r"(α\s*)?Gₙ?ᵀ", pattern):
+        first, second = (y[-1], y[-2]), o[-2:]
+    elif left_first:
+        first, second = y[-2:], (o[-1], o[-2])
+    else:
+        first, second = (o[-1], o[-2]), y[-2:]
+    what = (
+        "∂L/∂" + step.output.symbol
+        if pattern.lstrip("α ").startswith(("Gᵀ", "Gₙᵀ"))
+        else (other.value.symbol)
+    )
+    return (
+        f"{what} is transposed so that the product sums over the {_count(first[1], 'term')} "
+        f"through which each element acts: {_shape(first)} times {_shape(second)} is "
+        f"{_shape(x[-2:])}, the shape of {given.value.symbol}"
+    )
+
+
+def summed_axes(x: Shape, y: Shape) -> tuple[int, ...]:
+    """The axes of ``y`` along which an ``x`` was repeated by broadcasting."""
+    if len(x) > len(y):
+        return ()
+    padded = (1,) * (len(y) - len(x)) + x
+    return tuple(
+        axis for axis, (a, b) in enumerate(zip(padded, y)) if a != b or axis < len(y) - len(x)
+    )
+
+
+def _broadcast(symbol: str, x: Shape, y: Shape, axes: tuple[int, ...]) -> str:
+    over = " × ".join(str(y[a]) for a in axes)
+    rows = "rows" if axes == (0,) and len(y) == 2 else "places"
+    return (
+        f"{symbol} of shape {_shape(x)} was broadcast over {over} {rows} of {_shape(y)}, so its "
+        "gradient sums over them"
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _shape(shape: Shape) -> str:
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"

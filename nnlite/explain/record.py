@@ -1,0 +1,141 @@
+"""recording: remembers of each operation where it was called, in which module, and with what.
+
+While a ``with recording():`` block is active, ``nnlite.autograd.node.lookers`` has one entry more;
+outside of such blocks nothing is remembered and nothing is paid.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any
+
+from nnlite.autograd.anomaly import Site, _operator_frames
+from nnlite.autograd.node import Edge, Node, lookers
+from nnlite.tensor import Tensor
+
+__all__ = ["Call", "Held", "Record", "record_of", "recording"]
+
+
+class Held:
+    """A tensor that an operator was given: its array, and which input of the node it was."""
+
+    __slots__ = ("array", "position")
+
+    def __init__(self, array: Any, position: int | None) -> None:
+        self.array = array
+        self.position = position
+
+
+class Call:
+    """A call of an operator, with which it can be called again."""
+
+    __slots__ = ("args", "function", "keywords")
+
+    def __init__(
+        self, function: Callable[..., Any], args: list[Any], keywords: dict[str, Any]
+    ) -> None:
+        self.function = function
+        self.args = args
+        self.keywords = keywords
+
+
+class Record:
+    """What is remembered of an operation.
+
+    Attributes:
+        site: the modules around it and the user's lines.
+        output: the array that it computed (of several the first).
+        calls: the operators that were running, from the innermost to the outermost.
+    """
+
+    __slots__ = ("calls", "output", "site")
+
+    def __init__(self, site: Site, output: Any, calls: list[Call]) -> None:
+        self.site = site
+        self.output = output
+        self.calls = calls
+
+
+_records: weakref.WeakKeyDictionary[Node, Record] = weakref.WeakKeyDictionary()
+
+
+def record_of(node: Node) -> Record | None:
+    """What has been remembered of a node's operation."""
+    return _records.get(node)
+
+
+class recording:
+    """Within this block, operations are remembered with their module, source line and values.
+
+    ``explain`` then shows them, has the value of every intermediate result, and can run every
+    operation again for its finite differences. It costs time and memory: for explaining, not for
+    training.
+
+    >>> import nnlite
+    >>> w = nnlite.tensor([1.0, 2.0], requires_grad=True)
+    >>> with nnlite.explain.recording():
+    ...     loss = (w * w).sum()
+    >>> explanation = nnlite.explain(loss, names={"w": w})
+    """
+
+    def __enter__(self) -> recording:
+        lookers.append(self._look)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._look in lookers:
+            lookers.remove(self._look)
+
+    def _look(self, out: Tensor, node_class: type[Node], edges: tuple[Edge, ...]) -> None:
+        node = out._node
+        if not isinstance(node, Node):
+            return
+        frame = sys._getframe(2)
+        calls = [c for f in _operator_frames(frame) if (c := _call(f, edges)) is not None]
+        _records[node] = Record(Site(node_class, frame), out.array, calls)
+
+
+def _call(frame: FrameType, edges: tuple[Edge, ...]) -> Call | None:
+    """The call of the operator that runs in ``frame``; None for a helper or a method."""
+    code = frame.f_code
+    function: Any = frame.f_globals.get(code.co_name)
+    if getattr(function, "__code__", None) is not code:
+        return None
+    free = list(enumerate(edges))
+    names = code.co_varnames
+    count, only = code.co_argcount, code.co_kwonlyargcount
+    values = frame.f_locals
+    args = [_held(values.get(name), free) for name in names[:count]]
+    keywords = {name: _held(values.get(name), free) for name in names[count : count + only]}
+    rest = count + only
+    if code.co_flags & 0x04:
+        args += [_held(value, free) for value in values.get(names[rest], ())]
+        rest += 1
+    if code.co_flags & 0x08:
+        keywords.update((k, _held(v, free)) for k, v in values.get(names[rest], {}).items())
+    return Call(function, args, keywords)
+
+
+def _held(value: Any, free: list[tuple[int, Edge]]) -> Any:
+    """An argument without its graph: holding a tensor would keep the graph alive in a cycle.
+
+    Args:
+        free: the inputs of the node that no argument has been found for yet.
+    """
+    if isinstance(value, Tensor):
+        node = value._node
+        found = next((pair for pair in free if pair[1] and pair[1] is node), None)
+        if found is not None:
+            free.remove(found)
+        return Held(value.array, None if found is None else found[0])
+    if type(value) in (tuple, list):
+        return type(value)(_held(item, free) for item in value)
+    return value

@@ -1,0 +1,203 @@
+"""Step: one operation of a pass, with its equation, its rules and their numbers."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnlite.autograd.equation import to_latex
+from nnlite.autograd.node import Cotangents, Node, Output
+from nnlite.explain import check, local, reasons
+from nnlite.explain.formula import Equation, written
+from nnlite.explain.model import Addend, Index, Input, Place, Rule, Term, Value
+from nnlite.explain.names import operation_name
+
+if TYPE_CHECKING:
+    from nnlite.explain.explanation import Explanation
+
+__all__ = ["Step", "chosen_element"]
+
+Array = Any
+
+
+class Step:
+    """One operation, as backward goes through it.
+
+    Attributes:
+        number: its place in the order of backward, from 1.
+        name: the operation: ``Linear``; ``node_name``: its node: ``LinearBackward0``.
+        module: ``1 (Linear)``; empty where it is not known.
+        place: the user's line, or None without a recording.
+        outputs: what it computed; most operations have one.
+        inputs: what it was given, tensors and constants that its derivative reads.
+        forward: ``z₁ = x W₁ᵀ + b₁``; ``forward_latex`` the same in LaTeX.
+        rule: the derivative as the operation's docstring has it, in its own letters.
+        remark: words that belong to the rule.
+        via: equations of the steps on the way, for a fused operation (text).
+        addends: what has been summed up to the gradient of the output.
+        hooked: whether a hook of the user's may change the gradient here; it was not called.
+
+    ``rules``, the numbers and their checks, is computed when it is first asked for.
+    """
+
+    def __init__(self, explanation: Explanation, node: Node, number: int) -> None:
+        self._explanation = explanation
+        self._node = node
+        self.number = number
+        self.name = operation_name(node)
+        self.node_name = node.name()
+        self.module = ""
+        self.module_path: tuple[str, ...] = ()
+        self.place: Place | None = None
+        self.outputs: dict[int, Value] = {}
+        self.inputs: list[Input] = []
+        self.addends: list[Addend] = []
+        self.hooked = node in explanation.run.hooked
+
+    @property
+    def output(self) -> Value:
+        """The output, of several the first that a gradient has arrived at."""
+        return next(iter(self.outputs.values()))
+
+    @cached_property
+    def _equation(self) -> Equation:
+        return Equation(type(self._node), len(self._node.edges))
+
+    @cached_property
+    def _symbols(self) -> dict[str, str]:
+        symbols = {i.role: i.value.symbol for i in self.inputs}
+        if len(self.outputs) == 1 or self._equation.output not in symbols:
+            symbols[self._equation.output] = self.output.symbol
+        return symbols
+
+    @property
+    def rule(self) -> str:
+        """The operation's equation in its own letters."""
+        return self._explanation.equation_of(self._node)
+
+    @property
+    def remark(self) -> str:
+        """What the equation says in words."""
+        return self._equation.remark
+
+    @cached_property
+    def forward(self) -> str:
+        """The forward formula in the symbols of this pass."""
+        return written(self._equation.forward, self._symbols, self._upstream)
+
+    @property
+    def forward_latex(self) -> str:
+        """The forward formula in LaTeX."""
+        return to_latex(self.forward)
+
+    @property
+    def _upstream(self) -> str:
+        return f"∂L/∂{self.output.symbol}"
+
+    @cached_property
+    def via(self) -> list[str]:
+        """The equations of the steps on the way, of a fused operation."""
+        roles = {i.role for i in self.inputs}
+        return [
+            f"∂L/∂{letter} = {written(right, self._symbols, self._upstream, alone=True)}"
+            for letter, right in self._equation.rules.items()
+            if letter not in roles and len(self._equation.rules) > len(self.inputs)
+        ]
+
+    @cached_property
+    def rules(self) -> list[Rule]:
+        """The gradient that goes to each input that wants one, worked out and checked."""
+        return [
+            self.rule_for(position)
+            for position, edge in enumerate(self._node.edges)
+            if edge and self._sent(position) is not None
+        ]
+
+    def via_label(self, position: int) -> str:
+        """By which way a gradient comes to a value that is used more than once."""
+        edges = self._node.edges
+        role = f" as {self.inputs[position].role}" if edges.count(edges[position]) > 1 else ""
+        return f"via {self.output.symbol}{role}"
+
+    def _sent(self, position: int) -> Any:
+        edge = self._node.edges[position]
+        target = edge.node if type(edge) is Output else edge
+        for sent in self._explanation.run.sent.get(target, ()):
+            if sent.node is self._node and sent.position == position:
+                array = sent.array
+                return array[edge.index] if isinstance(array, Cotangents) else array
+        return None
+
+    def rule_for(self, position: int, index: Index | None = None) -> Rule:
+        """The rule of one input, with another element than the largest worked out.
+
+        Args:
+            position: of the input.
+            index: of the element; default: the one with the largest gradient.
+        """
+        run = self._explanation.run
+        given = self.inputs[position]
+        gradient = self._sent(position)
+        if index is None:
+            index = chosen_element(gradient)
+        node = run.derivatives[self._node]
+        saved, g = run.saved[self._node], run.arrived[self._node]
+        left = f"∂L/∂{given.value.symbol}"
+        if self._explanation.is_shared(given.value):
+            left += f" {self.via_label(position)}"
+        pattern = self._equation.rule_of(given.role)
+        right = written(pattern, self._symbols, self._upstream, alone=True)
+        terms, exact = self.terms_for(position, index)
+        return Rule(
+            value=given.value,
+            role=given.role,
+            left=left,
+            right=right,
+            latex=to_latex(f"{left} = {right}"),
+            reasons=reasons.of(self, given, pattern),
+            gradient=gradient,
+            index=index,
+            terms=terms,
+            total=float(sum(term.product for term in terms)),
+            numbers="",
+            check=check.of_rule(self, node, saved, g, position, index, gradient, terms, exact),
+        )
+
+    def terms_for(self, position: int, index: Index) -> tuple[list[Term], bool]:
+        """The products ∂L/∂yⱼ · ∂yⱼ/∂xᵢ for one element i of an input, those that are not zero.
+
+        Returns:
+            The terms, and whether local derivatives could be computed.
+        """
+        run = self._explanation.run
+        node = run.derivatives[self._node]
+        saved, g = run.saved[self._node], run.arrived[self._node]
+        shape = self.inputs[position].value.shape
+        unit = np.zeros(shape)
+        if not unit.size:
+            return [], True
+        unit[index] = 1
+        try:
+            columns = local.forwards(node, saved, g, position, unit)
+        except RuntimeError:
+            return [], False
+        if not isinstance(columns, dict):
+            columns = {0: columns}
+        terms = []
+        for which, column in columns.items():
+            upstream = local.outputs_of(g)[which]
+            for place in zip(*np.nonzero(np.atleast_1d(column))):
+                at = tuple(int(i) for i in place) if column.ndim else ()
+                terms.append(Term(self.outputs[which], at, float(upstream[at]), float(column[at])))
+        return terms, True
+
+
+def chosen_element(array: Array) -> Index:
+    """The index of the element with the largest absolute value (NaN counts as the largest)."""
+    if not array.size:
+        return (0,) * array.ndim
+    sizes = np.where(np.isnan(array), np.inf, np.abs(array))
+    place: Any = np.unravel_index(int(np.argmax(sizes)), array.shape)
+    return tuple(int(i) for i in place)

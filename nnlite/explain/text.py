@@ -1,0 +1,136 @@
+"""An explanation as plain text of at most 100 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from nnlite.explain.model import Rule
+from nnlite.explain.numbers import (
+    SMALL,
+    array_text,
+    index_text,
+    number,
+    shape_text,
+    summary,
+    terms_text,
+)
+
+if TYPE_CHECKING:
+    from nnlite.explain.explanation import Explanation, Leaf
+    from nnlite.explain.step import Step
+
+__all__ = ["leaf_text", "rule_text", "step_text", "text_of"]
+
+WIDTH = 100
+
+
+def text_of(explanation: Explanation) -> str:
+    """The whole explanation."""
+    lines = _head(explanation)
+    for part in explanation.steps:
+        lines += ["", *step_text(part)]
+    for leaf in explanation.leaves:
+        lines += ["", *leaf_text(leaf)]
+    return "\n".join(lines)
+
+
+def _head(explanation: Explanation) -> list[str]:
+    count = len(explanation.steps)
+    lines = [
+        f"The backward pass of {explanation.loss.symbol}, {count} operations from the last to the "
+        "first:"
+    ]
+    for value in explanation.values:
+        if value.kind == "output":
+            continue
+        what = f"{value.name or 'data' if value.kind == 'constant' else value.name or 'a leaf'}"
+        lines += _wrapped(f"  {value.symbol} = {what}, {shape_text(value.shape)} {value.dtype}")
+        lines += _array("    ", value.array)
+    return lines
+
+
+def step_text(step: Step) -> list[str]:
+    """One operation: its equation, what arrives, and its rules."""
+    title = " · ".join(filter(None, [f"Step {step.number}", step.name, step.module]))
+    lines = _wrapped(title, "  ")
+    if step.place is not None:
+        place = f"{step.place.file.rpartition('/')[2]}:{step.place.line}"
+        lines += _wrapped(f"  line     {place}: {step.place.text}", " " * 11)
+    lines += _wrapped(f"  forward  {step.forward}", " " * 11)
+    for value in step.outputs.values():
+        if value.array is not None:
+            lines += _labelled(f"  {value.symbol}", value.array)
+        label = f"  ∂L/∂{value.symbol}"
+        if value.made_by is not None and len(step.addends) > 1:
+            sources = " + ".join(f"({a.symbol})" for a in step.addends)
+            lines += _wrapped(f"{label} = {sources}", "    ")
+        lines += _labelled(label, value.gradient)
+    for line in step.via:
+        lines += _wrapped(f"  where    {line}", " " * 11)
+    for rule in step.rules:
+        lines += rule_text(rule)
+    if step.hooked:
+        lines += _wrapped(
+            "  note     a hook that may change this gradient was not called", " " * 11
+        )
+    return lines
+
+
+def rule_text(rule: Rule) -> list[str]:
+    """One rule with its numbers and its check."""
+    lines = _wrapped(f"  {rule.check.mark} {rule.text}", "      ")
+    for reason in rule.reasons:
+        lines += _wrapped(f"      because {reason}", "      ")
+    if rule.gradient.size:
+        name = f"{rule.left}{index_text(rule.index)}"
+        if rule.numbers:
+            lines += _wrapped(f"      {name} = {rule.numbers} = {number(rule.total)}", "        ")
+        lines += _wrapped(f"      {name} = {terms_text(rule)} = {number(rule.total)}", "        ")
+    lines += _labelled(f"      {rule.left}", rule.gradient)
+    lines += _wrapped(f"      {check_text(rule)}", "        ")
+    return lines
+
+
+def check_text(rule: Rule) -> str:
+    """What the check has found."""
+    check = rule.check
+    found = f"check: {check.mark} {check.status}; engine {number(check.engine_error)} off"
+    if check.difference_error is not None:
+        found += f", finite difference {number(check.difference_error)} off"
+    return found + (f" ({check.note})" if check.note else "")
+
+
+def leaf_text(leaf: Leaf) -> list[str]:
+    """A leaf: its gradient, what there was before, and the optimizer's update."""
+    value = leaf.value
+    lines = [f"Leaf {value.label}"]
+    label = f"  ∂L/∂{value.symbol}"
+    if len(leaf.addends) > 1:
+        sources = " + ".join(f"({a.symbol})" for a in leaf.addends)
+        lines += _wrapped(f"{label} = {sources}", "    ")
+    lines += _labelled(label, value.gradient)
+    return lines
+
+
+def _labelled(label: str, array: Any) -> list[str]:
+    """An array behind a label: whole when it is small, else its shape, range and norm."""
+    if array.size > SMALL:
+        return _wrapped(f"{label}: {shape_text(array.shape)}, {summary(array)}", " " * 6)
+    first, *others = array_text(array, len(label) + 3)
+    return [f"{label} = {first}", *(" " * (len(label) + 3) + line for line in others)]
+
+
+def _array(indent: str, array: Any) -> list[str]:
+    if array is None or not hasattr(array, "size"):
+        return []
+    if array.size > SMALL:
+        return [f"{indent}{summary(array)}"]
+    return [indent + line for line in array_text(array, len(indent))]
+
+
+def _wrapped(line: str, indent: str = "    ") -> list[str]:
+    return textwrap.wrap(
+        line, WIDTH, subsequent_indent=indent, break_long_words=True, break_on_hyphens=False,
+        drop_whitespace=True, replace_whitespace=False,
+    )  # fmt: skip
