@@ -44,14 +44,49 @@ class Plan:
         return self.trace.roots[number] == self.trace.roots[refs(call.args)[0].id]
 
     @cached_property
+    def inlined(self) -> dict[int, Call]:
+        """Views that are used once, and the calls that make them: they need no line of their own.
+
+        A view shows what is in its memory whenever it is made, so it may be made where it is used.
+        """
+        uses: dict[int, int] = {}
+        for call in self.calls:
+            for ref in refs((call.args, call.kwargs)):
+                uses[ref.id] = uses.get(ref.id, 0) + 1
+            if call.kind != "setitem":
+                uses.update((number, 2) for number in call.writes)
+        for ref in refs(self.trace.outputs):
+            uses[ref.id] = 2
+        roots = self.trace.roots
+        return {
+            call.results[0]: call
+            for call in self.calls
+            if call.kind in ("getitem", "method") and len(call.results) == 1
+            if roots[call.results[0]] == roots[refs(call.args)[0].id]
+            if uses.get(call.results[0]) == 1
+        }
+
+    def sources(self, value: Any) -> list[int]:
+        """The values that an expression reads, where views are part of it."""
+        found: list[int] = []
+        pending = [ref.id for ref in refs(value)]
+        while pending:
+            number = pending.pop()
+            found.append(number)
+            if number in self.inlined:
+                pending += [ref.id for ref in refs(self.inlined[number].args)]
+        return found
+
+    @cached_property
     def users(self) -> dict[int, int]:
         """Value → the place of the last live call that uses it; outputs are used to the end."""
         last: dict[int, int] = {}
         for place, call in enumerate(self.calls):
-            for ref in refs((call.args, call.kwargs)):
-                last[ref.id] = place
-        for ref in refs(self.trace.outputs):
-            last[ref.id] = len(self.calls)
+            if not any(number in self.inlined for number in call.results):
+                for number in self.sources((call.args, call.kwargs)):
+                    last[number] = place
+        for number in self.sources(self.trace.outputs):
+            last[number] = len(self.calls)
         return last
 
     def origin(self, number: int) -> str:

@@ -67,6 +67,8 @@ class Writer:
                 self.lines.append(f"{self._variables[number]} = {copied}.copy()")
         module = None
         for place, call in enumerate(self.plan.calls):
+            if any(number in self.plan.inlined for number in call.results):
+                continue
             if call.module != module:
                 module = call.module
                 self.lines += ["", f"# {module}: {trace.modules[module]}"] if module else [""]
@@ -106,9 +108,9 @@ class Writer:
         """Variables for the results; those of arguments that are not used again serve anew."""
         last = self.plan.users
         kept = set(self._inputs())
-        for ref in refs((call.args, call.kwargs)):
-            name = self._variables.get(ref.id)
-            if name is not None and last[ref.id] == place and name not in (*kept, *self._free):
+        for number in self.plan.sources((call.args, call.kwargs)):
+            name = self._variables.get(number)
+            if name is not None and last[number] == place and name not in (*kept, *self._free):
                 self._free.insert(0, name)
         names = []
         for number in call.results:
@@ -156,7 +158,7 @@ class Writer:
 
     def _operand(self, value: Any) -> str:
         text = self._expression(value)
-        return f"({text})" if text.startswith("-") or " " in text.split("[")[0] else text
+        return f"({text})" if text.startswith("-") or _has_spaces(text) else text
 
     def _arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         parts = [self._expression(value) for value in args]
@@ -171,6 +173,8 @@ class Writer:
 
     def _expression(self, value: Any) -> str:
         if isinstance(value, Ref):
+            if value.id in self.plan.inlined:
+                return self._computed(self.plan.inlined[value.id])
             return self._variables.get(value.id) or self._constant(value.id)
         if isinstance(value, Size):
             return _size(value)
@@ -229,6 +233,16 @@ class Writer:
             name = f"{name.rpartition(' (')[0]} ({again})"
         self.weights[name] = self.plan.array(number)
         return f"w[{name!r}]"
+
+
+def _has_spaces(text: str) -> bool:
+    """Whether an expression has spaces outside of brackets, and so an operator."""
+    depth = 0
+    for character in text:
+        depth += (character in "([") - (character in ")]")
+        if character == " " and not depth:
+            return True
+    return False
 
 
 def _size(size: Size) -> str:

@@ -109,6 +109,27 @@ def _higher(best: Array, index: Array, x: Array, places: Array) -> tuple[Array, 
     return np.where(take, x, best), np.where(take, places, index)
 
 
+def _maxima(x: Array, windows: Windows, kernel: Sizes, places: Sizes) -> tuple[Array, Array]:
+    """The maximum of each window, and its place as index into H x W."""
+    (steps, low, dilations), size = windows, x.shape[-2:]
+    lowest = -math.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    padded = windows.pad(x, kernel, places, lowest)
+    first = [
+        [s * o - p if s * o >= p else (s * o - p) % d for o in range(n)]
+        for s, p, d, n in zip(steps, low, dilations, places)
+    ]
+    start = _flat(first, size, x)
+    best = np.full_like(x, lowest, shape=(*x.shape[:-2], *places))
+    index = np.broadcast_to(start, best.shape)
+    for position, window in windows.positions(kernel, places):
+        corner = [
+            [s * o + d * k - p for o in range(n)]
+            for s, p, d, k, n in zip(steps, low, dilations, position, places)
+        ]
+        best, index = _higher(best, index, padded[(..., *window)], _flat(corner, size, x))
+    return best, index
+
+
 def max_pool2d(
     input: Tensor,
     kernel_size: Any,
@@ -145,21 +166,7 @@ def max_pool2d(
     dilations = per_dim(name, "dilation", dilation, 2)
     size = x.shape[-2:]
     windows, places = _windows(name, size, kernel, steps, low, dilations, ceil_mode)
-    lowest = -math.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-    padded = windows.pad(x, kernel, places, lowest)
-    first = [
-        [s * o - p if s * o >= p else (s * o - p) % d for o in range(n)]
-        for s, p, d, n in zip(steps, low, dilations, places)
-    ]
-    start = _flat(first, size, x)
-    best = np.full_like(x, lowest, shape=(*x.shape[:-2], *places))
-    index = np.broadcast_to(start, best.shape)
-    for position, window in windows.positions(kernel, places):
-        corner = [
-            [s * o + d * k - p for o in range(n)]
-            for s, p, d, k, n in zip(steps, low, dilations, position, places)
-        ]
-        best, index = _higher(best, index, padded[(..., *window)], _flat(corner, size, x))
+    best, index = _maxima(x, windows, kernel, places)
     overlap = any(d * (k - 1) + 1 > s for d, k, s in zip(dilations, kernel, steps))
     y = record(best, MaxPool2DWithIndicesBackward0, (input._node,), (index,), (x.shape, overlap))
     return (y, wrap(index)) if return_indices else y
