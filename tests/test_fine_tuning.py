@@ -132,3 +132,38 @@ def test_a_culprit_is_named(how, message):
     model = network().freeze("0", "1")
     with pytest.raises(CallbackError, match=message):
         trainer(model, FreezeAudit(), Vandal(how)).fit((X, Y), epochs=3)
+
+
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("make", [SGD, Adam, nnlite.optim.AdamW])
+def test_frozen_through_everything_that_a_trainer_does(make, affine, tmp_path):
+    """Averages, clipping, decay, early stopping, a checkpoint and its resumption: not a byte."""
+
+    def run(epochs, **options):
+        nnlite.manual_seed(1)
+        model = network()
+        model[0][1] = nn.BatchNorm1d(4, affine=affine)
+        model.freeze("0", "2.bias")
+        before = {name: bytes_of(model, name) for name in model.frozen}
+        kwargs = {"lr": 0.05, "weight_decay": 0.1}
+        if make is SGD:
+            kwargs["momentum"] = 0.9
+        callbacks = [
+            FreezeAudit(),
+            nnlite.train.EMA(0.9, evaluate=True),
+            nnlite.train.ClipGradNorm(0.5),
+            nnlite.train.EarlyStopping(patience=9),
+            nnlite.train.Checkpoint(tmp_path / f"{epochs}.ckpt"),
+        ]
+        fitting = trainer(model, *callbacks, optimizer=make(model.parameters(), **kwargs))
+        fitting.fit((X, Y), (X, Y), epochs=epochs, batch_size=6, **options)
+        assert {name: bytes_of(model, name) for name in model.frozen} == before
+        return {name: bytes_of(model, name) for name in model.state_dict()}
+
+    expected = run(6)
+    assert expected["1.weight"] != run(3)["1.weight"]
+    assert run(6, resume=tmp_path / "3.ckpt") == expected
+
+
+def bytes_of(model, name):
+    return model.state_dict()[name].numpy().tobytes()

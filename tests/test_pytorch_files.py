@@ -5,6 +5,7 @@ import os
 import pickle
 import random
 import struct
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -313,7 +314,12 @@ def test_hostile_files(tmp_path, program):
     path = tmp_path / "w.pt"
     for data in in_layouts(program):
         path.write_bytes(data)
-        assert not loads(path) or load(path) == {}
+        tracemalloc.start()
+        try:
+            assert not loads(path) or load(path) == {}
+            assert tracemalloc.get_traced_memory()[1] < 2**22  # bytes, whatever the file claims
+        finally:
+            tracemalloc.stop()
 
 
 def test_random_programs_of_known_instructions():
