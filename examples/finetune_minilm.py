@@ -22,6 +22,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 import nnlite
 from nnlite import Tensor, nn
@@ -241,21 +242,30 @@ def classify(model: Classifier, texts: Sequence[str]) -> None:
 
 
 def plot(path: Path, histories: dict[str, History], levels: dict[str, float]) -> None:
-    """Accuracy on held-out words: each stage behind the one before, and what words alone give."""
+    """Accuracy on held-out words: each stage behind the one before it, above the baselines."""
     figure, axis = plt.subplots(figsize=(8, 4.5), layout="constrained")
-    start = 0
+    epoch = 0
     for (name, history), color in zip(histories.items(), ("#0072B2", "#D55E00")):
         scores = history["valid_accuracy"]
-        axis.plot(range(start + 1, start + 1 + len(scores)), scores, "o-", color=color, label=name)
-        start += len(scores)
-    for name, level in levels.items():
+        epochs = range(epoch + 1, epoch + 1 + len(scores))
+        axis.plot(epochs, scores, "o-", color=color)
+        middle = sum(epochs) / len(epochs)
+        below = min(scores) - 0.03
+        axis.text(middle, below, name, color=color, weight="bold", ha="center", va="top")
+        epoch = epochs[-1]
+    for row, (name, level) in enumerate(sorted(levels.items(), key=lambda item: -item[1])):
         axis.axhline(level, color="#595959", linestyle=":")
-        axis.text(start + 0.5, level, f" {name}", va="center", color="#595959")
-    axis.set(xlim=(0.5, start + 0.5), xlabel="epoch", ylabel="accuracy on words held out")
+        offset, side = ((0, 3), "bottom") if row == 0 else ((0, -3), "top")
+        axis.annotate(
+            f"{name}: {level:.2f}", (1, level), offset, color="#595959", va=side,
+            textcoords="offset points",
+        )  # fmt: skip
+    axis.set(xlim=(0.5, epoch + 0.7), xlabel="epoch", ylabel="accuracy on words held out")
+    axis.set_ylim(min(levels.values()) - 0.06, 1)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(color="#e6e6e6")
-    axis.legend(frameon=False, loc="center")
-    figure.suptitle("Good word or bad? A frozen encoder, then its last layer", weight="bold")
+    axis.set_title("Good word or bad? A frozen encoder, then its last layer", loc="left")
     figure.savefig(path, dpi=150)
 
 
@@ -304,11 +314,11 @@ def main() -> None:
     print(f"{len(words)} embeddings in {time.perf_counter() - start:.0f} s")
     epochs = 2 if arguments.quick else 12
     histories = {
-        "head": train_head(model.head, embeddings, y, train, test, epochs),
+        "the head alone": train_head(model.head, embeddings, y, train, test, epochs),
     }
     baseline = nnlite.from_numpy(letters(words))
     letters_alone = train_head(nn.Linear(1024, 1), baseline, y, train, test, epochs)
-    accuracy = histories["head"]["valid_accuracy"][-1]
+    accuracy = histories["the head alone"]["valid_accuracy"][-1]
     levels = {
         "the more frequent answer": max(labels[held_out].mean(), 1 - labels[held_out].mean()),
         "groups of letters": letters_alone["valid_accuracy"][-1],
@@ -321,7 +331,7 @@ def main() -> None:
     model.unfreeze("encoder.layers.5")
     before = {name: tensor.numpy().copy() for name, tensor in model.state_dict().items()}
     groups = nnlite.optim.param_groups(
-        model, 1e-3, decay=0.1, weight_decay=0.01, layers=["encoder", "encoder.layers.5", "head"]
+        model, 3e-4, decay=0.1, weight_decay=0.01, layers=["encoder", "encoder.layers.5", "head"]
     )
     trainer = Trainer(
         model,
@@ -331,7 +341,7 @@ def main() -> None:
         callbacks=[FreezeAudit()],  # hashes what is frozen, in each epoch
     )
     parts: Any = [(features[rows], is_text[rows], y[rows]) for rows in (train, test)]
-    histories["head and last layer"] = trainer.fit(
+    histories["and the last layer"] = trainer.fit(
         *parts, epochs=1 if arguments.quick else 3, batch_size=32
     )
     changed = {
@@ -351,7 +361,7 @@ def main() -> None:
     plot(arguments.out / "accuracy.png", histories, levels)
     print("--- 5. Sentences, though it learnt from words alone")
     classify(model, arguments.classify or SENTENCES)
-    accuracy = histories["head and last layer"]["valid_accuracy"][-1]
+    accuracy = histories["and the last layer"]["valid_accuracy"][-1]
     print(f"Test accuracy: {accuracy:.4f}")
     print(f"In {arguments.out}: accuracy.png, trained.safetensors")
 
