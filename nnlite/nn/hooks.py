@@ -16,7 +16,7 @@ from nnlite.tensor import Tensor, wrap
 if TYPE_CHECKING:
     from nnlite.nn.module import Module
 
-__all__ = ["Hooks", "RemovableHandle"]
+__all__ = ["Hooked", "Hooks", "RemovableHandle"]
 
 Hook = tuple[Callable[..., Any], bool]  # the function, and whether it takes keyword arguments
 
@@ -208,3 +208,105 @@ def _checked(kind: str, result: Any, before: tuple[Any, ...]) -> tuple[Any, ...]
     if len(found) != len(before):
         raise RuntimeError(f"{kind}: returned {len(found)} gradients, expected {len(before)}")
     return found
+
+
+class Hooked:
+    """What of a ``Module`` takes hooks around forward and backward."""
+
+    _hooks: Hooks | None = None
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, args)`` before each forward; what it returns replaces the arguments.
+
+        Args:
+            hook: returns None, one argument, or a tuple of them.
+            prepend: call it before the hooks that are there.
+            with_kwargs: call ``hook(module, args, kwargs)``, which returns None or both.
+
+        Returns:
+            A handle with ``remove()``.
+        """
+        if self._hooks is None:
+            self._hooks = Hooks()
+        return self._hooks.add(self._hooks.before, hook, prepend, with_kwargs)
+
+    def register_forward_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, args, output)`` after each forward; its result replaces the output.
+
+        Args:
+            hook: returns None or another output.
+            prepend: call it before the hooks that are there.
+            with_kwargs: call ``hook(module, args, kwargs, output)``.
+
+        Returns:
+            A handle with ``remove()``.
+
+        >>> import nnlite
+        >>> from nnlite import nn
+        >>> layer = nn.Linear(2, 3)
+        >>> seen = []
+        >>> handle = layer.register_forward_hook(lambda m, args, y: seen.append(list(y.shape)))
+        >>> _ = layer(nnlite.zeros(5, 2))
+        >>> handle.remove()
+        >>> seen
+        [[5, 3]]
+        """
+        if self._hooks is None:
+            self._hooks = Hooks()
+        return self._hooks.add(self._hooks.after, hook, prepend, with_kwargs)
+
+    def register_full_backward_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, grad_output)`` when the gradients of the output have been computed.
+
+        Args:
+            hook: gets them as a tuple, None for one that there is not; what it returns (None, or
+                a tuple of as many) takes their place in the backward pass.
+            prepend: call it before the hooks that are there.
+
+        Returns:
+            A handle with ``remove()``.
+
+        >>> import nnlite
+        >>> from nnlite import nn
+        >>> layer = nn.Linear(2, 1)
+        >>> handle = layer.register_full_backward_pre_hook(lambda m, grads: (grads[0] * 10,))
+        >>> layer(nnlite.ones(1, 2)).sum().backward()
+        >>> layer.bias.grad
+        tensor([10.])
+        """
+        if self._hooks is None:
+            self._hooks = Hooks()
+        return self._hooks.add(self._hooks.before_backward, hook, prepend)
+
+    def register_full_backward_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, grad_input, grad_output)`` when the inputs' gradients are complete.
+
+        Args:
+            hook: gets the gradients of the positional arguments and of the output as tuples, None
+                for what is no tensor; what it returns (None, or a tuple of as many as
+                ``grad_input``) takes the place of the first in the backward pass. When no argument
+                requires a gradient it is called with None for each as soon as those of the output
+                are there.
+            prepend: call it before the hooks that are there.
+
+        Returns:
+            A handle with ``remove()``.
+
+        >>> import nnlite
+        >>> from nnlite import nn
+        >>> layer = nn.ReLU()
+        >>> handle = layer.register_full_backward_hook(lambda m, grads, _: print(*grads))
+        >>> layer(nnlite.tensor([1.0, -1.0], requires_grad=True)).sum().backward()
+        tensor([1., 0.])
+        """
+        if self._hooks is None:
+            self._hooks = Hooks()
+        return self._hooks.add(self._hooks.after_backward, hook, prepend)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,71 +102,112 @@ def renamed(given: Mapping[str, Any], patterns: Mapping[str, str]) -> dict[str, 
     return result
 
 
-def load(
-    title: str,
-    own: Mapping[str, Tensor],
-    given: Mapping[str, Any],
-    strict: bool,
-    may_be_missing: Collection[str],
-    mismatch: str = "raise",
-) -> IncompatibleKeys:
-    """Copy ``given`` into the tensors ``own`` of the same names.
+class Target:
+    """The tensors of a module that a ``state_dict`` is to be copied into.
 
     Args:
         title: the module's class, for the error.
         own: the tensors to write to.
-        given: tensors or NumPy arrays.
-        strict: whether missing and unexpected names are an error.
         may_be_missing: names that are not missed.
-        mismatch: ``"raise"`` or ``"skip"``, where shapes differ.
 
-    Raises:
-        TypeError: when ``given`` is no mapping, or holds something else than real numbers.
-        RuntimeError: with all misfits.
+    Attributes:
+        missing, unexpected, errors: what hooks add to what is found here.
+        after: functions that are called with the result, and may change it.
     """
-    if not isinstance(given, Mapping):
-        raise TypeError(
-            f"load_state_dict: expected a mapping of names to tensors, got {type(given).__name__}"
-        )
-    if mismatch not in {"raise", "skip"}:
-        raise ValueError(f"load_state_dict: mismatch must be 'raise' or 'skip', got {mismatch!r}")
-    missing = [name for name in own if name not in given and name not in may_be_missing]
-    unexpected = [name for name in given if name not in own]
-    errors = _names(missing, unexpected) if strict else []
-    arrays = {}
-    mismatched = []
-    for name, tensor in own.items():
-        if name not in given:
-            continue
-        value = given[name]
-        if not isinstance(value, (Tensor, np.ndarray, np.generic)):
-            errors.append(
-                f'"{name}": expected a Tensor or a NumPy array, got {type(value).__name__}'
-            )
-            continue
-        array = value.array if isinstance(value, Tensor) else np.asarray(value)
-        if array.dtype.kind not in "biuf":
+
+    def __init__(
+        self, title: str, own: Mapping[str, Tensor], may_be_missing: Collection[str]
+    ) -> None:
+        self._title = title
+        self._own = own
+        self._may_be_missing = may_be_missing
+        self.missing: list[str] = []
+        self.unexpected: list[str] = []
+        self.errors: list[str] = []
+        self.after: list[Callable[[IncompatibleKeys], object]] = []
+
+    def load(
+        self, given: Mapping[str, Any], strict: bool, mismatch: str = "raise"
+    ) -> IncompatibleKeys:
+        """Copy ``given`` into the tensors of the same names.
+
+        Args:
+            given: tensors or NumPy arrays.
+            strict: whether missing and unexpected names are an error.
+            mismatch: ``"raise"`` or ``"skip"``, where shapes differ.
+
+        Raises:
+            TypeError: when ``given`` is no mapping, or holds something else than real numbers.
+            RuntimeError: with all misfits.
+        """
+        if not isinstance(given, Mapping):
             raise TypeError(
-                f"load_state_dict: {name!r} holds {array.dtype}, which is no dtype of real numbers;"
-                f" give it as {tensor.array.dtype}: {_AS_NUMBERS.get(array.dtype.kind, _CONVERT)}"
+                "load_state_dict: expected a mapping of names to tensors, got "
+                f"{type(given).__name__}"
             )
-        if array.shape == tensor.array.shape:
-            arrays[name] = array
-        elif mismatch == "skip":
-            mismatched.append((name, Size(array.shape), tensor.shape))
-        else:
-            errors.append(
-                f"size mismatch for {name}: copying a param with shape {Size(array.shape)} from "
-                f"checkpoint, the shape in current model is {tensor.shape}."
+        if mismatch not in {"raise", "skip"}:
+            raise ValueError(
+                f"load_state_dict: mismatch must be 'raise' or 'skip', got {mismatch!r}"
             )
-    if errors:
-        listed = "\n\t".join(errors)
-        raise RuntimeError(f"Error(s) in loading state_dict for {title}:\n\t{listed}")
-    for name, array in arrays.items():
-        target = own[name].array
-        np.copyto(target, array, casting="unsafe")
-        note_write(target, "load_state_dict")
-    return IncompatibleKeys(missing, unexpected, mismatched)
+        own, optional = self._own, self._may_be_missing
+        absent = [name for name in own if name not in given and name not in optional]
+        result = IncompatibleKeys(
+            self.missing + absent, self.unexpected + [name for name in given if name not in own]
+        )
+        # With functions that may forgive a missing name it is judged when they have been called.
+        names = _names(*result) if strict and not self.after else []
+        arrays = self._fitting(given, mismatch, result, names + self.errors)
+        for name, array in arrays.items():
+            target = own[name].array
+            np.copyto(target, array, casting="unsafe")
+            note_write(target, "load_state_dict")
+        for function in self.after:
+            function(result)
+        if strict and self.after:
+            self._refuse(_names(*result))
+        return result
+
+    def _fitting(
+        self,
+        given: Mapping[str, Any],
+        mismatch: str,
+        result: IncompatibleKeys,
+        errors: list[str],
+    ) -> dict[str, Any]:
+        """The arrays that are to be copied; those of other shapes are errors, or in ``result``."""
+        arrays = {}
+        for name, tensor in self._own.items():
+            if name not in given:
+                continue
+            value = given[name]
+            if not isinstance(value, (Tensor, np.ndarray, np.generic)):
+                errors.append(
+                    f'"{name}": expected a Tensor or a NumPy array, got {type(value).__name__}'
+                )
+                continue
+            array = value.array if isinstance(value, Tensor) else np.asarray(value)
+            if array.dtype.kind not in "biuf":
+                how = _AS_NUMBERS.get(array.dtype.kind, _CONVERT)
+                raise TypeError(
+                    f"load_state_dict: {name!r} holds {array.dtype}, which is no dtype of real "
+                    f"numbers; give it as {tensor.array.dtype}: {how}"
+                )
+            if array.shape == tensor.array.shape:
+                arrays[name] = array
+            elif mismatch == "skip":
+                result.mismatched_keys.append((name, Size(array.shape), tensor.shape))
+            else:
+                errors.append(
+                    f"size mismatch for {name}: copying a param with shape {Size(array.shape)} "
+                    f"from checkpoint, the shape in current model is {tensor.shape}."
+                )
+        self._refuse(errors)
+        return arrays
+
+    def _refuse(self, errors: list[str]) -> None:
+        if errors:
+            listed = "\n\t".join(errors)
+            raise RuntimeError(f"Error(s) in loading state_dict for {self._title}:\n\t{listed}")
 
 
 def _names(missing: list[str], unexpected: list[str]) -> list[str]:
