@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nnlite.export.numpy_file import to_numpy
+from nnlite.export.onnx_file import to_onnx
 from nnlite.export.trace import ExportError
 
-__all__ = ["ExportError", "to_numpy"]
+__all__ = ["ExportError", "to_numpy", "to_onnx"]

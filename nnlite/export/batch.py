@@ -6,7 +6,8 @@ is a · n + b, n being the size of the batch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ __all__ = ["Size", "arrays_of_example", "resized", "traced"]
 Array = np.ndarray[Any, np.dtype[Any]]
 Axes = tuple[int | None, ...]
 
-_SIZES = (2, 3)
+_SIZES = (3, 5)
 
 
 @dataclass(frozen=True)
@@ -101,15 +102,27 @@ def resized(arrays: Sequence[Array], axes: Axes, n: int) -> list[Array]:
     ]
 
 
-def traced(model: Module, arrays: Sequence[Array], axes: Axes) -> Trace:
+def traced(
+    model: Module,
+    arrays: Sequence[Array],
+    axes: Axes,
+    during: Callable[[Trace], AbstractContextManager[None]] | None = None,
+) -> Trace:
     """The trace of a model, with `Size` for what depends on the size of the batch.
+
+    Args:
+        during: a context in which the model runs.
 
     Raises:
         ExportError: the model cannot be traced, or treats batches of different sizes differently.
     """
     if all(axis is None for axis in axes):
-        return run(model, arrays)
-    first, second = (run(model, resized(arrays, axes, n)) for n in _SIZES)
+        trace = run(model, arrays, during)
+        trace.shapes = [array.shape for array in trace.arrays]
+        return trace
+    first, second = (
+        _run_resized(model, resized(arrays, axes, n), n, during) for n in _SIZES
+    )
     if len(first.calls) != len(second.calls):
         raise _too_different("the number of operations", "")
     for call, other in zip(first.calls, second.calls):
@@ -118,16 +131,29 @@ def traced(model: Module, arrays: Sequence[Array], axes: Axes) -> Trace:
             call.args = _merged(call.args, other.args)
             call.kwargs = _merged(call.kwargs, other.kwargs)
         except _DiffersError as difference:
-            what = call.name or call.kind
-            raise _too_different(f"{what}: {difference}", call.module) from None
-    try:
-        first.outputs = _merged(first.outputs, second.outputs)
-    except _DiffersError as difference:
-        raise _too_different(f"its outputs: {difference}", "") from None
+            what = call.target.__name__ if call.kind == "ufunc" else call.name or call.kind
+            raise _too_different(f"{what} ({difference})", call.module) from None
     for number, name in first.names.items():
         if not name and not _equal(first.arrays[number], second.arrays[number]):
             raise _too_different("a constant array", "")
+    try:
+        first.outputs = _merged(first.outputs, second.outputs)
+        first.shapes = [_merged(a.shape, b.shape) for a, b in zip(first.arrays, second.arrays)]
+    except _DiffersError as difference:
+        raise _too_different(f"its outputs ({difference})", "") from None
     return first
+
+
+def _run_resized(model: Module, arrays: Sequence[Array], n: int, during: Any) -> Trace:
+    try:
+        return run(model, arrays, during)
+    except ExportError:
+        raise
+    except Exception as error:
+        raise ExportError(
+            f"export: the model does not run with {n} samples ({error}); give batch_axis=None to "
+            "export for the example's shape alone, or the axis of the samples"
+        ) from error
 
 
 def _too_different(what: str, module: str) -> ExportError:
@@ -155,7 +181,8 @@ def _merged(a: Any, b: Any) -> Any:
     if isinstance(a, (tuple, list)):
         if len(a) != len(b):
             raise _DiffersError(f"{len(a)} numbers for one size and {len(b)} for another")
-        return type(a)(_merged(x, y) for x, y in zip(a, b))
+        parts = [_merged(x, y) for x, y in zip(a, b)]
+        return type(a)(*parts) if hasattr(a, "_fields") else type(a)(parts)
     if isinstance(a, dict):
         if a.keys() != b.keys():
             raise _DiffersError(f"{list(a)} for one size and {list(b)} for another")

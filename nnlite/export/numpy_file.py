@@ -11,14 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.autograd.modes import no_grad
-from nnlite.export.batch import Array, Axes, arrays_of_example, axes_of, resized, traced
+from nnlite.export.batch import Array, Axes, arrays_of_example, axes_of, traced
+from nnlite.export.check import check_sizes, flat, outputs_of
 from nnlite.export.plan import Plan
 from nnlite.export.source import Writer
-from nnlite.export.trace import ExportError, walk
 from nnlite.io.atomic import write_bytes
 from nnlite.nn.module import Module
-from nnlite.tensor import Tensor, wrap
 from nnlite.version import __version__
 
 __all__ = ["to_numpy"]
@@ -120,61 +118,11 @@ def source_of(model: Module, arrays: Sequence[Array], axes: Axes, main: str | No
     return text
 
 
-def outputs_of(model: Module, arrays: Sequence[Array]) -> Any:
-    """What the model itself returns in evaluation mode, with arrays in place of tensors."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with no_grad():
-            result = model(*(wrap(array.copy()) for array in arrays))
-    finally:
-        for module, training in modes:
-            module.training = training
-    return walk(result, lambda part: part.array if isinstance(part, Tensor) else part)
-
-
-def flat(value: Any) -> list[Array]:
-    """The arrays of nested tuples, lists and dicts, in order."""
-    if hasattr(value, "items"):
-        value = tuple(value.values())
-    if isinstance(value, (tuple, list)):
-        return [array for part in value for array in flat(part)]
-    return [value] if isinstance(value, np.ndarray) else []
-
-
-def differ(actual: Any, expected: Any) -> str:
-    """How outputs differ, in words; empty where they agree."""
-    found, wanted = flat(actual), flat(expected)
-    if [array.shape for array in found] != [array.shape for array in wanted]:
-        return f"shapes {[a.shape for a in found]} instead of {[a.shape for a in wanted]}"
-    for a, b in zip(found, wanted):
-        if a.dtype != b.dtype:
-            return f"{a.dtype} instead of {b.dtype}"
-        scale = float(np.abs(b[np.isfinite(b)]).max(initial=0.0)) if b.dtype.kind == "f" else 0.0
-        if not np.allclose(a, b, rtol=1e-5, atol=1e-5 * scale, equal_nan=True):
-            return f"values by up to {np.nanmax(np.abs(a.astype(float) - b)):g}"
-    return ""
-
-
 def _verify(text: str, model: Module, arrays: Sequence[Array], axes: Axes) -> None:
     """Run the file for batches of other sizes than those that it was made from."""
     program: dict[str, Any] = {"__name__": "exported"}
     exec(compile(text, "exported", "exec"), program)
     check_sizes(model, arrays, axes, program["predict"])
-
-
-def check_sizes(model: Module, arrays: Sequence[Array], axes: Axes, predict: Any) -> None:
-    """Compare with the model for batches of several sizes; ``ExportError`` where they differ."""
-    samples = {array.shape[axis] for array, axis in zip(arrays, axes) if axis is not None}
-    for n in sorted({*samples, 1, 5}) if samples else [0]:
-        given = resized(arrays, axes, n)
-        difference = differ(predict(*given), outputs_of(model, given))
-        if difference:
-            size = f" for {n} samples" if samples else ""
-            raise ExportError(
-                f"export: what was exported differs from the model{size} ({difference}): the model "
-                "depends on something that a trace does not see; give batch_axis=None, or report it"
-            )
 
 
 # ---- the weights in the file --------------------------------------------------------------------

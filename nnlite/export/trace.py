@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,6 +78,7 @@ class Trace:
         outputs: what the model returned, nested as it was, with a `Ref` in place of each tensor.
         varying: the values (first ones in their memory) that depend on the inputs.
         modules: dotted name → how the module prints in one line.
+        shapes: the shape of each value, with `batch.Size` in it where it depends on the batch.
     """
 
     calls: list[Call] = field(default_factory=list)
@@ -88,6 +89,7 @@ class Trace:
     outputs: Any = None
     varying: set[int] = field(default_factory=set)
     modules: dict[str, str] = field(default_factory=dict)
+    shapes: list[tuple[Any, ...]] = field(default_factory=list)
     _memory: dict[int, int] = field(default_factory=dict)
     _constants: dict[int, int] = field(default_factory=dict)
     _stack: list[str] = field(default_factory=list)
@@ -370,10 +372,17 @@ def refs(value: Any) -> list[Ref]:
 # ---- running a model ----------------------------------------------------------------------------
 
 
-def run(model: Module, inputs: Sequence[np.ndarray[Any, Any]]) -> Trace:
+def run(
+    model: Module,
+    inputs: Sequence[np.ndarray[Any, Any]],
+    during: Callable[[Trace], AbstractContextManager[None]] | None = None,
+) -> Trace:
     """Run a model in evaluation mode on the inputs, and note down what it computes.
 
     The model is afterwards as it was: its mode, its parameters, its random state.
+
+    Args:
+        during: a context in which it runs.
 
     Raises:
         ExportError: it does something that cannot be exported.
@@ -385,6 +394,8 @@ def run(model: Module, inputs: Sequence[np.ndarray[Any, Any]]) -> Trace:
         stack.enter_context(_traced_state(model, trace))
         stack.enter_context(_named_calls(model, trace))
         stack.enter_context(no_grad())
+        if during is not None:
+            stack.enter_context(during(trace))
         given = [trace.add(array.copy()) for array in inputs]
         trace.inputs = [value.id for value in given]
         trace.varying.update(trace.inputs)
