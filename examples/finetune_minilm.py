@@ -177,20 +177,19 @@ def padded(pieces: Sequence[list[int]], length: int) -> Tensor:
 
 
 def rated_words(every: int) -> tuple[list[str], np.ndarray]:
-    """Words that ten people rated from -4 to 4, and whether the mean is positive.
+    """Words that ten people rated from -4 to 4, the mean at least 0.5 from 0; 1 for positive ones.
 
     Args:
         every: one family of words in so many is taken.
     """
-    words, labels = [], []
+    ratings = {}
     lexicon = package_file("vaderSentiment", "vader_lexicon.txt")
     for line in lexicon.read_text(encoding="utf-8").splitlines():
         word, rating = line.split("\t")[:2]
         in_letters = word.isascii() and word.replace(" ", "").replace("-", "").isalpha()
         if in_letters and abs(float(rating)) >= 0.5 and family(word) % every == 0:
-            words.append(word)
-            labels.append(float(rating) > 0)
-    return words, np.array(labels, np.float32)[:, None]
+            ratings[word] = float(rating)
+    return list(ratings), np.array([[rating > 0] for rating in ratings.values()], np.float32)
 
 
 def family(word: str) -> int:

@@ -13,6 +13,7 @@ FILES = {
     "digits_lstm": ["loss.png", "opinions.png"],
     "digits_transformer": ["attention.png", "loss.png"],
     "digits_autoencoder": ["loss.png", "map.png", "reconstructions.png"],
+    "finetune_digits": ["accuracy.png"],
 }
 
 
