@@ -27,24 +27,33 @@ def of_rule(
     position: int,
     index: Index,
     gradient: Array,
-    terms: list[Term],
-    has_terms: bool,
+    terms: list[Term] | None,
+    value: float | None,
 ) -> Check:
-    """Check the gradient that a step sends to an input, and the terms of its element ``index``."""
+    """Check the gradient that a step sends to an input.
+
+    Args:
+        step, node, saved, g, position: the operation, its derivative, and which input.
+        index: the element that is worked out.
+        gradient: what the engine sends.
+        terms: the products that are printed for the element; None where there are none.
+        value: what the printed formula gives for it; None where it is in words.
+    """
     again = _again(node, saved, g, position)
     engine_error = _distance(again, gradient)
     eps = float(np.finfo(gradient.dtype).eps) if gradient.dtype.kind == "f" else 1e-16
     upstream = local.outputs_of(g)
     weight = float(sum(np.abs(a, dtype=np.float64).sum() for a in upstream.values()))
-    size = sum(abs(t.product) for t in terms)
-    tolerance = 64 * eps * (size + sum(abs(t.upstream) for t in terms)) + 1e-300
+    size = sum(abs(t.product) + abs(t.upstream) for t in terms) if terms else weight
+    tolerance = 64 * eps * size + 1e-300
     if not gradient.size:
         return Check("right", engine_error, 0.0, tolerance, "there are no elements")
     notes = []
     at = float(gradient[index])
-    if has_terms:
-        total = sum(t.product for t in terms)
-        engine_error = max(engine_error, _apart(total, at))
+    if terms is not None:
+        engine_error = max(engine_error, _apart(sum(t.product for t in terms), at))
+    if value is not None:
+        engine_error = max(engine_error, _apart(value, at))
     is_right = engine_error <= tolerance or (np.isnan(at) and engine_error == 0)
     difference, status = None, "unverified"
     found = forward.of_step(step)

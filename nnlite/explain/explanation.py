@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from nnlite.autograd.equation import equation
-from nnlite.autograd.node import Cotangents, Edge, Node, Output
+from nnlite.autograd.node import Cotangents, Edge, Output
+from nnlite.explain import forward
 from nnlite.explain.model import Addend, Input, Place, Value
 from nnlite.explain.names import Symbols
 from nnlite.explain.record import record_of
@@ -71,7 +71,7 @@ class Explanation:
         self._symbols = Symbols(model, names)
         self._values: dict[tuple[int, int], Value] = {}
         self._constants: dict[Any, Value] = {}
-        self._equations: dict[type[Node], str] = {}
+        self._sought: set[str] = set()
         self.values: list[Value] = []
         count = len(self.run.order)
         self.steps = [Step(self, node, i + 1) for i, node in enumerate(self.run.order)]
@@ -124,7 +124,7 @@ class Explanation:
         saved = self.run.saved[node]
         lifts = self.run.derivatives[node].lifts
         known = {lift: value for lift, value in zip(lifts, saved) if lift not in (None, "cache")}
-        roles = step._equation.roles
+        roles = step.equation.roles
         for position, edge in enumerate(node.edges):
             array = known.get(position)
             step.inputs.append(
@@ -246,16 +246,43 @@ class Explanation:
 
     # ---- asked by steps ------------------------------------------------------------------------
 
-    def equation_of(self, node: Node) -> str:
-        """The equation of a node, found once for each class."""
-        kind = type(node)
-        if kind not in self._equations:
-            self._equations[kind] = equation(kind)
-        return self._equations[kind]
+    def array_of(self, value: Value) -> Array:
+        """The numbers of a value; computed from the formulas where nothing has kept them."""
+        if value.array is not None or value.made_by is None:
+            return value.array
+        if value.symbol not in self._sought:
+            self._sought.add(value.symbol)
+            self._compute(value)
+        return value.array
 
-    def is_shared(self, value: Value) -> bool:
-        """Whether more than one use adds to the gradient of a value."""
-        return value.uses > 1
+    def _compute(self, value: Value) -> None:
+        """Fill in a value from the inputs of its operation, without recursion."""
+        stack = [value]
+        while stack:
+            current = stack[-1]
+            step = self.steps[cast(int, current.made_by) - 1]
+            missing = [
+                i.value
+                for i in step.inputs
+                if i.value.made_by is not None
+                and i.value.array is None
+                and i.value.symbol not in self._sought
+            ]
+            if missing:
+                self._sought.update(v.symbol for v in missing)
+                stack += missing
+                continue
+            stack.pop()
+            if any(i.value.array is None and i.wanted for i in step.inputs):
+                continue
+            found = forward.of_step(step)
+            if isinstance(found, str):
+                continue
+            with np.errstate(all="ignore"):
+                outputs = found.moved(0, None)
+            for index, output in step.outputs.items():
+                if output.array is None and index in outputs:
+                    output.array = np.asarray(outputs[index]).astype(output.dtype)
 
 
 def _source(edge: Edge) -> tuple[Edge, int]:

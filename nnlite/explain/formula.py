@@ -47,6 +47,11 @@ def subscript(number: int) -> str:
 class Equation:
     """The equation of an operation's derivative, taken apart.
 
+    Args:
+        kind: the derivative's class.
+        inputs: how many inputs the operation has.
+        text: the equation; default: the docstring's.
+
     Attributes:
         forward: what is computed: ``y = x σ(x)``.
         output: the letter of the result: ``y``.
@@ -61,9 +66,8 @@ class Equation:
     ('Y = X Wᵀ + b', 'Gᵀ X', ['X', 'W', 'b'])
     """
 
-    def __init__(self, kind: type[Node], inputs: int) -> None:
-        text = equation(kind)
-        # A colon ends the forward formula, except where it introduces a name (M: a matrix).
+    def __init__(self, kind: type[Node], inputs: int, text: str | None = None) -> None:
+        text = equation(kind) if text is None else text
         self.forward, _, rest = text.partition(":")
         self.forward = self.forward.strip()
         self.output = _first_letter(self.forward)

@@ -1,21 +1,25 @@
-"""An operation computed once more, in float64, with one of its inputs moved a little."""
+"""What an operation computes, as a function that differences can be taken of.
+
+Three sources: the operator itself, called again, where a recording has kept the call; the formula
+that is printed, where it is one (``parse``); and ``table`` for what is said in words.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnlite.autograd.modes import no_grad
-from nnlite.explain.record import Call, Held, record_of
-from nnlite.ops.random import default_generator
-from nnlite.tensor import Tensor, wrap
+from nnlite.explain import table
+from nnlite.explain.forms import constants, mean_of
+from nnlite.explain.parse import NotAFormula, Tree, definitions, evaluate
+from nnlite.explain.record import record_of
+from nnlite.explain.repeat import Function, repeated
 
 if TYPE_CHECKING:
     from nnlite.explain.step import Step
 
-__all__ = ["Forward", "of_step"]
+__all__ = ["Forward", "formula_values", "formulas", "of_step"]
 
 Array = Any
 
@@ -26,11 +30,11 @@ class Forward:
     Args:
         compute: gets one array in float64 for each input (None: as it was), returns the outputs.
         inputs: the inputs as they were, in float64.
+        source: where it comes from: "operator", "formula" or "table".
     """
 
-    def __init__(
-        self, compute: Callable[[dict[int, Array]], dict[int, Array]], inputs: dict[int, Array]
-    ) -> None:
+    def __init__(self, compute: Function, inputs: dict[int, Array], source: str) -> None:
+        self.source = source
         self._compute = compute
         self._inputs = inputs
 
@@ -45,72 +49,111 @@ class Forward:
 def of_step(step: Step) -> Forward | str:
     """The function that a step's operation computes, or a sentence that says why there is none."""
     record = record_of(step._node)
+    for call in () if record is None else record.calls:
+        found = repeated(step, call, record.output)  # type: ignore[union-attr]
+        if found is not None:
+            return Forward(*found, "operator")
+    inputs = _inputs(step)
+    if isinstance(inputs, str):
+        return inputs
+    kind = type(step._node).__name__
+    trees = formulas(step)
+    if trees:
+        function = _from_formula(step, trees)
+        if _computes(function, inputs, step):
+            return Forward(function, inputs, "formula")
+    if kind in table.TABLE:
+        function = _from_table(step, table.TABLE[kind])
+        if _computes(function, inputs, step):
+            return Forward(function, inputs, "table")
     if record is not None:
-        for call in record.calls:
-            found = _repeated(step, call, record.output)
-            if found is not None:
-                return found
-        return "the operation could not be repeated for a difference"
-    return "not compared with a difference: run the forward pass under nnlite.explain.recording()"
+        return "the operation could not be repeated to take a difference"
+    return "for a difference run the forward pass under nnlite.explain.recording()"
 
 
-def _repeated(step: Step, call: Call, output: Array) -> Forward | None:
-    """The call of an operator as a function, if it computes again what it computed before."""
-    inputs: dict[int, Array] = {}
-    _collect((call.args, call.keywords), inputs)
-    wanted = {i for i, edge in enumerate(step._node.edges) if edge}
-    if not wanted <= set(inputs):
-        return None
-    compute = _caller(call, inputs, np.dtype(np.float64))
-    try:
-        outputs = _caller(call, inputs, None)(inputs)
-        if not any(_same(found, output) for found in list(outputs.values())[:1]):
-            return None
-        first = compute({i: a.astype(np.float64) for i, a in inputs.items()})
-        if first[0].shape != output.shape:
-            return None
-    except Exception:  # whatever an operator does not like: it is no function then
-        return None
-    return Forward(compute, {i: a.astype(np.float64) for i, a in inputs.items()})
-
-
-def _collect(value: Any, found: dict[int, Array]) -> None:
-    if isinstance(value, Held):
-        if value.position is not None:
-            found[value.position] = value.array
-    elif isinstance(value, (tuple, list, dict)):
-        for item in value.values() if isinstance(value, dict) else value:
-            _collect(item, found)
-
-
-def _caller(
-    call: Call, inputs: dict[int, Array], dtype: np.dtype[Any] | None
-) -> Callable[[dict[int, Array]], dict[int, Array]]:
-    def given(value: Any, arrays: dict[int, Array]) -> Any:
-        if isinstance(value, Held):
-            array = value.array if value.position is None else arrays[value.position]
-            array = array.copy()
-            return wrap(
-                array.astype(dtype) if dtype is not None and array.dtype.kind == "f" else array
+def _inputs(step: Step) -> dict[int, Array] | str:
+    """The inputs in float64; zeros where the operation is linear and has not kept them."""
+    arrays: dict[int, Array] = {}
+    kind = type(step._node).__name__
+    for position, given in enumerate(step.inputs):
+        array = step.array_of(position)
+        if array is not None:
+            arrays[position] = np.asarray(array, dtype=np.float64)
+        elif given.wanted and kind in table.LINEAR:
+            arrays[position] = np.zeros(given.value.shape)
+        elif given.wanted:
+            return (
+                f"{given.value.symbol} has not been kept, so no difference could be taken: run "
+                "the forward pass under nnlite.explain.recording()"
             )
-        if isinstance(value, dict):
-            return {key: given(item, arrays) for key, item in value.items()}
-        if isinstance(value, (tuple, list)):
-            return type(value)(given(item, arrays) for item in value)
-        return value
+    return arrays
+
+
+def formulas(step: Step) -> list[tuple[str, Tree]]:
+    """The forward formula of a step as trees; empty where it is in words."""
+    try:
+        text = step.equation.forward
+        return definitions(text.replace("Σ ", "", 1) if mean_of(step._node) is not None else text)
+    except NotAFormula:
+        return []
+
+
+def formula_values(step: Step, arrays: dict[int, Array]) -> dict[str, Any]:
+    """Values for the letters of a step's equation: its inputs and its options."""
+    values: dict[str, Any] = dict(constants(step._node))
+    for position, given in enumerate(step.inputs):
+        if position in arrays:
+            values[given.role] = arrays[position]
+    extra = {"w": 2, "p": 3} if "CrossEntropy" in step.name else {}
+    for letter, place in extra.items():
+        saved = step.saved
+        if place < len(saved) and saved[place] is not None:
+            values[letter] = np.asarray(saved[place], dtype=np.float64)
+    return values
+
+
+def _from_formula(step: Step, trees: list[tuple[str, Tree]]) -> Function:
+    total = mean_of(step._node) is not None
 
     def compute(arrays: dict[int, Array]) -> dict[int, Array]:
-        state = default_generator.get_state()
-        try:
-            with no_grad():
-                result = call.function(*given(call.args, arrays), **given(call.keywords, arrays))
-        finally:
-            default_generator.set_state(state)
-        outputs = [result] if isinstance(result, Tensor) else list(result)
-        return {i: np.asarray(t.array) for i, t in enumerate(outputs)}
+        values = formula_values(step, arrays)
+        for letter, tree in reversed(trees):
+            values[letter] = evaluate(tree, values)
+        result = values[trees[0][0]]
+        return {0: np.sum(result) if total else result}
 
     return compute
 
 
-def _same(a: Array, b: Array) -> bool:
-    return a.shape == b.shape and a.dtype == b.dtype and bool(np.array_equal(a, b, equal_nan=True))
+def _from_table(step: Step, compute_one: table.Compute) -> Function:
+    node, saved = step.derivative, step.saved
+    shape = step.output.shape
+    count = len(step.inputs)
+
+    def compute(arrays: dict[int, Array]) -> dict[int, Array]:
+        found = compute_one(node, saved, shape, [arrays.get(i) for i in range(count)])
+        return found if isinstance(found, dict) else {0: found}
+
+    return compute
+
+
+def _computes(function: Function, inputs: dict[int, Array], step: Step) -> bool:
+    """Whether a function gives outputs of the right shape, and the known value of the output."""
+    try:
+        with np.errstate(all="ignore"):
+            outputs = function(inputs)
+    except (NotAFormula, ValueError, TypeError, IndexError, KeyError):
+        return False
+    for index, value in step.outputs.items():
+        if index not in outputs or np.shape(outputs[index]) != value.shape:
+            return False
+    known = step.output.array
+    if known is None or any(
+        step.array_of(i) is None and g.wanted for i, g in enumerate(step.inputs)
+    ):
+        return True
+    first = next(iter(step.outputs))
+    scale = 1e-300 + float(np.max(np.abs(known), initial=0.0))
+    eps = float(np.finfo(known.dtype).eps) if known.dtype.kind == "f" else 1e-16
+    apart = np.abs(outputs[first] - known.astype(np.float64))
+    return bool(np.all((apart <= 1e4 * eps * scale) | ~np.isfinite(known)))

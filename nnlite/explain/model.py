@@ -128,6 +128,7 @@ class Rule:
         role: what the operation's equation calls it.
         left, right: the two sides of the rule in the symbols of this pass:
             ``∂L/∂W₁`` and ``(∂L/∂z₁)ᵀ x``.
+        via: where the value is used more than once, which use this is: ``via z₂``; else empty.
         latex: both sides in LaTeX.
         reasons: why something is transposed or summed, a sentence each.
         gradient: the contribution of this step, of the input's shape.
@@ -142,6 +143,7 @@ class Rule:
     value: Value
     role: str
     left: str
+    via: str
     right: str
     latex: str
     reasons: list[str]
@@ -155,7 +157,7 @@ class Rule:
     @property
     def text(self) -> str:
         """``∂L/∂W₁ = (∂L/∂z₁)ᵀ x``"""
-        return f"{self.left} = {self.right}"
+        return f"{self.left}{self.via and ' ' + self.via} = {self.right}"
 
 
 @dataclass(eq=False)

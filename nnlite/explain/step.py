@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnlite.autograd.equation import to_latex
+from nnlite.autograd.equation import equation, to_latex
 from nnlite.autograd.node import Cotangents, Node, Output
-from nnlite.explain import check, local, reasons
+from nnlite.explain import check, forms, forward, local, reasons
 from nnlite.explain.formula import Equation, written
 from nnlite.explain.model import Addend, Index, Input, Place, Rule, Term, Value
 from nnlite.explain.names import operation_name
+from nnlite.explain.parse import NotAFormula, evaluate, letters, parse, show
 
 if TYPE_CHECKING:
     from nnlite.explain.explanation import Explanation
@@ -62,30 +63,46 @@ class Step:
         return next(iter(self.outputs.values()))
 
     @cached_property
-    def _equation(self) -> Equation:
-        return Equation(type(self._node), len(self._node.edges))
+    def equation(self) -> Equation:
+        """The operation's equation, in its own letters."""
+        text = forms.equation_of(self.derivative, self.saved)
+        return Equation(type(self._node), len(self._node.edges), text)
+
+    @property
+    def derivative(self) -> Node:
+        """The node whose ``backward`` ran (a copy, where a checkpoint had dropped its values)."""
+        return self._explanation.run.derivatives[self._node]
+
+    @property
+    def saved(self) -> tuple[Any, ...]:
+        """What the derivative reads."""
+        return self._explanation.run.saved[self._node]
+
+    def array_of(self, position: int) -> Array:
+        """The numbers of an input, as far as anything has kept them."""
+        return self._explanation.array_of(self.inputs[position].value)
 
     @cached_property
     def _symbols(self) -> dict[str, str]:
         symbols = {i.role: i.value.symbol for i in self.inputs}
-        if len(self.outputs) == 1 or self._equation.output not in symbols:
-            symbols[self._equation.output] = self.output.symbol
+        if len(self.outputs) == 1 or self.equation.output not in symbols:
+            symbols[self.equation.output] = self.output.symbol
         return symbols
 
     @property
     def rule(self) -> str:
-        """The operation's equation in its own letters."""
-        return self._explanation.equation_of(self._node)
+        """The operation's equation in its own letters, as its docstring has it."""
+        return equation(self._node)
 
     @property
     def remark(self) -> str:
         """What the equation says in words."""
-        return self._equation.remark
+        return self.equation.remark
 
     @cached_property
     def forward(self) -> str:
         """The forward formula in the symbols of this pass."""
-        return written(self._equation.forward, self._symbols, self._upstream)
+        return written(self.equation.forward, self._symbols, self._upstream)
 
     @property
     def forward_latex(self) -> str:
@@ -102,8 +119,8 @@ class Step:
         roles = {i.role for i in self.inputs}
         return [
             f"∂L/∂{letter} = {written(right, self._symbols, self._upstream, alone=True)}"
-            for letter, right in self._equation.rules.items()
-            if letter not in roles and len(self._equation.rules) > len(self.inputs)
+            for letter, right in self.equation.rules.items()
+            if letter not in roles and len(self.equation.rules) > len(self.inputs)
         ]
 
     @cached_property
@@ -145,15 +162,16 @@ class Step:
         node = run.derivatives[self._node]
         saved, g = run.saved[self._node], run.arrived[self._node]
         left = f"∂L/∂{given.value.symbol}"
-        if self._explanation.is_shared(given.value):
-            left += f" {self.via_label(position)}"
-        pattern = self._equation.rule_of(given.role)
+        via = self.via_label(position) if given.value.uses > 1 else ""
+        pattern = self.equation.rule_of(given.role)
         right = written(pattern, self._symbols, self._upstream, alone=True)
         terms, exact = self.terms_for(position, index)
+        numbers, value = self.numbers_for(position, index, pattern)
         return Rule(
             value=given.value,
             role=given.role,
             left=left,
+            via=via,
             right=right,
             latex=to_latex(f"{left} = {right}"),
             reasons=reasons.of(self, given, pattern),
@@ -161,9 +179,42 @@ class Step:
             index=index,
             terms=terms,
             total=float(sum(term.product for term in terms)),
-            numbers="",
-            check=check.of_rule(self, node, saved, g, position, index, gradient, terms, exact),
+            numbers=numbers,
+            check=check.of_rule(
+                self, node, saved, g, position, index, gradient, terms if exact else None, value
+            ),
         )
+
+    def numbers_for(self, position: int, index: Index, pattern: str) -> tuple[str, float | None]:
+        """A rule that works element by element, with the numbers of one element in it.
+
+        Returns:
+            The right side with numbers, and its value; ("", None) for another rule.
+        """
+        shape, upstream = self.inputs[position].value.shape, self.output.gradient
+        if not upstream.size or not all(self.inputs[position].value.shape):
+            return "", None
+        if len(self.outputs) > 1 or (upstream.shape != shape and upstream.ndim):
+            return "", None
+        try:
+            tree = parse(pattern)
+            arrays: dict[int, Array] = {}
+            for place in range(len(self.inputs)):
+                array = self.array_of(place)
+                if array is not None:
+                    arrays[place] = np.asarray(array, dtype=np.float64)
+            values = forward.formula_values(self, arrays)
+            values["g"] = upstream.astype(np.float64)
+            y = self._explanation.array_of(self.output)
+            if y is not None and self.equation.output not in values:
+                values[self.equation.output] = y.astype(np.float64)
+            with np.errstate(all="ignore"):
+                for letter, definition in reversed(forward.formulas(self)[1:]):
+                    values[letter] = evaluate(definition, values)
+                at = {k: _element(v, index, shape) for k, v in values.items() if k in letters(tree)}
+                return show(tree, at), float(evaluate(tree, at))
+        except NotAFormula:
+            return "", None
 
     def terms_for(self, position: int, index: Index) -> tuple[list[Term], bool]:
         """The products ∂L/∂yⱼ · ∂yⱼ/∂xᵢ for one element i of an input, those that are not zero.
@@ -194,10 +245,17 @@ class Step:
         return terms, True
 
 
+def _element(value: Any, index: Index, shape: tuple[int, ...]) -> float:
+    array = np.asarray(value)
+    if array.ndim and array.shape != shape:
+        raise NotAFormula("an array of another shape")
+    return float(array[index] if array.ndim else array)
+
+
 def chosen_element(array: Array) -> Index:
     """The index of the element with the largest absolute value (NaN counts as the largest)."""
     if not array.size:
         return (0,) * array.ndim
     sizes = np.where(np.isnan(array), np.inf, np.abs(array))
     place: Any = np.unravel_index(int(np.argmax(sizes)), array.shape)
-    return tuple(int(i) for i in place)
+    return tuple(map(int, place))

@@ -83,11 +83,11 @@ def rule_text(rule: Rule) -> list[str]:
     for reason in rule.reasons:
         lines += _wrapped(f"      because {reason}", "      ")
     if rule.gradient.size:
-        name = f"{rule.left}{index_text(rule.index)}"
+        name = f"{rule.left}{index_text(rule.index)}{rule.via and ' ' + rule.via}"
         if rule.numbers:
             lines += _wrapped(f"      {name} = {rule.numbers} = {number(rule.total)}", "        ")
         lines += _wrapped(f"      {name} = {terms_text(rule)} = {number(rule.total)}", "        ")
-    lines += _labelled(f"      {rule.left}", rule.gradient)
+    lines += _labelled(f"      {rule.left}{rule.via and ' ' + rule.via}", rule.gradient)
     lines += _wrapped(f"      {check_text(rule)}", "        ")
     return lines
 

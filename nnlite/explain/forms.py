@@ -1,0 +1,181 @@
+"""The equation that holds for one node: its options put in, and what it does not use left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nnlite.autograd.equation import equation
+from nnlite.autograd.node import Node
+
+__all__ = ["constants", "equation_of", "mean_of"]
+
+
+def mean_of(node: Node) -> int | None:
+    """Over how many elements a loss is the mean; None when it is none, 0 for a sum."""
+    meta = node.meta
+    if isinstance(meta, tuple) and len(meta) > 1 and meta[-2] in ("mean", "sum"):
+        return int(meta[-1]) if meta[-2] == "mean" else 0
+    return None
+
+
+def equation_of(node: Node, saved: tuple[Any, ...]) -> str:
+    """The equation of a node's derivative, with the terms that are at work in this node.
+
+    Args:
+        node: the operation.
+        saved: what its derivative reads.
+    """
+    text = equation(node)
+    change = _FORMS.get(type(node).__name__)
+    if change is not None:
+        text = change(text, node, saved)
+    count = mean_of(node)
+    return text if count is None else _reduced(text, count)
+
+
+def _reduced(text: str, count: int) -> str:
+    """The equation of a loss that is the sum, or the mean of ``count``."""
+    forward, colon, rest = text.partition(":")
+    left, equals, right = forward.partition(" = ")
+    right, comma, definitions = right.partition(", d =")
+    choice = " if " in right or " where " in right
+    inner = f"({right})" if choice or " - " in right or " + " in right else right
+    forward = f"{left}{equals}Σ {inner}{f' / {count}' if count else ''}{comma}{definitions}"
+    rules = [
+        rule if not count or rule.endswith("= -∂x") else f"{rule} / {count}"
+        for rule in rest.replace(",   ∂", ", ∂").split(", ∂")
+    ]
+    return f"{forward}{colon}{', ∂'.join(rules)}"
+
+
+def _without(*pairs: tuple[str, str]) -> Callable[[str], str]:
+    def change(text: str) -> str:
+        for old, new in pairs:
+            text = text.replace(old, new)
+        return text
+
+    return change
+
+
+_NO_POSITIVE = _without(
+    ("p y ln", "y ln"), ("((1 - y + p y) σ(x) - p y)", "(σ(x) - y)"), ("- p ln", "- ln")
+)
+_NO_WEIGHT = _without(("-w (", "-("), ("g w ", "g "))
+
+
+def _with_logits(text: str, node: Node, saved: tuple[Any, ...]) -> str:
+    text = text.replace(" (without weights: ∂x = g (σ(x) - y))", "")
+    text = text if saved[3] is not None else _NO_POSITIVE(text)
+    return text if saved[2] is not None else _NO_WEIGHT(text)
+
+
+def _bce(text: str, node: Node, saved: tuple[Any, ...]) -> str:
+    return text if saved[2] is not None else _NO_WEIGHT(text)
+
+
+def _batch_norm(text: str, node: Node, saved: tuple[Any, ...]) -> str:
+    general, _, running = text.partition("; with running statistics: ")
+    if not node.meta[0]:
+        start = general.index("∂x = ")
+        return _affine(general[:start] + running, node, saved)
+    return _affine(general, node, saved)
+
+
+def _affine(text: str, node: Node, saved: tuple[Any, ...]) -> str:
+    """A normalisation without weight has no γ."""
+    if saved[1] is not None or node.edges[1]:
+        return text
+    return text.replace("γ ", "").replace(", ∂γ = Σ g x̂", "")
+
+
+def _linear(text: str, node: Node, saved: tuple[Any, ...]) -> str:
+    if node.meta:
+        return text
+    return text.replace(" + b:", ":").replace(", ∂b = Σ G over the rows", "")
+
+
+def _convolution(text: str, node: Node, saved: tuple[Any, ...]) -> str:
+    return text  # whether there is a bias does not show in the node when it is frozen
+
+
+def _addmm(text: str, node: Node, saved: tuple[Any, ...]) -> str:
+    _, beta, alpha = node.meta
+    text = text.replace("β ", "") if beta == 1 else text
+    return text.replace("α ", "") if alpha == 1 else text
+
+
+def _nll(text: str, node: Node, saved: tuple[Any, ...]) -> str:
+    pull = saved[0]
+    values = pull[pull != 0]
+    if values.size and bool((values == values[0]).all()):
+        size = 1 / abs(float(values[0]))
+        over = "" if size == 1 else f" / {size:.6g}"
+        return f"l = -Σₙ xₙ[yₙ]{over}: ∂xₙ[c] = -g{over} where c = yₙ, else 0"
+    return text
+
+
+def _softplus(text: str, node: Node, saved: tuple[Any, ...]) -> str:
+    if node.meta[0] == 1:
+        return text.replace("βx", "x").replace(" / β", "")
+    return text
+
+
+def _gelu(text: str, node: Node, saved: tuple[Any, ...]) -> str:
+    if node.meta != "tanh":
+        return text
+    return (
+        "y = x (1 + t) / 2, t = tanh u, u = √(2/π) (x + 0.044715 x³): "
+        "∂x = g ((1 + t) / 2 + x (1 - t²) √(2/π) (1 + 0.134145 x²) / 2)"
+    )
+
+
+def _power(text: str, node: Node, saved: tuple[Any, ...]) -> str:
+    if node.meta == 2:
+        return "y = x²: ∂x = g 2 x"
+    if node.meta == 3:
+        return "y = x³: ∂x = g 3 x²"
+    return text
+
+
+_FORMS: dict[str, Callable[[str, Node, tuple[Any, ...]], str]] = {
+    "AddmmBackward0": _addmm,
+    "BinaryCrossEntropyBackward0": _bce,
+    "BinaryCrossEntropyWithLogitsBackward0": _with_logits,
+    "GeluBackward0": _gelu,
+    "LinearBackward0": _linear,
+    "NativeBatchNormBackward0": _batch_norm,
+    "NativeGroupNormBackward0": _affine,
+    "NativeLayerNormBackward0": _affine,
+    "NllLossBackward0": _nll,
+    "PowBackward0": _power,
+    "RmsNormBackward0": _affine,
+    "SoftplusBackward0": _softplus,
+}
+
+
+# ---- the letters that stand for options ---------------------------------------------------------
+
+# For each derivative the letters of the numbers in ``meta``, in its order ("-" for none).
+_LETTERS = {
+    "AddcdivBackward0": "v", "AddcmulBackward0": "v", "AddmmBackward0": "- β α",
+    "AddmvBackward0": "- β α", "BaddbmmBackward0": "- β α", "ClampBackward1": "lo hi",
+    "ClampMaxBackward0": "lo hi", "ClampMinBackward0": "lo hi", "DivBackward1": "c",
+    "EluBackward0": "a s c", "EluBackward1": "a s c", "CeluBackward0": "a", "CeluBackward1": "a",
+    "HardshrinkBackward0": "λ", "HardtanhBackward0": "lo hi", "LeakyReluBackward0": "s",
+    "LeakyReluBackward1": "s", "LerpBackward0": "w", "PowBackward0": "n", "PowBackward2": "c",
+    "SoftplusBackward0": "β threshold", "SoftshrinkBackward0": "λ", "ThresholdBackward0": "t",
+    "ThresholdBackward1": "t", "SmoothL1LossBackward0": "β", "HuberLossBackward0": "δ",
+    "ScaledDotProductAttentionBackward0": "s",
+}  # fmt: skip
+
+
+def constants(node: Node) -> dict[str, float]:
+    """The numbers that letters of the equation stand for: ``{"n": 3.0}`` for a cube."""
+    letters = _LETTERS.get(type(node).__name__, "").split()
+    meta = node.meta if isinstance(node.meta, tuple) else (node.meta,)
+    return {
+        letter: float(value)
+        for letter, value in zip(letters, meta)
+        if letter != "-" and isinstance(value, (int, float)) and not isinstance(value, bool)
+    }

@@ -1,0 +1,361 @@
+"""Formulas of docstrings as trees: to evaluate them, and to write them with numbers in them.
+
+The grammar is the one of the equations in ``nnlite.ops``: two things side by side are a product
+(``x σ(x)``), capital letters side by side one of matrices (``X Wᵀ``), and a formula may go on with
+definitions (``y = x t, t = tanh x``).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+__all__ = ["NotAFormula", "Tree", "definitions", "evaluate", "letters", "parse", "show"]
+
+Tree = tuple[Any, ...]
+
+
+class NotAFormula(ValueError):
+    """The text has words in it, or sums over indices: it is for reading only."""
+
+
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵃᵇⁿᵖˣᵗ", "0123456789+-abnpxt")
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:e[+-]?\d+)?|½)"
+    r"|(?P<name>arccos|arcosh|arcsin|arctan|arsinh|artanh|cosh|cos|sinh|sin|tanh|tan|ln|log₂|log₁₀"
+    r"|sign|trunc|min|max|if|else|where|or|and|not|lo|hi|threshold|NaN|inf)(?![A-Za-z])"
+    r"|(?P<letter>[A-Za-zα-ωΑ-Ω∂][\u0302\u0304]?[₀-₉]*′?)"
+    r"|(?P<raised>[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵃᵇⁿᵖˣ]+)"
+    r"|(?P<mark>ᵀ)"
+    r"|(?P<sign>[-+·/^()\[\]|⌊⌋⌈⌉√,=≤≥<>≠]))"
+)
+# What looks like letters side by side but is a word.
+_WORD = re.compile(r"\s*(?:[A-Za-z]{3,}|(?:of|at|is|on|in|as|by|no|to|it)\b)")
+_KEYWORDS = frozenset(("if", "else", "where", "or", "and", "not"))
+_CALLS = frozenset(("σ", "Φ", "φ"))
+
+
+def _erf(x: Any) -> Any:
+    from nnlite.ops.exponential import erf
+    from nnlite.tensor import wrap
+
+    return erf(wrap(np.asarray(x, dtype=np.float64))).array
+
+
+FUNCTIONS: dict[str, Any] = {
+    "σ": lambda x: np.exp(-np.logaddexp(0.0, -x)),
+    "Φ": lambda x: 0.5 * (1 + _erf(x / math.sqrt(2))),
+    "φ": lambda x: np.exp(-x * x / 2) / math.sqrt(2 * math.pi),
+    "ln": np.log, "log₂": np.log2, "log₁₀": np.log10, "sign": np.sign, "trunc": np.trunc,
+    "sin": np.sin, "cos": np.cos, "tan": np.tan, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh,
+    "arcsin": np.arcsin, "arccos": np.arccos, "arctan": np.arctan, "arsinh": np.arcsinh,
+    "arcosh": np.arccosh, "artanh": np.arctanh, "√": np.sqrt, "|": np.abs, "⌊": np.floor,
+    "⌈": np.ceil, "min": np.minimum, "max": np.maximum,
+}  # fmt: skip
+
+
+def definitions(text: str) -> list[tuple[str, Tree]]:
+    """The equations of a text: ``y = x t, t = tanh x``, in the order of the text.
+
+    Of ``y = σ(x) = 1 / (1 + e⁻ˣ)`` the first right side counts.
+    """
+    found: list[tuple[str, Tree]] = []
+    for part in _split(text, ","):
+        sides = part.split("=")
+        if len(sides) < 2 or not re.fullmatch(r"\s*\S\u0302?\s*", sides[0]):
+            raise NotAFormula(text)
+        found.append((sides[0].strip(), parse(sides[1])))
+    return found
+
+
+def _split(text: str, mark: str) -> list[str]:
+    """The parts between the marks that stand outside of brackets, and before no ``else``."""
+    parts, depth, start = [], 0, 0
+    for place, letter in enumerate(text):
+        depth += (letter in "([") - (letter in ")]")
+        if letter == mark and depth == 0 and re.match(r",\s+\S\u0302?\s*=", text[place:]):
+            parts.append(text[start:place])
+            start = place + 1
+    return [*parts, text[start:]]
+
+
+def parse(text: str) -> Tree:
+    """The tree of a formula.
+
+    Raises:
+        NotAFormula: when there are words or running indices in it.
+
+    >>> show(parse("g y (1 - y)"), {"g": 2.0, "y": 0.25})
+    '2 · 0.25 · (1 - 0.25)'
+    """
+    parser = _Parser(text)
+    tree = parser.choice()
+    if parser.next() is not None:
+        raise NotAFormula(text)
+    return tree
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens: list[tuple[str, str]] = []
+        self.place = 0
+        at = 0
+        text = text.strip()
+        while at < len(text):
+            found = _TOKEN.match(text, at)
+            word = _WORD.match(text, at)
+            if found is None or (word is not None and found.lastgroup != "name"):
+                raise NotAFormula(self.text)
+            self.tokens.append((str(found.lastgroup), found.group().strip()))
+            at = found.end()
+
+    def next(self) -> str | None:
+        return self.tokens[self.place][1] if self.place < len(self.tokens) else None
+
+    def kind(self) -> str:
+        return self.tokens[self.place][0] if self.place < len(self.tokens) else "end"
+
+    def take(self, *wanted: str) -> str:
+        found = self.next()
+        if found is None or (wanted and found not in wanted):
+            raise NotAFormula(self.text)
+        self.place += 1
+        return found
+
+    def choice(self) -> Tree:
+        """``a if c else b``, ``a if c, b if d, else e``, ``a where c, else b``"""
+        value = self.sum()
+        if self.next() not in ("if", "where"):
+            return value
+        self.take()
+        condition = self.condition()
+        if self.next() == ",":
+            self.take()
+        if self.next() == "else":
+            self.take()
+        elif self.next() in (None, ")"):
+            raise NotAFormula(self.text)
+        return ("if", condition, value, self.choice())
+
+    def condition(self) -> Tree:
+        tree = self.comparison()
+        while self.next() in ("or", "and"):
+            tree = (self.take(), tree, self.comparison())
+        return tree
+
+    def comparison(self) -> Tree:
+        if self.next() == "not":
+            self.take()
+            return ("not", self.comparison())
+        left = self.sum()
+        trees = []
+        while self.next() in ("≤", "≥", "<", ">", "=", "≠"):
+            sign = self.take()
+            right = self.sum()
+            trees.append((sign, left, right))
+            left = right
+        tree: Tree = trees[0] if trees else left
+        for other in trees[1:]:
+            tree = ("and", tree, other)
+        return tree
+
+    def sum(self) -> Tree:
+        tree = self.product()
+        while self.next() in ("+", "-"):
+            tree = (self.take(), tree, self.product())
+        return tree
+
+    def product(self) -> Tree:
+        if self.next() == "-":
+            self.take()
+            return ("neg", self.product())
+        tree = self.power()
+        while True:
+            following = self.next()
+            if following in ("·", "/"):
+                self.take()
+                tree = ("/" if following == "/" else "*", tree, self.power())
+            elif self._starts_a_factor(following):
+                tree = ("*", tree, self.power())
+            else:
+                return tree
+
+    def _starts_a_factor(self, following: str | None) -> bool:
+        if following is None or following in _KEYWORDS:
+            return False
+        if following == "|":
+            return self.bars == 0
+        return self.kind() in ("number", "name", "letter") or following in ("(", "[", "√", "⌊", "⌈")
+
+    bars = 0
+
+    def power(self) -> Tree:
+        tree = self.atom()
+        while True:
+            if self.kind() == "raised":
+                tree = ("^", tree, parse(self.take().translate(_RAISED)))
+            elif self.kind() == "mark":
+                self.take()
+                tree = ("ᵀ", tree)
+            elif self.next() == "^":
+                self.take()
+                tree = ("^", tree, self.atom())
+            else:
+                return tree
+
+    def atom(self) -> Tree:
+        kind, found = self.kind(), self.take()
+        if kind == "number":
+            return ("number", 0.5 if found == "½" else float(found))
+        if found == "(":
+            inside = self._inside()
+            self.take(")")
+            return inside
+        if found == "[":
+            inside = self.condition()
+            self.take("]")
+            return ("[", inside)
+        if found == "|":
+            self.bars += 1
+            inside = self.sum()
+            self.bars -= 1
+            self.take("|")
+            return ("call", "|", inside)
+        if found in ("⌊", "⌈"):
+            inside = self.sum()
+            self.take("⌋" if found == "⌊" else "⌉")
+            return ("call", found, inside)
+        if found == "√":
+            return ("call", "√", self.atom())
+        if kind == "letter" and found in _CALLS and self.next() == "(":
+            return ("call", found, self.atom())
+        if kind == "name" and found in FUNCTIONS:
+            if found in ("min", "max"):
+                self.take("(")
+                first = self.choice()
+                self.take(",")
+                second = self.choice()
+                self.take(")")
+                return ("call", found, first, second)
+            return ("call", found, self.power())
+        if kind in ("letter", "name") and found not in _KEYWORDS:
+            return ("letter", found)
+        raise NotAFormula(self.text)
+
+    def _inside(self) -> Tree:
+        bars, self.bars = self.bars, 0
+        tree = self.choice()
+        self.bars = bars
+        return tree
+
+
+def evaluate(tree: Tree, values: Mapping[str, Any]) -> Any:
+    """The value of a formula, element by element.
+
+    Args:
+        tree: from ``parse``.
+        values: numbers or arrays for its letters.
+
+    Raises:
+        NotAFormula: when a letter has no value.
+    """
+    kind, *rest = tree
+    if kind == "number":
+        return rest[0]
+    if kind == "letter":
+        letter = rest[0]
+        if letter in values:
+            return values[letter]
+        if letter in ("e", "π", "inf"):
+            return {"e": math.e, "π": math.pi, "inf": math.inf}[letter]
+        raise NotAFormula(letter)
+    if kind == "call":
+        return FUNCTIONS[rest[0]](*(evaluate(t, values) for t in rest[1:]))
+    parts = [evaluate(t, values) for t in rest]
+    if kind == "if":
+        return np.where(*parts)
+    if kind == "*" and _is_matrix(rest[0]) and _is_matrix(rest[1]):
+        return parts[0] @ parts[1]
+    return _OPERATIONS[kind](*parts)
+
+
+def letters(tree: Tree) -> set[str]:
+    """The letters in a formula.
+
+    >>> sorted(letters(parse("g y (1 - y)")))
+    ['g', 'y']
+    """
+    if tree[0] == "letter":
+        return {tree[1]}
+    found: set[str] = set()
+    return found.union(*(letters(part) for part in tree[1:] if isinstance(part, tuple)))
+
+
+_OPERATIONS: dict[str, Any] = {
+    "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "neg": np.negative,
+    "^": lambda a, b: np.exp(b) if a is math.e else np.power(a, b),
+    "ᵀ": lambda a: np.swapaxes(a, -1, -2), "[": lambda a: np.asarray(a, dtype=np.float64),
+    "≤": np.less_equal, "≥": np.greater_equal, "<": np.less, ">": np.greater, "=": np.equal,
+    "≠": np.not_equal, "or": np.logical_or, "and": np.logical_and, "not": np.logical_not,
+}  # fmt: skip
+
+
+def _is_matrix(tree: Tree) -> bool:
+    if tree[0] == "letter":
+        return "A" <= str(tree[1])[0] <= "Z"
+    return tree[0] in ("ᵀ", "*") and any(_is_matrix(t) for t in tree[1:])
+
+
+# How strongly an operation binds: what binds less gets brackets inside.
+_BINDS = {"if": 0, "or": 1, "and": 1, "not": 1, "+": 3, "-": 3, "neg": 4, "*": 5, "/": 5, "^": 7}
+_COMPARISONS = frozenset("≤≥<>=≠")
+
+
+def show(tree: Tree, values: Mapping[str, float]) -> str:
+    """A formula with numbers for its letters, products written with a dot.
+
+    >>> show(parse("g (σ(x) - y) / 4"), {"g": 1.0, "x": -0.5, "y": 1.0})
+    '1 · (σ(-0.5) - 1) / 4'
+    """
+    return _show(tree, values, 0)
+
+
+def _show(tree: Tree, values: Mapping[str, float], outer: int) -> str:
+    kind, *rest = tree
+    if kind in ("number", "letter"):
+        value = rest[0] if kind == "number" else values.get(rest[0])
+        if value is None:
+            return str(rest[0])
+        text = f"{float(value):.6g}"
+        return f"({text})" if text.startswith("-") and outer > 0 else text
+    if kind == "call":
+        name, *arguments = rest
+        inside = ", ".join(_show(t, values, 0) for t in arguments)
+        closing = {"|": "|", "⌊": "⌋", "⌈": "⌉"}.get(name)
+        return f"{name}{inside}{closing}" if closing else f"{name}({inside})"
+    if kind == "[":
+        return f"[{_show(rest[0], values, 0)}]"
+    binds = 2 if kind in _COMPARISONS else _BINDS.get(kind, 6)
+    if kind == "if":
+        condition, yes, no = (_show(t, values, 1) for t in rest)
+        text = f"{yes} if {condition} else {no}"
+    elif kind == "neg":
+        text = f"-{_show(rest[0], values, binds + 1)}"
+    elif kind == "not":
+        text = f"not {_show(rest[0], values, 2)}"
+    elif kind == "ᵀ":
+        text = f"{_show(rest[0], values, 8)}ᵀ"
+    elif kind == "^":
+        base = "e" if rest[0] == ("letter", "e") else _show(rest[0], values, 8)
+        power = _show(rest[1], values, 8)
+        text = f"{base}^{power}"
+    else:
+        sign = {"*": "·"}.get(kind, kind)
+        right = binds + (kind in "-/")
+        text = f"{_show(rest[0], values, binds)} {sign} {_show(rest[1], values, max(right, 4))}"
+    return f"({text})" if binds < outer else text

@@ -1,0 +1,203 @@
+"""What operations compute whose equation is in words: as NumPy expressions, for differences.
+
+``TABLE`` has for a node's class a function of the node, of what it has saved, of the shape of its
+output, and of its inputs (``None`` for one that is absent). Everything is in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nnlite.autograd.node import Node
+
+__all__ = ["LINEAR", "TABLE"]
+
+Array = Any
+Compute = Callable[[Node, tuple[Any, ...], tuple[int, ...], list[Array]], Any]
+
+# Operations that are linear in what they have not saved: the derivative is the same everywhere, so
+# a difference may be taken at zero where the input is not known.
+LINEAR = frozenset((
+    "AddAtBackward", "AddBackward0", "AddmmBackward0", "AddmvBackward0", "AvgPool2DBackward0",
+    "BaddbmmBackward0", "BasicIndexBackward0", "CatBackward0", "CloneBackward0", "ClonesBackward0",
+    "ConvolutionBackward0", "DiagonalBackward0", "DivBackward1", "EmbeddingBackward0",
+    "ExpandBackward0", "FlipBackward0", "GatherBackward0", "IndexBackward0",
+    "IndexSelectBackward0", "LerpBackward0", "LinearBackward0", "MaskedFillBackward0",
+    "MaxPool2DWithIndicesBackward0", "MeanBackward0", "MeanBackward1", "NegBackward0",
+    "NllLossBackward0", "PermuteBackward0", "RollBackward0", "RsubBackward1", "SplitBackward0",
+    "SplitWithSizesBackward0", "SqueezeBackward0", "SqueezeBackward1", "SqueezeBackward2",
+    "StackBackward0", "SubBackward0", "SumBackward0", "SumBackward1", "TBackward0",
+    "TransposeBackward0", "TransposedConvolutionBackward0", "UnbindBackward0",
+    "UnsafeViewBackward0", "UnsqueezeBackward0", "ViewBackward0", "WhereBackward0",
+    "NativeBatchNormBackward0", "NativeLayerNormBackward0", "NativeGroupNormBackward0",
+    "ScaledDotProductAttentionBackward0",
+))  # fmt: skip
+
+
+def _reshape(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    return x[0].reshape(shape)
+
+
+def _total(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    return x[0].sum(axis=node.meta[1], keepdims=node.meta[2])
+
+
+def _mean(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    return x[0].sum(axis=node.meta[1], keepdims=node.meta[2]) / node.meta[3]
+
+
+def _index(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    return x[0][node.meta[1]]
+
+
+def _cat(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    return np.concatenate(x, axis=node.meta[0])
+
+
+def _split(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    dim, shapes = node.meta[:2]
+    ends = np.cumsum([s[dim] for s in shapes])[:-1]
+    return dict(enumerate(np.split(x[0], ends, axis=dim)))
+
+
+def _unbind(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    return dict(enumerate(np.moveaxis(x[0], node.meta[0], 0)))
+
+
+def _convolution(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    from nnlite.ops.columns import output_of
+
+    return output_of(x[0], x[1], node.meta, x[2])
+
+
+def _transposed(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    from nnlite.ops.columns import input_of
+
+    return input_of(x[0], x[1], node.meta, x[2])
+
+
+def _max_pool(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    (index,) = saved
+    planes = x[0].reshape(*x[0].shape[:-2], -1)
+    flat = index.reshape(*index.shape[:-2], -1)
+    return np.take_along_axis(planes, flat, axis=-1).reshape(index.shape)
+
+
+def _avg_pool(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    return node.meta.pool(x[0])
+
+
+def _exponentials(x: Array, axis: Any) -> Array:
+    return np.exp(x - x.max(axis=axis, keepdims=True))
+
+
+def _softmax(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    e = _exponentials(x[0], node.meta)
+    return e / e.sum(axis=node.meta, keepdims=True)
+
+
+def _log_softmax(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    shifted = x[0] - x[0].max(axis=node.meta, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=node.meta, keepdims=True))
+
+
+def _nll(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    values = x[0] * saved[0]
+    return values.sum(axis=1) if node.meta[0] else values.sum()
+
+
+def _normal(x: Array, axes: tuple[int, ...], eps: float) -> Array:
+    centred = x - x.mean(axis=axes, keepdims=True)
+    return centred / np.sqrt((centred * centred).mean(axis=axes, keepdims=True) + eps)
+
+
+def _layer_norm(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    dims, eps = node.meta
+    y = _normal(x[0], tuple(range(x[0].ndim - dims, x[0].ndim)), eps)
+    y = y if x[1] is None else y * x[1]
+    return y if x[2] is None else y + x[2]
+
+
+def _batch_norm(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    training, eps = node.meta
+    along = (1, -1) + (1,) * (x[0].ndim - 2)
+    if training:
+        y = _normal(x[0], (0, *range(2, x[0].ndim)), eps)
+    else:
+        y = (x[0] - saved[2].reshape(along)) / np.sqrt(saved[3].reshape(along) + eps)
+    y = y if x[1] is None else y * x[1].reshape(along)
+    return y if x[2] is None else y + x[2].reshape(along)
+
+
+def _attention(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    q, k, v, mask = x
+    scores = node.meta[0] * (q @ k.swapaxes(-1, -2))
+    alive, keep = saved[4:6]
+    if mask is not None:
+        scores = scores + mask
+    if alive is not None:
+        scores = np.where(alive, scores, -np.inf)
+    weights = _exponentials(scores, -1)
+    weights = weights / weights.sum(axis=-1, keepdims=True)
+    return (weights if keep is None else weights * keep) @ v
+
+
+def _embedding(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    padding = node.meta[1]
+    y = x[0][saved[0]]
+    # The padding row is a constant: its derivative is 0 by definition.
+    return y if padding is None else np.where(saved[0][..., None] != padding, y, 0)
+
+
+def _where(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    a, b = (0.0 if value is None else value for value in x)
+    return np.where(saved[0], a, b)
+
+
+def _masked_fill(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    return np.where(saved[0], 0.0 if len(x) < 2 or x[1] is None else x[1], x[0])
+
+
+TABLE: dict[str, Compute] = {
+    "AvgPool2DBackward0": _avg_pool,
+    "BasicIndexBackward0": _index,
+    "CatBackward0": _cat,
+    "CloneBackward0": _reshape,
+    "ConvolutionBackward0": _convolution,
+    "EmbeddingBackward0": _embedding,
+    "ExpandBackward0": lambda node, saved, shape, x: np.broadcast_to(x[0], shape),
+    "FlipBackward0": lambda node, saved, shape, x: x[0][node.meta],
+    "IndexBackward0": _index,
+    "IndexSelectBackward0": _index,
+    "LogSoftmaxBackward0": _log_softmax,
+    "MaskedFillBackward0": _masked_fill,
+    "MaskedFillBackward1": _masked_fill,
+    "MaxPool2DWithIndicesBackward0": _max_pool,
+    "MeanBackward0": _mean,
+    "MeanBackward1": _mean,
+    "NativeBatchNormBackward0": _batch_norm,
+    "NativeLayerNormBackward0": _layer_norm,
+    "NllLossBackward0": _nll,
+    "PermuteBackward0": lambda node, saved, shape, x: x[0].transpose(node.meta),
+    "ScaledDotProductAttentionBackward0": _attention,
+    "SoftmaxBackward0": _softmax,
+    "SplitBackward0": _split,
+    "SplitWithSizesBackward0": _split,
+    "SqueezeBackward0": _reshape,
+    "SqueezeBackward1": _reshape,
+    "SqueezeBackward2": _reshape,
+    "StackBackward0": lambda node, saved, shape, x: np.stack(x, axis=node.meta),
+    "SumBackward0": _total,
+    "SumBackward1": _total,
+    "TBackward0": lambda node, saved, shape, x: x[0].transpose(node.meta),
+    "ToCopyBackward0": _reshape,
+    "TransposeBackward0": lambda node, saved, shape, x: x[0].transpose(node.meta),
+    "TransposedConvolutionBackward0": _transposed,
+    "UnbindBackward0": _unbind,
+    "UnsafeViewBackward0": _reshape,
+    "UnsqueezeBackward0": _reshape,
+    "ViewBackward0": _reshape,
+}
