@@ -1,5 +1,6 @@
 """The Trainer: its loop, validation, checks, callbacks, and how it ends."""
 
+import gc
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import nnlite
 from nnlite import nn
 from nnlite.nn import functional as F
 from nnlite.train import (
+    EMA,
     Callback,
     CallbackError,
     Checkpoint,
@@ -137,7 +139,10 @@ CLASSES[52:] = -1
 def test_losses_of_classes_are_means_over_what_counts(loss):
     """Batches of 8: one counts more than others, and the last does not count at all."""
     x, y = nnlite.tensor(X), nnlite.tensor(CLASSES)
-    trainer = trainer_of(network(3), loss=loss, lr=0.0)
+    model = network(3)
+    if isinstance(loss, nn.NLLLoss) or getattr(loss, "func", None) is F.nll_loss:
+        model.append(nn.LogSoftmax(1))
+    trainer = trainer_of(model, loss=loss, lr=0.0)
     expected = pytest.approx(loss(trainer.predict(x), y).item(), rel=1e-5)
     assert trainer.evaluate((x, y), batch_size=50)["loss"] == expected
     with np.errstate(invalid="ignore"):  # the last batch is 0/0
@@ -776,7 +781,7 @@ def test_only_overridden_hooks_are_bound():
         def on_epoch_end(self, trainer):
             pass
 
-    trainer = trainer_of(callbacks=[Quiet(), Callback()])
+    trainer = trainer_of(callbacks=[Quiet(), Callback()], doctor=False)
     trainer.fit(tensors(), epochs=1)
     bound = {hook: len(methods) for hook, methods in trainer._hooks.items() if methods}
     assert bound == {"on_epoch_end": 1}
@@ -824,6 +829,48 @@ def test_fit_end_is_called_after_an_error():
     with pytest.raises(CallbackError):
         trainer_of(callbacks=[End(), At(2, 1, fail)]).fit(tensors(), epochs=3)
     assert ended == [2]
+
+
+def test_at_the_end_all_callbacks_are_called_whatever_the_others_raise():
+    from nnlite.autograd import node
+
+    ended = []
+
+    class Fails(Callback):
+        def on_validation_end(self, trainer):
+            raise KeyError("first")
+
+        def on_fit_end(self, trainer):
+            ended.append(self)
+            raise KeyError("last")
+
+    ema = EMA(0.5, evaluate=True)
+    trainer = trainer_of(callbacks=[Fails(), ema, Fails()])
+    with pytest.raises(CallbackError, match=r"^Fails.on_fit_end failed with") as got:
+        trainer.fit(tensors(), tensors(), epochs=1)
+    assert ended == [trainer.callbacks[0], trainer.callbacks[2]]
+    chain = []
+    error = got.value
+    while error is not None:
+        chain.append(str(error))
+        error = error.__context__
+    assert sum("on_validation_end" in text for text in chain) == 2
+    assert not ema._own  # the model has its own weights again
+    assert node.lookers == []  # and no doctor
+
+
+def test_a_doctor_that_is_forgotten_stops_looking():
+    from nnlite.autograd import node
+    from nnlite.train import Doctor
+
+    trainer = trainer_of()
+    doctor = Doctor()
+    doctor.on_fit_start(trainer)
+    assert len(node.lookers) == 1
+    del doctor
+    gc.collect()
+    _ = trainer.model(nnlite.tensor(X))
+    assert node.lookers == []
 
 
 def test_clipping_limits_the_norm_of_what_trains():

@@ -111,13 +111,19 @@ def _drop_output() -> None:
 
 @contextmanager
 def warnings_in_one_line() -> Iterator[None]:
-    """Print what is warned of as the other messages are."""
+    """Print what is warned of as the other messages are, above the progress bar."""
     import warnings
 
     def show(message: Warning | str, *place: Any, **more: Any) -> None:
-        print(f"nnlite: warning: {message}", file=sys.stderr)
+        text = " ".join(f"nnlite: warning: {message}".split())
+        bars = sys.modules.get("tqdm")
+        if bars is None:
+            print(text, file=sys.stderr)
+        else:
+            bars.tqdm.write(text, file=sys.stderr)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", RuntimeWarning)
+        warnings.simplefilter("always", UserWarning)
         warnings.showwarning = show
         yield

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     Resume = str | os.PathLike[str] | Mapping[str, Any] | bool | None
 
 __all__ = [
-    "added", "bound", "callbacks_of", "check_parts", "objectives", "prepare", "state_to_resume",
-    "weighted",
+    "bound", "callbacks_of", "check_parts", "objectives", "prepare", "state_to_resume", "weighted",
+    "with_own",
 ]  # fmt: skip
 
 _WIDER = 4  # batches without gradients may be so many times larger
@@ -60,13 +60,14 @@ def callbacks_of(callbacks: Iterable[Any]) -> list[Callback]:
     return found
 
 
-def added(doctor: Any, bar: bool) -> list[Callback]:
-    """The callbacks that the Trainer's own arguments ask for."""
-    acting: list[Callback] = []
+def with_own(callbacks: list[Callback], doctor: Any, bar: bool) -> list[Callback]:
+    """The callbacks, and after them those that the Trainer's own arguments ask for."""
+    acting = list(callbacks)
     if doctor is True:
         from nnlite.train.doctor import Doctor
 
-        acting.append(Doctor())
+        if not any(isinstance(callback, Doctor) for callback in callbacks):
+            acting.append(Doctor())
     elif doctor:
         if not isinstance(doctor, Callback):
             raise TypeError(f"Trainer: doctor must be True, False or a Doctor, got {doctor!r:.60}")

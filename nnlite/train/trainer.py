@@ -53,8 +53,8 @@ class Trainer(Using):
             any other, from the training targets), an array, or a mapping from class to weight.
         pos_weight: how much positive targets count in `BCEWithLogitsLoss`: "balanced" (as much as
             the negative ones together, for each column), a number, or one for each column.
-        doctor: watch for mistakes in training, and warn once of each with its cure; a
-            ``nnlite.train.Doctor`` says which.
+        doctor: whether to watch for mistakes in training, and warn once of each with its cure; a
+            ``nnlite.train.Doctor(silence=…)`` here or among the callbacks leaves some out.
 
     Attributes:
         history: one row per epoch of the last ``fit``, see `History`.
@@ -92,7 +92,7 @@ class Trainer(Using):
         accumulate: int = 1,
         class_weight: Any = None,
         pos_weight: Any = None,
-        doctor: Any = False,
+        doctor: Any = True,
     ) -> None:
         setup.check_parts(model, optimizer, loss, accumulate)
         self.model = model
@@ -179,6 +179,7 @@ class Trainer(Using):
         setup.prepare(self, train, valid, epochs, batch_size, shuffle, sample_weight, split_seed)
         self._limits = Limits(max_steps, max_seconds)
         self._cut = False
+        at_the_end = self._hooks["on_fit_end"]
         with self._ctrl_c, modes.training(self.model):
             try:
                 self._start(setup.state_to_resume(self.callbacks, resume))
@@ -193,7 +194,7 @@ class Trainer(Using):
                 raise
             finally:
                 self.interrupted |= self._ctrl_c.forget()
-                self._call("on_fit_end")
+                self._call_all("on_fit_end", at_the_end)
         return self.history
 
     def _run_epoch(self) -> None:
@@ -277,7 +278,7 @@ class Trainer(Using):
             self._call("on_validation_start")
             return measuring.measure(self, self.loaders[1], self.objectives[1])
         finally:
-            self._call("on_validation_end")
+            self._call_all("on_validation_end", self._hooks["on_validation_end"])
 
     # ---- around the loop -------------------------------------------------------------------------
 
@@ -311,7 +312,7 @@ class Trainer(Using):
         self._known = {}
         self._looked_at = False
         shown = sys.stderr.isatty() if self.progress is None else self.progress
-        self._hooks = setup.bound([*self.callbacks, *setup.added(self.doctor, shown)])
+        self._hooks = setup.bound(setup.with_own(self.callbacks, self.doctor, shown))
 
     def _start(self, resume: Mapping[str, Any] | None) -> None:
         """Begin a new run, or take up another one."""
@@ -337,12 +338,23 @@ class Trainer(Using):
 
     def _call(self, hook: str) -> None:
         for method in self._hooks[hook]:
+            self._call_one(hook, method)
+
+    def _call_all(self, hook: str, methods: list[Callable[[Trainer], None]]) -> None:
+        """Call each, whatever the others raise: what they are to put back is put back."""
+        if methods:
             try:
-                method(self)
-            except Exception as error:
-                name = type(method.__self__).__name__  # type: ignore[attr-defined]
-                kind = type(error).__name__
-                raise CallbackError(f"{name}.{hook} failed with {kind}: {error}") from error
+                self._call_one(hook, methods[0])
+            finally:
+                self._call_all(hook, methods[1:])
+
+    def _call_one(self, hook: str, method: Callable[[Trainer], None]) -> None:
+        try:
+            method(self)
+        except Exception as error:
+            name = type(method.__self__).__name__  # type: ignore[attr-defined]
+            kind = type(error).__name__
+            raise CallbackError(f"{name}.{hook} failed with {kind}: {error}") from error
 
     def check_interrupt(self) -> None:
         """Raise KeyboardInterrupt if there was a Ctrl-C."""
@@ -392,7 +404,7 @@ class Trainer(Using):
             self._call("on_validation_start")
             return state.copy_weights(state.parts_of(self.model), self._save_point.get("model", {}))
         finally:
-            self._call("on_validation_end")
+            self._call_all("on_validation_end", self._hooks["on_validation_end"])
 
     def _go_back(self) -> bool:
         """Return to the end of the last finished epoch, or to the start; False without a start."""

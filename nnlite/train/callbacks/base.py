@@ -78,7 +78,10 @@ class Callback:
         where a limit of steps or of time ends it."""
 
     def on_fit_end(self, trainer: Trainer) -> None:
-        """When training ends, however it ends: finished, stopped, interrupted or by an error."""
+        """When training ends, however it ends: finished, stopped, interrupted or by an error.
+
+        It is called for each callback, even if that of another one fails.
+        """
 
     def state_dict(self) -> dict[str, Any]:
         """What the callback remembers."""

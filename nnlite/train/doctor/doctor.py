@@ -66,7 +66,8 @@ _RAREST = 4096  # steps between two visits in a long run
 class Doctor(Callback):
     """Watches a training run and warns of mistakes, each once, with the cure.
 
-    As a callback of the Trainer, or around a loop of one's own, in which nothing changes:
+    The Trainer calls one in by itself (``Trainer(doctor=False)`` does without); one with other
+    arguments is given to it, or put around a loop of one's own, in which nothing changes:
 
     >>> import nnlite
     >>> from nnlite import nn
@@ -179,9 +180,7 @@ class Doctor(Callback):
 
     def on_fit_start(self, trainer: Trainer) -> None:
         """Begin to watch; the Trainer itself refuses what `Check.at_start` warns of."""
-        others = [c for c in trainer.callbacks if isinstance(c, Doctor)]
-        if not others or self in others:  # one of the user's takes the place of the default
-            self._begin(trainer.model, trainer.optimizer)
+        self._begin(trainer.model, trainer.optimizer)
 
     def on_step_end(self, trainer: Trainer) -> None:
         """Examine a step now and then."""

@@ -64,8 +64,9 @@ class Patient:
 
     Args:
         model, optimizer: what is trained, and by what.
-        on_operation: called with each `Operation` of a step that is examined.
-        on_backward: called where one of its backward passes begins.
+        on_operation: a method, called with each `Operation` of a step that is examined.
+        on_backward: a method, called where one of its backward passes begins. Neither is kept
+            alive: with the object that they belong to, the looking ends.
 
     Attributes:
         step: the number of the step that is examined, from 1.
@@ -91,8 +92,8 @@ class Patient:
         self.step = 0
         self.visits = 0
         self.epoch_losses: list[float] = []
-        self._on_operation = on_operation
-        self._on_backward = on_backward
+        self._on_operation = weakref.WeakMethod(on_operation)
+        self._on_backward = weakref.WeakMethod(on_backward)
         self._thread = get_ident()
         self._handles: list[RemovableHandle] = []
         self._begin()
@@ -165,6 +166,10 @@ class Patient:
     # ---- what an operation was -------------------------------------------------------------------
 
     def _look(self, out: Tensor, node_class: type[Node], edges: tuple[Edge, ...]) -> None:
+        on_operation = self._on_operation()
+        if on_operation is None:
+            self.close()
+            return
         made_by = out._node
         if not isinstance(made_by, Node) or get_ident() != self._thread:
             return
@@ -173,7 +178,7 @@ class Patient:
                 self.used.add(id(edge))
         if out.array.size == 1:
             self._await_backward(out, made_by)
-        self._on_operation(Operation(out, made_by, edges, sys._getframe(2)))
+        on_operation(Operation(out, made_by, edges, sys._getframe(2)))
 
     def _await_backward(self, out: Tensor, made_by: Node) -> None:
         """Notice when a backward pass begins at ``out``, of one element: it may be the loss."""
@@ -190,7 +195,9 @@ class Patient:
             self.root = root
             self.passes += 1
             self._look_at_gradients()
-            self._on_backward()
+            on_backward = self._on_backward()
+            if on_backward is not None:
+                on_backward()
 
         self._handles.append(hooks.add(made_by, "before", begins))
 
