@@ -198,6 +198,33 @@ class Parts:
         """
         return self._get("module", target, self.named_modules(remove_duplicate=False))
 
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put ``module`` in the place of a dotted name.
+
+        Args:
+            target: the name; what leads to its last part must be there.
+            module: takes the place.
+            strict: whether there must be a module in that place already.
+
+        Raises:
+            ValueError: when ``target`` is empty.
+            AttributeError: when there is no such place, with the nearest names.
+            TypeError: when ``module`` is no module.
+
+        >>> from nnlite import nn
+        >>> model = nn.Sequential(nn.Sequential(nn.Linear(3, 1)), nn.ReLU())
+        >>> model.set_submodule("0.0", nn.Identity())
+        >>> model[0][0]
+        Identity()
+        """
+        if not target:
+            raise ValueError("set_submodule: target must be a dotted name, got ''")
+        path, _, name = target.rpartition(".")
+        owner = self.get_submodule(path)
+        if strict:
+            self.get_submodule(target)
+        owner.add_module(name, module)
+
     def get_parameter(self, target: str) -> Parameter:
         """The parameter of a dotted name.
 
