@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from benchmark.frameworks import FRAMEWORKS, installed
 
 COLD_START = Path(__file__).resolve().parent / "cold_start"
+READING = COLD_START.with_name("reading")
 IMPORT_CODE = """\
 from time import perf_counter
 begin = perf_counter()
@@ -63,9 +64,28 @@ def import_time(framework: str, sizes: dict[str, Any], folder: Path, env: Enviro
     return [sys.executable, "-c", code]
 
 
+def read_weights(
+    framework: str, sizes: dict[str, Any], folder: Path, env: Environment
+) -> list[str]:
+    """Return the command that reads a file of weights, which is written once, untimed.
+
+    Args:
+        framework: a name in `FRAMEWORKS`.
+        sizes: `megabytes`, and `suffix`, which says the format.
+        folder: a temporary folder that lasts for the whole workload.
+        env: of the process.
+    """
+    file = folder / f"weights{sizes['suffix']}"
+    if not file.exists():
+        writer = [sys.executable, str(READING / "write.py"), str(file), str(sizes["megabytes"])]
+        subprocess.run(writer, env=env, check=True)
+    return [sys.executable, str(READING / "read.py"), FRAMEWORKS[framework].package, str(file)]
+
+
 PROGRAMS: dict[str, Callable[[str, dict[str, Any], Path, Environment], list[str]]] = {
     "cold_start": cold_start,
     "import_time": import_time,
+    "read_weights": read_weights,
 }
 
 

@@ -90,6 +90,27 @@ class Workload:
 ALL = ("numpy", "nnlite", "torch", "sklearn")
 SGD = {"lr": 0.05, "momentum": 0.9}
 TRAINING = {"layers": [30, 64, 32, 1], "batch": 32, "steps": 128, "epochs": 24, **SGD}
+TEN_LAYERS = {"layers": [256] * 10 + [1], "batch": 128, "steps": 20, **SGD}
+
+
+def reading(name: str, suffix: str) -> Workload:
+    """Return the workload of reading weights in one format."""
+    return Workload(
+        name=name,
+        title=f"reading 1 GB of weights, {suffix}",
+        details="numpy: the file's bytes alone, into one array; the file lies in the page cache",
+        unit="file",
+        program="read_weights",
+        frameworks=("numpy", "nnlite"),
+        cases=(Case("", {"megabytes": 1000, "suffix": suffix}, {"megabytes": 9}),),
+        targets=(Target(1.2, ratio_to="numpy"), Target(1100.0, memory=True)),
+        rounds=9,
+        result="share of the file",
+        tolerance=1e-3,
+        process=True,
+        memory=True,
+    )
+
 
 WORKLOADS = (
     Workload(
@@ -116,6 +137,19 @@ WORKLOADS = (
                 "", {"layers": [784, 512, 256, 1], "batch": 128, "steps": 20, **SGD}, {"steps": 4}
             ),
         ),
+    ),
+    Workload(
+        name="frozen",
+        title="training step, nine of ten layers frozen",
+        details="256 wide, batch 128, BCE with logits, SGD with momentum",
+        unit="step",
+        program="mlp_step",
+        frameworks=("nnlite", "torch"),
+        cases=(
+            Case("none frozen", TEN_LAYERS, {"steps": 4}),
+            Case("nine frozen", {**TEN_LAYERS, "frozen": 9}, {"steps": 4}),
+        ),
+        targets=(Target(0.45, growth_from="none frozen"),),
     ),
     Workload(
         name="trainer_overhead",
@@ -187,6 +221,8 @@ WORKLOADS = (
         result="samples, labels",
         tolerance=0.0,
     ),
+    reading("read_safetensors", ".safetensors"),
+    reading("read_pytorch", ".pt"),
     Workload(
         name="cold_start",
         title="cold start to a trained model",

@@ -12,7 +12,7 @@ from benchmark.frameworks.training import trainer_overhead
 
 
 def mlp_step(package: str, sizes: dict[str, Any]) -> Program:
-    """Training steps of a ReLU network (see `workloads.py` for the sizes)."""
+    """Training steps of a ReLU network, its first layers frozen (see `workloads.py`)."""
     torch = import_module(package)
     nn = torch.nn
     arrays = batches(sizes["layers"][0], sizes["batch"], sizes["steps"])
@@ -27,6 +27,7 @@ def mlp_step(package: str, sizes: dict[str, Any]) -> Program:
             modules += [nn.Linear(weight.shape[1], weight.shape[0]), nn.ReLU()]
         model = nn.Sequential(*modules[:-1])
         model.load_state_dict(state)
+        model[: 2 * sizes.get("frozen", 0)].requires_grad_(False)
         loss_fn = nn.BCEWithLogitsLoss()
         optimizer = torch.optim.SGD(model.parameters(), lr=sizes["lr"], momentum=sizes["momentum"])
 
