@@ -743,6 +743,14 @@ def test_a_learning_rate_that_is_too_large(here, refused):
     assert files_in(".") == ["data.csv"]
 
 
+def test_the_doctor_speaks_in_one_line(here, command):
+    status, _, errors = command("train", "data.csv", "--epochs", 3, *QUICK, "--lr", "1e-12")
+    assert status == 0
+    assert re.fullmatch(
+        r"nnlite: warning: lr-too-small: the weights change by less [^\n]+\n", errors
+    )
+
+
 def test_a_disk_that_is_full_for_a_while_costs_one_warning(here, command, monkeypatch):
     plain = nnlite.io.atomic._sync
     count = 0
