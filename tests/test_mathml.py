@@ -117,5 +117,5 @@ def test_markup_in_a_formula_is_text():
 
 @pytest.mark.parametrize("formula", [r"\frac{a}{b}", "x^{2"])
 def test_what_is_not_of_the_subset_is_refused(formula):
-    with pytest.raises(ValueError, match="to_mathml: .* in "):
+    with pytest.raises(ValueError, match=r"to_mathml: .* in "):
         to_mathml(formula)

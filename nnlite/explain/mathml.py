@@ -1,4 +1,4 @@
-"""MathML for the LaTeX that `nnlite.autograd.latex` writes: a browser typesets it with nothing else.
+"""MathML for the LaTeX of `nnlite.autograd.latex`: a browser typesets it with nothing else.
 
 The subset: letters, numbers, operators, brackets, ``^{}`` and ``_{}``, ``\\sqrt{}``, ``\\hat{}``,
 ``\\bar{}``, ``\\operatorname{}``, ``\\mathrm{}`` and the commands that stand for one character.
@@ -35,7 +35,7 @@ _NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 
 
 class _Atom(NamedTuple):
-    """A piece of a formula: what it is (operand, operator, ∂, /, function, space), and its MathML."""
+    """A piece of a formula: what it is (operand, operator, ∂, space, …), and its MathML."""
 
     kind: str
     markup: str
@@ -194,7 +194,8 @@ def _upright(text: str) -> _Atom:
 
 
 def _fenced(opening: str, inner: str, closing: str) -> str:
-    return f'<mrow><mo stretchy="false">{opening}</mo>{inner}<mo stretchy="false">{closing}</mo></mrow>'
+    sign = '<mo stretchy="false">{}</mo>'
+    return f"<mrow>{sign.format(opening)}{inner}{sign.format(closing)}</mrow>"
 
 
 def _joined(atoms: list[_Atom]) -> str:

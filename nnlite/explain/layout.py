@@ -1,0 +1,308 @@
+"""Where the boxes and the wires of a drawn graph stand: forward from left to right.
+
+The page and the pictures are drawn from the same `Drawing`. Every box stands in a column right of
+all that it is computed from; a parameter stands in the column before its first use.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nnlite.explain.model import Value
+
+if TYPE_CHECKING:
+    from nnlite.explain.explanation import Explanation
+    from nnlite.explain.step import Step
+
+__all__ = ["Box", "Drawing", "Wire", "arrange", "parts_of"]
+
+Point = tuple[float, float]
+
+BOXES = 150  # a graph of more operations than these is folded
+
+
+@dataclass(eq=False)
+class Box:
+    """What is drawn as one box: an operation, several that are folded, a parameter, or data.
+
+    Attributes:
+        key: its name: ``step-3``, ``part-2``, ``leaf-1``, ``data-1``.
+        kind: "step", "part" (folded operations), "leaf" or "data".
+        steps: its operations, in the order of backward.
+        value: its value, of a step or a part the one that goes out of it.
+        title: what a part is called.
+        lines: the text in it.
+        column, slot: its place in the grid; x, y: of its upper left corner, in pixels.
+    """
+
+    key: str
+    kind: str
+    steps: list[Step]
+    value: Value
+    title: str = ""
+    lines: list[str] = field(default_factory=list)
+    column: int = 0
+    slot: int = 0
+    x: float = 0.0
+    y: float = 0.0
+    width: float = 0.0
+    height: float = 0.0
+
+
+@dataclass(eq=False)
+class Wire:
+    """A value on its way from a box to another one, and its gradient on the way back.
+
+    Attributes:
+        source, target: the boxes.
+        value: what flows.
+        has_gradient: whether a gradient comes back on it.
+        points: where it passes, from left to right, in pixels.
+    """
+
+    source: Box
+    target: Box
+    value: Value
+    has_gradient: bool
+    points: list[Point] = field(default_factory=list)
+    passing: list[_Passing] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class _Passing:
+    """A place that is kept free in a column for a wire that passes through."""
+
+    column: int
+    slot: int = 0
+
+
+@dataclass(eq=False)
+class Drawing:
+    """Boxes and wires, and the size of the whole in pixels."""
+
+    boxes: list[Box]
+    wires: list[Wire]
+    width: float
+    height: float
+
+
+def parts_of(explanation: Explanation, limit: int = BOXES) -> list[list[Step]]:
+    """The operations, in the order of backward, in at most ``limit`` parts of neighbours.
+
+    Operations of one module belong together; the modules are as deep as the limit allows. Only
+    neighbours in the order of backward are put together, so that no part needs itself.
+    """
+    steps = explanation.steps
+    if len(steps) <= limit:
+        return [[step] for step in steps]
+    deepest = max(len(step.module_path) for step in steps)
+    for depth in range(deepest, 0, -1):
+        parts = _runs(steps, depth)
+        if len(parts) <= limit:
+            return parts
+    size = math.ceil(len(steps) / limit)
+    return [list(steps[i : i + size]) for i in range(0, len(steps), size)]
+
+
+def _runs(steps: Sequence[Step], depth: int) -> list[list[Step]]:
+    parts: list[list[Step]] = []
+    last: tuple[str, ...] | None = None
+    for step in steps:
+        path = step.module_path[:depth]
+        if parts and path == last:
+            parts[-1].append(step)
+        else:
+            parts.append([step])
+        last = path
+    return parts
+
+
+def _title(part: list[Step]) -> str:
+    """What the operations of a part have in common: a module's path, or the numbers."""
+    paths = [step.module_path for step in part]
+    common = ""
+    for names in zip(*paths):
+        if len(set(names)) > 1:
+            break
+        common = names[0]
+    return common or f"steps {part[0].number} to {part[-1].number}"
+
+
+def arrange(
+    explanation: Explanation,
+    lines_of: Callable[[Box], list[str]],
+    *,
+    limit: int = BOXES,
+    letter: float = 7.0,
+    line: float = 17.0,
+    gap: tuple[float, float] = (60.0, 18.0),
+) -> Drawing:
+    """Place the graph of an explanation.
+
+    Args:
+        explanation: what is drawn.
+        lines_of: the lines of text for a box.
+        limit: fold what has more operations.
+        letter, line: the width of a letter and the height of a line, in pixels.
+        gap: between two columns, and between two boxes of a column, in pixels.
+    """
+    boxes, wires = _connected(explanation, parts_of(explanation, limit))
+    for box in boxes:
+        box.lines = lines_of(box)
+        box.width = 16 + letter * max(5, *map(len, box.lines))
+        box.height = 12 + line * len(box.lines)
+    _columns(boxes, wires)
+    _slots(boxes, wires)
+    return _measured(boxes, wires, gap)
+
+
+def _connected(explanation: Explanation, parts: list[list[Step]]) -> tuple[list[Box], list[Wire]]:
+    """The boxes in the order of the forward pass, and what connects them."""
+    boxes: list[Box] = []
+    holders: dict[int, Box] = {}  # by the id of a value that stands at a start
+    for number, leaf in enumerate(explanation.leaves, 1):
+        boxes.append(Box(f"leaf-{number}", "leaf", [], leaf.value))
+        holders[id(leaf.value)] = boxes[-1]
+    for number, value in enumerate(explanation.constants, 1):
+        boxes.append(Box(f"data-{number}", "data", [], value))
+        holders[id(value)] = boxes[-1]
+    makers: dict[int, Box] = {}
+    for number, part in reversed(list(enumerate(parts, 1))):
+        kind = "step" if len(part) == 1 else "part"
+        key = f"step-{part[0].number}" if kind == "step" else f"part-{number}"
+        box = Box(key, kind, part, part[0].output, _title(part) if kind == "part" else "")
+        boxes.append(box)
+        makers.update((step.number, box) for step in part)
+    wires: dict[tuple[int, int, int], Wire] = {}
+    for part in parts:
+        for step in part:
+            target = makers[step.number]
+            for given in step.inputs:
+                value = given.value
+                source = makers[value.made_by] if value.made_by else holders.get(id(value))
+                if source is None or source is target:
+                    continue
+                key_of = (id(source), id(target), id(value))
+                wire = wires.setdefault(key_of, Wire(source, target, value, False))
+                wire.has_gradient = wire.has_gradient or given.wanted
+    used = {id(wire.source) for wire in wires.values()}
+    kept = [box for box in boxes if box.kind != "data" or id(box) in used]
+    return kept, list(wires.values())
+
+
+def _columns(boxes: list[Box], wires: list[Wire]) -> None:
+    into: dict[int, list[Wire]] = {}
+    outof: dict[int, list[Wire]] = {}
+    for wire in wires:
+        into.setdefault(id(wire.target), []).append(wire)
+        outof.setdefault(id(wire.source), []).append(wire)
+    for box in boxes:
+        if box.steps:
+            box.column = 1 + max((w.source.column for w in into.get(id(box), [])), default=0)
+    for box in boxes:
+        if not box.steps:
+            users = [wire.target.column for wire in outof.get(id(box), [])]
+            box.column = min(users, default=1) - 1
+
+
+def _slots(boxes: list[Box], wires: list[Wire]) -> None:
+    """Give every box, and every wire that passes a column, a place of its own in its column.
+
+    What is computed keeps the height of what it is computed from; wires that pass go above it,
+    parameters and data below.
+    """
+    taken: dict[int, set[int]] = {}
+    for wire in wires:
+        between = range(wire.source.column + 1, wire.target.column)
+        wire.passing = [_Passing(column) for column in between]
+    computed = [wire for wire in wires if wire.source.steps]
+    into: dict[int, list[Wire]] = {}
+    for wire in computed:
+        into.setdefault(id(wire.target), []).append(wire)
+    passing: dict[int, list[tuple[Wire, int]]] = {}
+    for wire in computed:
+        for place, dummy in enumerate(wire.passing):
+            passing.setdefault(dummy.column, []).append((wire, place))
+    by_column: dict[int, list[Box]] = {}
+    for box in boxes:
+        if box.steps:
+            by_column.setdefault(box.column, []).append(box)
+    for column in sorted(by_column):
+        places = taken.setdefault(column, set())
+        wanted = []
+        for box in by_column[column]:
+            heights = [_last_slot(wire) for wire in into.get(id(box), [])]
+            wanted.append((sum(heights) / len(heights) if heights else 0.0, box))
+        for height, box in sorted(wanted, key=lambda pair: pair[0]):
+            box.slot = _free(places, round(height))
+        for wire, place in passing.get(column, []):
+            before = wire.passing[place - 1].slot if place else wire.source.slot
+            wire.passing[place].slot = _free(places, before)
+    users: dict[int, list[Wire]] = {}
+    for wire in wires:
+        if not wire.source.steps:
+            users.setdefault(id(wire.source), []).append(wire)
+    for box in boxes:
+        if box.steps:
+            continue
+        places = taken.setdefault(box.column, set())
+        own = users.get(id(box), [])
+        wanted_slot = min((wire.target.slot for wire in own), default=0)
+        box.slot = _free(places, wanted_slot, below=True)
+        for wire in own:
+            slot = box.slot
+            for dummy in wire.passing:
+                dummy.slot = slot = _free(taken.setdefault(dummy.column, set()), slot, below=True)
+
+
+def _last_slot(wire: Wire) -> int:
+    return wire.passing[-1].slot if wire.passing else wire.source.slot
+
+
+def _free(taken: set[int], wanted: int, *, below: bool = False) -> int:
+    """The free place that is nearest to the wanted one, and take it."""
+    place = wanted
+    distance = 0
+    while place in taken:
+        distance += 1
+        nearby = [wanted - distance] * (not below) + [wanted + distance]
+        place = next((p for p in nearby if p not in taken), wanted)
+    taken.add(place)
+    return place
+
+
+def _measured(boxes: list[Box], wires: list[Wire], gap: tuple[float, float]) -> Drawing:
+    """Turn columns and slots into pixels."""
+    margin = 16.0
+    count = 1 + max(box.column for box in boxes)
+    widths = [0.0] * count
+    for box in boxes:
+        widths[box.column] = max(widths[box.column], box.width)
+    lefts = [margin]
+    for width in widths:
+        lefts.append(lefts[-1] + width + gap[0])
+    slots = [box.slot for box in boxes] + [p.slot for wire in wires for p in wire.passing]
+    top = min(slots)
+    pitch = max(box.height for box in boxes) + gap[1]
+
+    def middle(slot: int) -> float:
+        return margin + (slot - top + 0.5) * pitch - gap[1] / 2
+
+    for box in boxes:
+        box.width = widths[box.column]
+        box.x = lefts[box.column]
+        box.y = middle(box.slot) - box.height / 2
+    for wire in wires:
+        source, target = wire.source, wire.target
+        wire.points = [(source.x + source.width, source.y + source.height / 2)]
+        for dummy in wire.passing:
+            y = middle(dummy.slot)
+            left = lefts[dummy.column]
+            wire.points += [(left, y), (left + widths[dummy.column], y)]
+        wire.points.append((target.x, target.y + target.height / 2))
+    width = lefts[-1] - gap[0] + margin
+    height = 2 * margin + pitch * (max(slots) - top + 1) - gap[1]
+    return Drawing(boxes, wires, width, height)
