@@ -29,13 +29,15 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
-    file = _LAZY.get(name)
-    if file is None:
-        raise no_attribute("nnlite.optim", name, __all__)
-    module = import_module(f"nnlite.optim.{file}")
-    value = globals()[name] = module if name == file else getattr(module, name)
-    return value
+if not TYPE_CHECKING:  # else a type checker would take every name to be there
+
+    def __getattr__(name: str) -> Any:
+        file = _LAZY.get(name)
+        if file is None:
+            raise no_attribute("nnlite.optim", name, __all__)
+        module = import_module(f"nnlite.optim.{file}")
+        value = globals()[name] = module if name == file else getattr(module, name)
+        return value
 
 
 def __dir__() -> list[str]:
