@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from nnlite.autograd.node import Cotangents, Edge, Output
-from nnlite.explain import forward
+from nnlite.explain import forward, table
 from nnlite.explain.model import Addend, Input, Place, Value
 from nnlite.explain.names import Symbols
 from nnlite.explain.record import record_of
@@ -140,7 +140,7 @@ class Explanation:
             value.uses = len(self.run.sent.get(node, ()))
             if is_loss and loss is not None:
                 value.array = loss.array
-            elif record is not None and index == 0:
+            elif record is not None and index == 0 and type(node).__name__ not in table.WRITES:
                 value.array = record.output
             elif isinstance(known.get("y"), np.ndarray) and known["y"].shape == g.shape:
                 value.array = known["y"]
@@ -152,9 +152,11 @@ class Explanation:
             self._module_of_leaves(step)
 
     def _input(self, edge: Edge, array: Any, role: str) -> Value:
-        if edge:
-            node, index = _source(edge)
-            value = self._values[id(node), index]
+        node, index = _source(edge)
+        value = self._values.get((id(node), index))
+        if edge and value is None:  # it was written over: nothing goes back to it
+            return Value(self._symbols.of_constant(role), "", "constant", (), None)
+        if value is not None:
             if value.array is None and isinstance(array, np.ndarray) and array.shape == value.shape:
                 value.array = array
             return value
@@ -273,7 +275,8 @@ class Explanation:
                 stack += missing
                 continue
             stack.pop()
-            if any(i.value.array is None and i.wanted for i in step.inputs):
+            kind = type(step._node).__name__
+            if kind in table.WRITES or any(i.value.array is None for i in step.inputs):
                 continue
             found = forward.of_step(step)
             if isinstance(found, str):

@@ -14,9 +14,9 @@ __all__ = ["constants", "equation_of", "mean_of"]
 def mean_of(node: Node) -> int | None:
     """Over how many elements a loss is the mean; None when it is none, 0 for a sum."""
     meta = node.meta
-    if isinstance(meta, tuple) and len(meta) > 1 and meta[-2] in ("mean", "sum"):
-        return int(meta[-1]) if meta[-2] == "mean" else 0
-    return None
+    if not isinstance(meta, tuple) or len(meta) < 2 or not isinstance(meta[-2], str):
+        return None
+    return {"mean": int(meta[-1]), "sum": 0}.get(meta[-2]) if type(meta[-1]) is int else None
 
 
 def equation_of(node: Node, saved: tuple[Any, ...]) -> str:
@@ -165,7 +165,7 @@ _LETTERS = {
     "HardshrinkBackward0": "λ", "HardtanhBackward0": "lo hi", "LeakyReluBackward0": "s",
     "LeakyReluBackward1": "s", "LerpBackward0": "w", "PowBackward0": "n", "PowBackward2": "c",
     "SoftplusBackward0": "β threshold", "SoftshrinkBackward0": "λ", "ThresholdBackward0": "t",
-    "ThresholdBackward1": "t", "SmoothL1LossBackward0": "β", "HuberLossBackward0": "δ",
+    "ThresholdBackward1": "t", "SmoothL1LossBackward0": "β", "HuberLossBackward0": "- δ",
     "ScaledDotProductAttentionBackward0": "s",
 }  # fmt: skip
 

@@ -115,8 +115,8 @@ class Check:
 
     @property
     def mark(self) -> str:
-        """✓, ✗, or ~ for what could not be decided by a difference."""
-        return {"right": "✓", "wrong": "✗", "kink": "✓"}.get(self.status, "~")
+        """✓, ✗, ≈ at a kink, or ~ for what could not be decided by a difference."""
+        return {"right": "✓", "wrong": "✗", "kink": "≈"}.get(self.status, "~")
 
 
 @dataclass(eq=False)

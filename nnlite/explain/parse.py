@@ -276,10 +276,12 @@ def evaluate(tree: Tree, values: Mapping[str, Any]) -> Any:
         raise NotAFormula(letter)
     if kind == "call":
         return FUNCTIONS[rest[0]](*(evaluate(t, values) for t in rest[1:]))
+    if kind == "-" and rest[0] == ("number", 1.0) and rest[1][:2] == ("call", "σ"):
+        return FUNCTIONS["σ"](-evaluate(rest[1][2], values))  # 1 - σ(x), not rounded to 0
     parts = [evaluate(t, values) for t in rest]
     if kind == "if":
         return np.where(*parts)
-    if kind == "*" and _is_matrix(rest[0]) and _is_matrix(rest[1]):
+    if kind == "*" and any(map(_is_matrix, rest)) and all(np.ndim(p) for p in parts):
         return parts[0] @ parts[1]
     return _OPERATIONS[kind](*parts)
 
@@ -299,7 +301,8 @@ def letters(tree: Tree) -> set[str]:
 _OPERATIONS: dict[str, Any] = {
     "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "neg": np.negative,
     "^": lambda a, b: np.exp(b) if a is math.e else np.power(a, b),
-    "ᵀ": lambda a: np.swapaxes(a, -1, -2), "[": lambda a: np.asarray(a, dtype=np.float64),
+    "ᵀ": lambda a: a if np.ndim(a) < 2 else np.swapaxes(a, -1, -2),
+    "[": lambda a: np.asarray(a, dtype=np.float64),
     "≤": np.less_equal, "≥": np.greater_equal, "<": np.less, ">": np.greater, "=": np.equal,
     "≠": np.not_equal, "or": np.logical_or, "and": np.logical_and, "not": np.logical_not,
 }  # fmt: skip

@@ -6,6 +6,7 @@ import re
 from math import prod
 from typing import TYPE_CHECKING
 
+from nnlite.explain.forms import mean_of
 from nnlite.explain.model import Input
 
 if TYPE_CHECKING:
@@ -60,11 +61,9 @@ def of(step: Step, given: Input, pattern: str) -> list[str]:
             f"{'1' if name == 'Sum' else f'1/{count}'}, so all get the same gradient, "
             f"repeated from {_shape(y)} to {_shape(x)}"
         )
-    meta = getattr(step._node, "meta", None)
-    if isinstance(meta, tuple) and "mean" in meta and isinstance(meta[-1], int):
-        found.append(
-            f"the loss is the mean of {meta[-1]}, so every element is divided by {meta[-1]}"
-        )
+    mean = mean_of(step.derivative)
+    if mean:
+        found.append(f"the loss is the mean of {mean}, so every element is divided by {mean}")
     return found
 
 

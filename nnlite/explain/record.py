@@ -12,7 +12,10 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
+import numpy as np
+
 from nnlite.autograd.anomaly import Site, _operator_frames
+from nnlite.autograd.mutation import version
 from nnlite.autograd.node import Edge, Node, lookers
 from nnlite.tensor import Tensor
 
@@ -100,7 +103,23 @@ class recording:
             return
         frame = sys._getframe(2)
         calls = [c for f in _operator_frames(frame) if (c := _call(f, edges)) is not None]
-        _records[node] = Record(Site(node_class, frame), out.array, calls)
+        _records[node] = Record(Site(node_class, frame), _copy(out.array), calls)
+
+
+# Copies of what later operations may change in place, each once for all that use it.
+_copies: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()
+
+
+def _copy(array: Any) -> Any:
+    """The values of an array as they are now."""
+    place = array.__array_interface__["data"][0] if hasattr(array, "__array_interface__") else None
+    if place is None:
+        return array.copy()
+    key = place, array.shape, array.strides, array.dtype.str, version(array)
+    known = _copies.get(key)
+    if known is None or not np.array_equal(known, array, equal_nan=array.dtype.kind in "fc"):
+        known = _copies[key] = array.copy()
+    return known
 
 
 def _call(frame: FrameType, edges: tuple[Edge, ...]) -> Call | None:
@@ -110,9 +129,9 @@ def _call(frame: FrameType, edges: tuple[Edge, ...]) -> Call | None:
     if getattr(function, "__code__", None) is not code:
         return None
     free = list(enumerate(edges))
+    values = frame.f_locals
     names = code.co_varnames
     count, only = code.co_argcount, code.co_kwonlyargcount
-    values = frame.f_locals
     args = [_held(values.get(name), free) for name in names[:count]]
     keywords = {name: _held(values.get(name), free) for name in names[count : count + only]}
     rest = count + only
@@ -121,6 +140,8 @@ def _call(frame: FrameType, edges: tuple[Edge, ...]) -> Call | None:
         rest += 1
     if code.co_flags & 0x08:
         keywords.update((k, _held(v, free)) for k, v in values.get(names[rest], {}).items())
+    if any(isinstance(value, np.ndarray) and value.dtype.kind == "f" for value in args):
+        return None  # a helper that gets an array beside its tensor
     return Call(function, args, keywords)
 
 
@@ -135,7 +156,7 @@ def _held(value: Any, free: list[tuple[int, Edge]]) -> Any:
         found = next((pair for pair in free if pair[1] and pair[1] is node), None)
         if found is not None:
             free.remove(found)
-        return Held(value.array, None if found is None else found[0])
+        return Held(_copy(value.array), None if found is None else found[0])
     if type(value) in (tuple, list):
         return type(value)(_held(item, free) for item in value)
     return value

@@ -212,7 +212,8 @@ class Step:
                 for letter, definition in reversed(forward.formulas(self)[1:]):
                     values[letter] = evaluate(definition, values)
                 at = {k: _element(v, index, shape) for k, v in values.items() if k in letters(tree)}
-                return show(tree, at), float(evaluate(tree, at))
+                result = float(evaluate(tree, at))
+            return (show(tree, at), result) if np.isfinite(result) else ("", None)
         except NotAFormula:
             return "", None
 
@@ -257,5 +258,5 @@ def chosen_element(array: Array) -> Index:
     if not array.size:
         return (0,) * array.ndim
     sizes = np.where(np.isnan(array), np.inf, np.abs(array))
-    place: Any = np.unravel_index(int(np.argmax(sizes)), array.shape)
+    place: Index = np.unravel_index(int(np.argmax(sizes)), array.shape)
     return tuple(map(int, place))

@@ -13,7 +13,7 @@ import numpy as np
 
 from nnlite.autograd.node import Node
 
-__all__ = ["LINEAR", "TABLE"]
+__all__ = ["LINEAR", "ROUNDS", "TABLE", "WRITES"]
 
 Array = Any
 Compute = Callable[[Node, tuple[Any, ...], tuple[int, ...], list[Array]], Any]
@@ -33,8 +33,17 @@ LINEAR = frozenset((
     "TransposeBackward0", "TransposedConvolutionBackward0", "UnbindBackward0",
     "UnsafeViewBackward0", "UnsqueezeBackward0", "ViewBackward0", "WhereBackward0",
     "NativeBatchNormBackward0", "NativeLayerNormBackward0", "NativeGroupNormBackward0",
-    "ScaledDotProductAttentionBackward0",
+    "ScaledDotProductAttentionBackward0", "CopyBackwards", "CopySlices", "FillBackward2",
+    "ZeroBackward0",
 ))  # fmt: skip
+
+
+# Operations that round to another dtype, which a difference must not see.
+# (or whose derivative is 0 by definition: the padding row of an embedding).
+ROUNDS = frozenset(("EmbeddingBackward0", "ToCopyBackward0"))
+
+# Operations that are recorded before they write: a recording has not seen what they computed.
+WRITES = frozenset(("CopyBackwards", "CopySlices", "FillBackward2", "ZeroBackward0"))
 
 
 def _reshape(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
@@ -161,12 +170,35 @@ def _masked_fill(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array])
     return np.where(saved[0], 0.0 if len(x) < 2 or x[1] is None else x[1], x[0])
 
 
+def _einsum(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    inputs, output = node.meta
+    return np.einsum(f"{','.join(inputs)}->{output}", *x)
+
+
+def _copy_slices(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    steps = node.meta[0]
+    part = y = np.zeros(shape) if x[0] is None else np.array(x[0])
+    for step in steps[:-1]:
+        part = part[step]
+    part[steps[-1]] = 0.0 if x[1] is None else x[1]
+    return y
+
+
+def _overwritten(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    return np.broadcast_to(0.0 if len(x) < 2 else x[1], shape)
+
+
 TABLE: dict[str, Compute] = {
     "AvgPool2DBackward0": _avg_pool,
     "BasicIndexBackward0": _index,
     "CatBackward0": _cat,
     "CloneBackward0": _reshape,
     "ConvolutionBackward0": _convolution,
+    "CopyBackwards": _overwritten,
+    "CopySlices": _copy_slices,
+    "DiagonalBackward0": _index,
+    "DiagonalCopyBackward": _index,
+    "EinsumBackward": _einsum,
     "EmbeddingBackward0": _embedding,
     "ExpandBackward0": lambda node, saved, shape, x: np.broadcast_to(x[0], shape),
     "FlipBackward0": lambda node, saved, shape, x: x[0][node.meta],
@@ -200,4 +232,6 @@ TABLE: dict[str, Compute] = {
     "UnsafeViewBackward0": _reshape,
     "UnsqueezeBackward0": _reshape,
     "ViewBackward0": _reshape,
+    "FillBackward2": _overwritten,
+    "ZeroBackward0": _overwritten,
 }

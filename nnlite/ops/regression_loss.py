@@ -38,7 +38,7 @@ def paired(function: str, input: Tensor, target: Tensor) -> Tensor:
 
 
 class SmoothL1LossBackward0(Node):
-    """l = d²/2β where |d| < β, else |d| - β/2,  d = x - y:   ∂x = g max(-1, min(d/β, 1)),
+    """l = d²/(2β) where |d| < β, else |d| - β/2,  d = x - y:   ∂x = g max(-1, min(d/β, 1)),
     ∂y = -∂x"""
 
     __slots__ = ()
