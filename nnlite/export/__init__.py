@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from nnlite.export.calls import ExportError
 from nnlite.export.numpy_file import to_numpy
 from nnlite.export.onnx_file import to_onnx
-from nnlite.export.trace import ExportError
+from nnlite.export.tabular import classifier_to_numpy, classifier_to_onnx
 
-__all__ = ["ExportError", "to_numpy", "to_onnx"]
+__all__ = ["ExportError", "classifier_to_numpy", "classifier_to_onnx", "to_numpy", "to_onnx"]

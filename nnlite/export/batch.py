@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.export.trace import Call, ExportError, Ref, Trace, run, walk
+from nnlite.export.calls import Call, ExportError, Ref, walk
+from nnlite.export.trace import Trace, run
 from nnlite.nn.module import Module
 from nnlite.tensor import Tensor
 
@@ -120,9 +121,7 @@ def traced(
         trace = run(model, arrays, during)
         trace.shapes = [array.shape for array in trace.arrays]
         return trace
-    first, second = (
-        _run_resized(model, resized(arrays, axes, n), n, during) for n in _SIZES
-    )
+    first, second = (_run_resized(model, resized(arrays, axes, n), n, during) for n in _SIZES)
     if len(first.calls) != len(second.calls):
         raise _too_different("the number of operations", "")
     for call, other in zip(first.calls, second.calls):
@@ -191,7 +190,7 @@ def _merged(a: Any, b: Any) -> Any:
         return slice(
             *(_merged(x, y) for x, y in ((a.start, b.start), (a.stop, b.stop), (a.step, b.step)))
         )
-    if isinstance(a, Ref) or isinstance(a, np.ndarray):
+    if isinstance(a, (Ref, np.ndarray)):
         if isinstance(a, np.ndarray) and not _equal(a, b):
             raise _DiffersError("an array of other values")
         if isinstance(a, Ref) and a != b:

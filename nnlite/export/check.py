@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from nnlite.autograd.modes import no_grad
 from nnlite.export.batch import Array, Axes, resized
-from nnlite.export.trace import ExportError, walk
+from nnlite.export.calls import ExportError, walk
 from nnlite.nn.module import Module
 from nnlite.tensor import Tensor, wrap
 

@@ -9,7 +9,8 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
-from nnlite.export.trace import Trace, Traced
+from nnlite.export.array import Traced
+from nnlite.export.trace import Trace
 from nnlite.ops import columns, exponential, pool
 
 __all__ = ["noted_as_kernels"]
@@ -30,9 +31,7 @@ def noted_as_kernels(trace: Trace) -> Iterator[None]:
     Each name under which a module of ``nnlite.ops`` knows one of them leads to a function that
     notes it down; elsewhere, and for other arrays, nothing changes.
     """
-    wrapped = {
-        id(function): _wrapped(name, function, trace) for name, function in _KERNELS.items()
-    }
+    wrapped = {id(function): _wrapped(name, function, trace) for name, function in _KERNELS.items()}
     with ExitStack() as stack:
         for module_name, module in list(sys.modules.items()):
             if module_name.startswith("nnlite.ops."):

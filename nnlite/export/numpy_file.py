@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
+import string
 import textwrap
 import zlib
 from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from nnlite.export.batch import Array, Axes, arrays_of_example, axes_of, traced
 from nnlite.export.check import check_sizes, flat, outputs_of
@@ -75,54 +74,77 @@ def to_numpy(model: Module, example_input: Any, path: StrPath, *, batch_axis: An
     write_bytes(path, source.encode("utf-8"))
 
 
-def source_of(model: Module, arrays: Sequence[Array], axes: Axes, main: str | None = None) -> str:
-    """The text of the file; ``main`` is the part with ``main(arguments)``."""
-    names = ["x"] if len(arrays) == 1 else [f"x{i + 1}" for i in range(len(arrays))]
-    writer = Writer(Plan(traced(model, arrays, axes)), names)
-    outputs = flat(outputs_of(model, arrays))
-    stored = dict(writer.weights)
-    stored.update((f"example input {i}", array) for i, array in enumerate(arrays))
-    stored.update((f"example output {i}", array) for i, array in enumerate(outputs))
-    table, data = _encoded(stored)
-    sizes = [
-        tuple("n" if i == axis else size for i, size in enumerate(array.shape))
-        for array, axis in zip(arrays, axes)
-    ]
-    checked = [
-        f"{name} = _checked({name}, {name!r}, np.{array.dtype.name}, {_shape(size)})"
-        for name, array, size in zip(names, arrays, sizes)
-    ]
-    measured = [
-        f"{name}.shape[{axis}]" for name, axis in zip(names, axes) if axis is not None
-    ]
-    if len(measured) > 1:
-        checked.append(f"n = _same({', '.join(measured)})")
-    elif measured:
-        checked.append(f"n = {measured[0]}")
-    template = _template("network.txt")
-    text = template.format(
-        model=type(model).__name__,
-        version=__version__,
-        inputs=", ".join(names),
-        shapes=", ".join(
-            f"{name}: {array.dtype.name} {_shape(size)}"
-            for name, array, size in zip(names, arrays, sizes)
-        ),
-        body=textwrap.indent("\n".join([*checked, "w = _WEIGHTS", "", *writer.lines]), "    "),
-        table=table,
-        input_count=len(arrays),
-        main=main or _template("main.txt").format(input_count=len(arrays)),
-        data=data,
-    )
-    _verify(text, model, arrays, axes)
-    return text
+_USAGE = """\
+    from model import predict               predict($inputs): arrays in, arrays out
+    python model.py x.npy y.npy             the outputs for the inputs in .npy files
+    python model.py --self-test             compare with the outputs stored in this file"""
 
 
-def _verify(text: str, model: Module, arrays: Sequence[Array], axes: Axes) -> None:
-    """Run the file for batches of other sizes than those that it was made from."""
+def source_of(model: Module, arrays: Sequence[Array], axes: Axes) -> str:
+    """The text of the file for a model of any kind."""
+    usage = _USAGE.replace("$inputs", ", ".join(_input_names(arrays)))
+    main = template("main.txt").substitute(input_count=len(arrays))
+    text = network_source(model, arrays, axes, type(model).__name__, "predict", usage, main)
     program: dict[str, Any] = {"__name__": "exported"}
     exec(compile(text, "exported", "exec"), program)
     check_sizes(model, arrays, axes, program["predict"])
+    return text
+
+
+def _input_names(arrays: Sequence[Array]) -> list[str]:
+    return ["x"] if len(arrays) == 1 else [f"x{i + 1}" for i in range(len(arrays))]
+
+
+def network_source(
+    model: Module,
+    arrays: Sequence[Array],
+    axes: Axes,
+    title: str,
+    function: str,
+    usage: str,
+    main: str,
+) -> str:
+    """The text of a file with a network.
+
+    Args:
+        title: what the file is, for its first line.
+        function: the name of the function that computes the network.
+        usage: lines that say how the file is used.
+        main: the part of the file that has ``main(arguments)``.
+    """
+    names = _input_names(arrays)
+    writer = Writer(Plan(traced(model, arrays, axes)), names)
+    stored = dict(writer.weights)
+    stored.update((f"example input {i}", array) for i, array in enumerate(arrays))
+    outputs = flat(outputs_of(model, arrays))
+    stored.update((f"example output {i}", array) for i, array in enumerate(outputs))
+    table, data = _encoded(stored)
+    shapes = [
+        _shape(["n" if i == axis else size for i, size in enumerate(array.shape)])
+        for array, axis in zip(arrays, axes)
+    ]
+    inputs = list(zip(names, arrays, shapes))
+    lines = [
+        f"{name} = _checked({name}, {name!r}, np.{array.dtype.name}, {shape})"
+        for name, array, shape in inputs
+    ]
+    sizes = [f"{name}.shape[{axis}]" for name, axis in zip(names, axes) if axis is not None]
+    if sizes:
+        lines.append(f"n = _same({', '.join(sizes)})" if len(sizes) > 1 else f"n = {sizes[0]}")
+    body = "\n".join([*lines, "w = _WEIGHTS", "", *writer.lines])
+    return template("network.txt").substitute(
+        model=title,
+        version=__version__,
+        function=function,
+        usage=usage,
+        inputs=", ".join(names),
+        shapes=", ".join(f"{name}: {array.dtype.name} {shape}" for name, array, shape in inputs),
+        body=textwrap.indent(body, "    "),
+        table=table,
+        input_count=len(arrays),
+        main=main,
+        data=data,
+    )
 
 
 # ---- the weights in the file --------------------------------------------------------------------
@@ -145,13 +167,12 @@ def _encoded(arrays: dict[str, Array]) -> tuple[str, str]:
 
 
 def _shape(sizes: Sequence[int | str]) -> str:
-    text = ", ".join(map(str, sizes)).replace("n", '"n"')
+    text = ", ".join('"n"' if size == "n" else str(size) for size in sizes)
     return f"({text},)" if len(sizes) == 1 else f"({text})"
 
 
-def _template(name: str) -> str:
+def template(name: str) -> string.Template:
+    """A part of the file, with ``$name`` where something is to be put in."""
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
     with open(path, encoding="utf-8") as file:
-        return file.read()
-
-
+        return string.Template(file.read())

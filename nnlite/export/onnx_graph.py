@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from nnlite.export.batch import Size
+from nnlite.export.calls import Call, ExportError, Ref, refs
 from nnlite.export.plan import Plan
-from nnlite.export.trace import Call, ExportError, Ref, refs
 
 __all__ = ["Graph", "GraphNode"]
 
@@ -45,9 +45,7 @@ class Graph:
         constants: name → array.
     """
 
-    def __init__(
-        self, plan: Plan, input_names: Sequence[str], axes: Sequence[int | None]
-    ) -> None:
+    def __init__(self, plan: Plan, input_names: Sequence[str], axes: Sequence[int | None]) -> None:
         self.plan = plan
         self.trace = plan.trace
         self.nodes: list[GraphNode] = []
@@ -117,7 +115,8 @@ class Graph:
 
     def dtype(self, ref: Ref) -> np.dtype[Any]:
         """The dtype of a value."""
-        return self.trace.arrays[ref.id].dtype
+        dtype: np.dtype[Any] = self.trace.arrays[ref.id].dtype
+        return dtype
 
     def sizes(self, ref: Ref) -> tuple[Any, ...]:
         """The shape of a value, with `Size` in it where it depends on the batch."""
@@ -235,6 +234,6 @@ def unmapped(call: Call, what: str) -> ExportError:
     """The error for a call that has no counterpart in ONNX here."""
     within = f" in {call.module!r}" if call.module else ""
     return ExportError(
-        f"to_onnx: {what}{within} has no counterpart in ONNX that nnlite knows; compute it of other "
-        "operators, move it out of the model, or use nnlite.export.to_numpy, which has them all"
+        f"to_onnx: {what}{within} has no counterpart in ONNX that nnlite knows; compute it of "
+        "other operators, move it out of the model, or use nnlite.export.to_numpy"
     )

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from nnlite.export.batch import Size
+from nnlite.export.calls import Call, ExportError, Ref
 from nnlite.export.onnx_graph import Graph, unmapped
-from nnlite.export.trace import Call, ExportError, Ref
 
 __all__ = ["put", "put_back", "take"]
 
@@ -41,7 +41,7 @@ def take(graph: Graph, array: Ref, key: Any) -> str:
     name, sizes = graph.read(array), graph.sizes(array)
     parts = _parts(key, len(sizes))
     entries = [part for part in parts if part is not None]
-    for axis, part in enumerate(entries):
+    for part in entries:
         if isinstance(part, Ref) and graph.dtype(part).kind == "b":
             raise _refused("a mask")
     slices = [

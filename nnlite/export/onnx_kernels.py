@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.export.calls import Call, Ref
 from nnlite.export.onnx_graph import Graph
-from nnlite.export.trace import Call, Ref
 
 __all__ = ["KERNELS"]
 
@@ -34,9 +34,7 @@ def _convolution(
     )  # fmt: skip
 
 
-def _transposed(
-    graph: Graph, call: Call, x: Ref, w: Ref, how: Any, bias: Ref | None = None
-) -> str:
+def _transposed(graph: Graph, call: Call, x: Ref, w: Ref, how: Any, bias: Ref | None = None) -> str:
     names = [graph.read(value) for value in (x, w, bias) if value is not None]
     windows = how.windows
     reach = windows.extent(how.kernel, how.places)
@@ -67,7 +65,7 @@ def _max_pool(
     size = graph.sizes(x)[-2:]
     high = _high(windows, size, kernel, places)
     wants_places = call.results[1] in graph.plan.users
-    options = {
+    options: dict[str, Any] = {
         "kernel_shape": list(kernel), "strides": list(windows.stride),
         "pads": [*windows.padding, *high], "dilations": list(windows.dilation),
     }  # fmt: skip

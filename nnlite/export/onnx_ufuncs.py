@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from nnlite.export.batch import Size
+from nnlite.export.calls import Call, Ref
 from nnlite.export.onnx_graph import Graph, unmapped
-from nnlite.export.trace import Call, Ref
 
 __all__ = ["loop_of", "ufunc"]
 
@@ -77,9 +77,7 @@ def log1p(graph: Graph, dtype: Any, x: str) -> str:
     small = graph.node("Less", graph.node("Abs", x), graph.constant(0.5, dtype))
     is_one = graph.node("Equal", u, one)
     return str(
-        graph.node(
-            "Where", is_one, x, graph.node("Where", small, precise, graph.node("Log", u))
-        )
+        graph.node("Where", is_one, x, graph.node("Where", small, precise, graph.node("Log", u)))
     )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from nnlite.export.batch import depends_on_size
-from nnlite.export.trace import Call, Trace, refs
+from nnlite.export.calls import Call, refs
+from nnlite.export.trace import Trace
 
 __all__ = ["Plan"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from nnlite.export.batch import Size
+from nnlite.export.calls import Call, ExportError, Ref, refs, walk
 from nnlite.export.plan import Plan
-from nnlite.export.trace import Call, ExportError, Ref, refs, walk
 
 __all__ = ["Writer"]
 
@@ -71,7 +71,8 @@ class Writer:
                 continue
             if call.module != module:
                 module = call.module
-                self.lines += ["", f"# {module}: {trace.modules[module]}"] if module else [""]
+                comment = " ".join(f"# {module}: {trace.modules[module]}".split())
+                self.lines += ["", comment] if module else [""]
             self.lines.append(self._statement(call, place))
         self.lines += ["", f"return {self._expression(walk(trace.outputs, self._returned))}"]
         while self.lines[0] == "":
@@ -95,10 +96,10 @@ class Writer:
         if call.kind == "ufunc" and call.name == "__call__" and len(call.args) == 2 and call.writes:
             sign = _BINARY.get(call.target.__name__)
             options = {name: value for name, value in call.kwargs.items() if name != "out"}
-            if call.args[0] == call.kwargs["out"] and not options and sign not in _COMPARISONS:
-                if sign is not None:
-                    a, b = map(self._expression, call.args)
-                    return f"{a} {sign}= {b}"
+            in_place = call.args[0] == call.kwargs["out"] and not options
+            if in_place and sign is not None and sign not in _COMPARISONS:
+                a, b = map(self._expression, call.args)
+                return f"{a} {sign}= {b}"
         value = self._computed(call)
         if not call.results:
             return value
@@ -256,7 +257,7 @@ def _literal(value: Any) -> str:
     """A number, dtype or text as Python writes it."""
     if isinstance(value, list):
         return f"[{', '.join(map(_literal, value))}]"
-    if isinstance(value, (np.dtype, type)) and not isinstance(value, type(None)):
+    if isinstance(value, (np.dtype, type)):
         name = np.dtype(value).name
         return "np.bool_" if name == "bool" else f"np.{name}"
     if isinstance(value, np.generic):
