@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -171,6 +172,26 @@ def decode(layer: Any, x: Any, memory: Any, *masks: Any) -> Any:
     return layer(x, memory, *map(visible, masks))
 
 
+def transformer(*arguments: Any, **options: Any) -> Any:
+    """What makes a transformer; torch warns that it has no faster way for some options."""
+
+    def make(nn: Any) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return nn.Transformer(6, 3, *arguments, **options)
+
+    return make
+
+
+def translate(model: Any, src: Any, tgt: Any, mask: Any, cross: Any, own: Any, padding: Any) -> Any:
+    """A transformer with masks of the decoder's attentions and of what is padded."""
+    return model(
+        src, tgt,
+        tgt_mask=visible(mask), memory_mask=visible(cross), tgt_key_padding_mask=visible(own),
+        src_key_padding_mask=visible(padding), memory_key_padding_mask=visible(padding),
+    )  # fmt: skip
+
+
 SQUARE, OWN_PADDING = Arg((4, 4), "mask"), Arg((3, 4), "mask")
 TRANSFORMERS = [
     Row("TransformerEncoderLayer", encoder(), (L,), also=(((4, 6),),)),
@@ -196,6 +217,17 @@ TRANSFORMERS = [
         decoder(norm_first=True, batch_first=True, bias=False), ((3, 4, 6), (3, 5, 6))),
     Row("TransformerDecoder", lambda nn: nn.TransformerDecoder(decoder()(nn), 2, nn.LayerNorm(6)),
         (L, S, SQUARE, MASK, OWN_PADDING, PADDING), call=decode),
+    Row("Transformer", transformer(2, 1, 5, 0.0, "gelu", batch_first=True),
+        ((3, 5, 6), (3, 4, 6)), also=(((5, 6), (4, 6)),)),
+    Row("Transformer masked",
+        transformer(1, 2, 5, 0.0, norm_first=True, bias=False, layer_norm_eps=0.1),
+        (S, L, SQUARE, MASK, OWN_PADDING, PADDING), call=translate),
+    Row("Transformer of given parts",
+        lambda nn: nn.Transformer(
+            6, 3, dropout=0.0, custom_encoder=nn.TransformerEncoder(
+                encoder()(nn), 1, enable_nested_tensor=False),
+            custom_decoder=nn.TransformerDecoder(decoder()(nn), 1)),
+        (S, L)),
 ]  # fmt: skip
 
 ROWS: list[Row] = [*RECURRENT, *ATTENTION, *TRANSFORMERS]

@@ -204,3 +204,31 @@ def test_wrong_inputs():
     ):
         with pytest.raises(RuntimeError, match=f"MultiheadAttention: .*{message}"):
             call()
+
+
+def test_a_transformer_draws_its_matrices_by_xaviers_rule():
+    nnlite.manual_seed(0)
+    model = nn.Transformer(16, 2, 1, 1, 32)
+    for name, parameter in model.named_parameters():
+        if parameter.ndim < 2:
+            continue
+        bound = np.sqrt(6 / sum(parameter.shape))
+        largest = np.abs(parameter.detach().numpy()).max()
+        assert 0.9 * bound < largest <= bound, name
+
+
+def test_a_transformer_refuses_what_does_not_fit():
+    model = nn.Transformer(8, 2, 1, 1, 16)
+    with pytest.raises(RuntimeError, match=r"d_model=8 .* \[5, 3, 8\] and \[4, 3, 6\]"):
+        model(nnlite.zeros(5, 3, 8), nnlite.zeros(4, 3, 6))
+    with pytest.raises(RuntimeError, match="as many dimensions"):
+        model(nnlite.zeros(5, 3, 8), nnlite.zeros(4, 8))
+    with pytest.raises(ValueError, match="num_layers must be at least 1, got 0"):
+        nn.Transformer(8, 2, num_encoder_layers=0)
+
+
+def test_the_mask_of_what_comes_later(torch):
+    mine = nn.Transformer.generate_square_subsequent_mask(4, dtype=nnlite.float64)
+    theirs = torch.nn.Transformer.generate_square_subsequent_mask(4, dtype=torch.float64)
+    assert mine.dtype == nnlite.float64
+    assert mine.tolist() == theirs.tolist()

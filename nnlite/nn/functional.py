@@ -1,5 +1,8 @@
 """The functions behind the layers, under torch's names: ``import nnlite.nn.functional as F``."""
 
+from typing import TYPE_CHECKING, NoReturn
+
+from nnlite.missing import no_attribute
 from nnlite.ops.activation import (
     celu,
     elu,
@@ -25,6 +28,7 @@ from nnlite.ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, fea
 from nnlite.ops.embedding import embedding, one_hot
 from nnlite.ops.exponential import sigmoid
 from nnlite.ops.fold import fold, unfold
+from nnlite.ops.inplace import relu_
 from nnlite.ops.linalg import linear
 from nnlite.ops.loss import (
     binary_cross_entropy,
@@ -88,8 +92,14 @@ __all__ = [
     "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "logsigmoid",
     "margin_ranking_loss", "max_pool1d", "max_pool2d", "mish", "mse_loss",
     "multilabel_soft_margin_loss", "nll_loss", "normalize", "one_hot", "pad", "pairwise_distance",
-    "pixel_shuffle", "pixel_unshuffle", "poisson_nll_loss", "prelu", "relu", "relu6", "rms_norm",
-    "scaled_dot_product_attention", "selu", "sigmoid", "silu", "smooth_l1_loss", "soft_margin_loss",
-    "softmax", "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold",
-    "triplet_margin_loss", "unfold",
+    "pixel_shuffle", "pixel_unshuffle", "poisson_nll_loss", "prelu", "relu", "relu6", "relu_",
+    "rms_norm", "scaled_dot_product_attention", "selu", "sigmoid", "silu", "smooth_l1_loss",
+    "soft_margin_loss", "softmax", "softplus", "softshrink", "softsign", "tanh", "tanhshrink",
+    "threshold", "triplet_margin_loss", "unfold",
 ]  # fmt: skip
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> NoReturn:
+        raise no_attribute("nnlite.nn.functional", name, __all__)

@@ -263,6 +263,11 @@ def fans(function: str, tensor: Tensor) -> tuple[int, int]:
     return shape[1] * field, shape[0] * field
 
 
+def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
+    """torch's name, which many programs use for initialisations of their own."""
+    return fans("_calculate_fan_in_and_fan_out", tensor)
+
+
 def xavier_uniform_(
     tensor: Tensor, gain: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
