@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -9,10 +10,13 @@ import numpy as np
 
 from nnlite.autograd.node import Cotangents, Edge, Output
 from nnlite.explain import forward, table
-from nnlite.explain.model import Addend, Input, Place, Value
+from nnlite.explain.fold import Fold, folded
+from nnlite.explain.model import Addend, Input, Place, Update, Value
 from nnlite.explain.names import Symbols
+from nnlite.explain.path import Paths, paths_from
 from nnlite.explain.record import record_of
-from nnlite.explain.step import Step
+from nnlite.explain.step import Step, chosen_element
+from nnlite.explain.update import update_of
 from nnlite.explain.walk import Pass
 from nnlite.tensor import AccumulateGrad, Tensor
 
@@ -40,7 +44,7 @@ class Leaf:
         gradient = value.gradient
         self.has_run = held is not None and bool(np.array_equal(held, gradient, equal_nan=True))
         self.total = gradient if held is None or self.has_run else held + gradient
-        self.update: Any = None
+        self.update: Update | None = None
 
 
 class Explanation:
@@ -68,6 +72,7 @@ class Explanation:
         self.model = model
         self.optimizer = optimizer
         self.depth = depth
+        self.opened: frozenset[str] = frozenset()
         self._symbols = Symbols(model, names)
         self._values: dict[tuple[int, int], Value] = {}
         self._constants: dict[Any, Value] = {}
@@ -235,8 +240,106 @@ class Explanation:
 
     def _leaf(self, leaf: AccumulateGrad) -> Leaf:
         value = self._values[id(leaf), 0]
-        held = None if leaf.grad is None else leaf.grad.array
-        return Leaf(value, self._addends(leaf, value), held)
+        held = None if leaf.grad is None else leaf.grad.array.copy()
+        found = Leaf(value, self._addends(leaf, value), held)
+        tensor = leaf.tensor()
+        if self.optimizer is not None and tensor is not None and value.gradient.size:
+            index = chosen_element(found.total)
+            found.update = update_of(self.optimizer, tensor, found.total, index)
+        return found
+
+    # ---- drilling down ---------------------------------------------------------------------------
+
+    def to(self, target: Tensor | str, index: int | tuple[int, ...] | None = None) -> Paths:
+        """All paths from one element of a leaf or intermediate result to the loss.
+
+        Args:
+            target: the tensor, or its symbol or name here (``"W₁"``, ``"0.weight"``).
+            index: the element; default: the one with the largest gradient.
+
+        Returns:
+            The paths, grouped by the operations that they go through: for each the change of every
+            value on the way, and its share. The shares add up to the gradient of the element.
+
+        Raises:
+            KeyError: when no gradient goes to the target in this pass.
+            IndexError: when it has no such element.
+
+        >>> import nnlite
+        >>> w = nnlite.tensor([1.0, 2.0], requires_grad=True)
+        >>> print(nnlite.explain((w * w).sum(), names={"w": w}).to(w, index=1))
+        Paths from w[1] to the loss
+          path 1: w[1] → u₁ → L
+            step 2: ∂u₁/∂w[1] = through 1 of 2 elements, from 0 to 2, norm 2
+            step 1: ∂L/∂w[1] = 2
+            contributes 2
+          path 2: w[1] → u₁ → L
+            step 2: ∂u₁/∂w[1] = through 1 of 2 elements, from 0 to 2, norm 2
+            step 1: ∂L/∂w[1] = 2
+            contributes 2
+          sum: 2 + 2 = 4
+          ∂L/∂w[1] of the engine: 4, 0 apart
+        """
+        value = self.value_of(target)
+        if index is None:
+            index = chosen_element(value.gradient)
+        place = (index,) if isinstance(index, int) else tuple(index)
+        try:
+            single = np.shape(value.gradient[place]) == ()
+        except IndexError:
+            single = False
+        if not single:
+            raise IndexError(
+                f"explain.to: {value.label} has the shape {list(value.shape)}; index={index!r} is "
+                f"no element of it, give {len(value.shape)} integers within the shape"
+            )
+        place = tuple(int(i) % n for i, n in zip(place, value.shape))
+        return paths_from(self, value, place)
+
+    @property
+    def parts(self) -> list[Step | Fold]:
+        """What is shown: the steps, and where there are many what is folded together."""
+        return folded(self.steps, self.depth, self.opened)
+
+    def open(self, *names: str) -> Explanation:
+        """The same explanation with folds opened.
+
+        Args:
+            names: as the folds say them: dotted names of modules, or ``"12-480"`` for steps.
+
+        Raises:
+            KeyError: when there is no such fold.
+        """
+        same = copy.copy(self)
+        for name in names:
+            there = [part.name for part in same.parts if isinstance(part, Fold)]
+            if name not in there:
+                raise KeyError(
+                    f"explain.open: there is no fold {name!r}; there are: {', '.join(there) or '-'}"
+                )
+            same.opened = same.opened | {name}
+        return same
+
+    def value_of(self, target: Tensor | str) -> Value:
+        """The value that a tensor, a symbol or a name stands for in this pass.
+
+        Raises:
+            KeyError: when no gradient goes there.
+        """
+        if isinstance(target, Tensor):
+            node, index = _source(target._node)
+            value = self._values.get((id(node), index)) if node else None
+        else:
+            named = [
+                v for v in self.values if target in (v.symbol, v.name) and v.kind != "constant"
+            ]
+            value = named[0] if named else None
+        if value is None:
+            raise KeyError(
+                "explain: no gradient of this loss goes to that tensor; "
+                "nnlite.explain.why(tensor, loss) tells the reason"
+            )
+        return value
 
     def __str__(self) -> str:
         from nnlite.explain.text import text_of

@@ -20,7 +20,8 @@ _TOKEN = re.compile(
     r"|(?P<raised>⁻?[ᵃᵇⁿᵖˣ](?:⁻¹)?)"
     r"|(?P<other>.)"
 )
-_FUNCTIONS = frozenset("σΦφΣΠδ")
+# What is said of a special case in brackets behind a rule.
+_REMARK = r"\s\(((?:0 where|∂x = 0 where|of NaNs|g where)(?:[^()]|\([^()]*\))*)\)"
 
 # The letters of an operation's inputs where the order in which its equation names them is another.
 _ROLES = {
@@ -68,6 +69,7 @@ class Equation:
 
     def __init__(self, kind: type[Node], inputs: int, text: str | None = None) -> None:
         text = equation(kind) if text is None else text
+        text = re.sub(_REMARK, r"; \1", text)
         self.forward, _, rest = text.partition(":")
         self.forward = self.forward.strip()
         self.output = _first_letter(self.forward)

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnlite.explain.model import Index, Rule
 
-__all__ = ["array_text", "index_text", "number", "shape_text", "summary", "terms_text"]
+__all__ = ["array_text", "factor", "index_text", "number", "shape_text", "summary", "terms_text"]
 
 Array = Any
 SMALL = 24  # arrays of up to so many elements are shown whole

@@ -256,7 +256,7 @@ def _element(value: Any, index: Index, shape: tuple[int, ...]) -> float:
 def chosen_element(array: Array) -> Index:
     """The index of the element with the largest absolute value (NaN counts as the largest)."""
     if not array.size:
-        return (0,) * array.ndim
+        return (0,) * int(array.ndim)
     sizes = np.where(np.isnan(array), np.inf, np.abs(array))
-    place: Index = np.unravel_index(int(np.argmax(sizes)), array.shape)
-    return tuple(map(int, place))
+    place = np.unravel_index(int(np.argmax(sizes)), array.shape)
+    return tuple(int(i) for i in place)

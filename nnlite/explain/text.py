@@ -5,16 +5,19 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from nnlite.explain.model import Rule
+from nnlite.explain.fold import Fold
+from nnlite.explain.model import Rule, Update
 from nnlite.explain.numbers import (
     SMALL,
     array_text,
+    factor,
     index_text,
     number,
     shape_text,
     summary,
     terms_text,
 )
+from nnlite.explain.step import chosen_element
 
 if TYPE_CHECKING:
     from nnlite.explain.explanation import Explanation, Leaf
@@ -23,15 +26,18 @@ if TYPE_CHECKING:
 __all__ = ["leaf_text", "rule_text", "step_text", "text_of"]
 
 WIDTH = 100
+LEAVES = 60  # as many are shown
 
 
 def text_of(explanation: Explanation) -> str:
     """The whole explanation."""
     lines = _head(explanation)
-    for part in explanation.steps:
-        lines += ["", *step_text(part)]
-    for leaf in explanation.leaves:
+    for part in explanation.parts:
+        lines += ["", *(_wrapped(part.text) if isinstance(part, Fold) else step_text(part))]
+    for leaf in explanation.leaves[:LEAVES]:
         lines += ["", *leaf_text(leaf)]
+    if len(explanation.leaves) > LEAVES:
+        lines += ["", f"and {len(explanation.leaves) - LEAVES} other leaves"]
     return "\n".join(lines)
 
 
@@ -110,6 +116,43 @@ def leaf_text(leaf: Leaf) -> list[str]:
         sources = " + ".join(f"({a.symbol})" for a in leaf.addends)
         lines += _wrapped(f"{label} = {sources}", "    ")
     lines += _labelled(label, value.gradient)
+    lines += _wrapped(f"  {accumulation(leaf)}", "    ")
+    if leaf.update is not None:
+        lines += update_text(value.symbol, leaf.update)
+    return lines
+
+
+def accumulation(leaf: Leaf) -> str:
+    """What ``.grad`` holds, and what becomes of it."""
+    value = leaf.value
+    name = value.name or value.symbol
+    if leaf.held is None:
+        return f".grad of {name} is None: backward() will put this gradient there"
+    if leaf.has_run:
+        return f".grad of {name} holds exactly this gradient: backward() has run"
+    at = chosen_element(value.gradient)
+    place = index_text(at)
+    return (
+        f".grad of {name} holds something already, {number(float(leaf.held[at]))} at {place or 'it'}"
+        f"; a backward() now adds to it: {number(float(leaf.held[at]))} + "
+        f"{factor(float(value.gradient[at]))} = {number(float(leaf.total[at]))} "
+        "(zero_grad() before backward() starts from nothing)"
+    )
+
+
+def update_text(symbol: str, update: Update) -> list[str]:
+    """The optimizer's step on one element."""
+    name = f"{symbol}{index_text(update.index)}"
+    lines = [f"  {update.optimizer}.step() on w = {name}:"]
+    for line in update.lines:
+        lines += _wrapped(f"    {line.formula} = {line.numbers} = {number(line.value)}", " " * 8)
+    if update.note:
+        lines += _wrapped(f"    {update.note}", " " * 6)
+    lines += _wrapped(
+        f"    {name}: {number(update.before)} → {number(update.after)}; check: "
+        f"{number(update.error)} off a step of the optimizer on a copy",
+        " " * 6,
+    )
     return lines
 
 

@@ -40,6 +40,7 @@ class Pass:
         gradient: ∂L/∂loss, for a loss with more than one element.
 
     Attributes:
+        start: the gradient of the loss that the pass starts with: 1 for a number.
         order: the operations, in the order in which backward runs.
         leaves: the leaves that are reached, in the order in which they are.
         arrived: for each node and leaf the gradient of its output (a dictionary by output index for
@@ -54,6 +55,7 @@ class Pass:
 
     def __init__(self, loss: Tensor, gradient: Tensor | None = None) -> None:
         roots = engine._roots("explain", loss, gradient, False)
+        self.start = next(iter(roots.values()))
         self.order: list[Node] = []
         self.leaves: list[AccumulateGrad] = []
         self.arrived: dict[Edge, Any] = {}

@@ -1,0 +1,200 @@
+"""All paths from one element of a value to the loss, and what each contributes to its gradient.
+
+From an element there are as many paths as ways through the graph, far too many to list. So they
+are grouped by the operations that they go through: for each group the change of the value at every
+operation, ∂y/∂xᵢ, is carried along as an array (a column of the Jacobian), which is the exact sum
+over all elements on the way. What arrives at the loss is the group's share of the gradient.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnlite.autograd.node import Cotangents
+from nnlite.explain import local
+from nnlite.explain.model import Index, Value
+from nnlite.explain.numbers import index_text, number, summary
+
+if TYPE_CHECKING:
+    from nnlite.explain.explanation import Explanation
+    from nnlite.explain.step import Step
+
+__all__ = ["Hop", "Path", "Paths", "paths_from"]
+
+Array = Any
+_MOST = 64  # paths that are followed one by one; what is more is followed together
+
+
+@dataclass(eq=False)
+class Hop:
+    """One operation on a path.
+
+    Attributes:
+        step: its number.
+        value: what it computed.
+        tangent: ∂value/∂xᵢ along this path, of the value's shape.
+        elements: how many elements of the value the path goes through.
+    """
+
+    step: int
+    value: Value
+    tangent: Array
+
+    @property
+    def elements(self) -> int:
+        """How many elements of the value carry the change on."""
+        return int(np.count_nonzero(self.tangent))
+
+
+@dataclass(eq=False)
+class Path:
+    """A way from the element to the loss, through operations.
+
+    Attributes:
+        hops: the operations, from the element's side to the loss.
+        share: its contribution to the gradient.
+    """
+
+    hops: list[Hop]
+    share: float
+
+
+@dataclass(eq=False)
+class Paths:
+    """All paths from one element, grouped by operations.
+
+    Attributes:
+        value: the value that the element is of.
+        index: the element.
+        paths: the groups; together they are all there are.
+        total: the sum of their shares.
+        gradient: the engine's gradient of the element.
+        merged: whether there were too many ways, so that they were followed together.
+    """
+
+    value: Value
+    index: Index
+    paths: list[Path] = field(default_factory=list)
+    total: float = 0.0
+    gradient: float = 0.0
+    merged: bool = False
+
+    def __str__(self) -> str:
+        name = f"{self.value.symbol}{index_text(self.index)}"
+        how = "in all (too many to list singly)" if self.merged else ""
+        lines = [
+            f"Paths from {self.value.label}{index_text(self.index)} to the loss {how}".rstrip()
+        ]
+        for place, path in enumerate(self.paths, start=1):
+            way = " → ".join([name, *(hop.value.symbol for hop in path.hops)])
+            lines.append(f"  path {place}: {way}")
+            for hop in path.hops:
+                slope = f"∂{hop.value.symbol}/∂{name}"
+                if hop.tangent.size == 1:
+                    what = number(float(hop.tangent.reshape(())))
+                else:
+                    what = f"through {hop.elements} of {hop.tangent.size} elements, "
+                    what += summary(hop.tangent)
+                lines.append(f"    step {hop.step}: {slope} = {what}")
+            lines.append(f"    contributes {number(path.share)}")
+        shares = " + ".join(f"({number(p.share)})" if p.share < 0 else number(p.share)
+                            for p in self.paths) or "0"  # fmt: skip
+        error = abs(self.total - self.gradient)
+        lines.append(f"  sum: {shares} = {number(self.total)}")
+        lines.append(f"  ∂L/∂{name} of the engine: {number(self.gradient)}, {number(error)} apart")
+        return "\n".join(lines)
+
+
+def paths_from(explanation: Explanation, value: Value, index: Index) -> Paths:
+    """Follow one element of a value to the loss.
+
+    Args:
+        explanation: the pass.
+        value: where the paths begin.
+        index: the element.
+    """
+    found = Paths(value, index, gradient=float(value.gradient[index]))
+    unit = np.zeros(value.shape)
+    unit[index] = 1
+    ways = _count(explanation, value)
+    found.merged = ways > _MOST
+    if found.merged:
+        found.paths = [_together(explanation, value, unit)]
+    else:
+        found.paths = _singly(explanation, value, unit)
+    found.total = float(sum(path.share for path in found.paths))
+    return found
+
+
+def _users(explanation: Explanation, value: Value) -> list[tuple[Step, int]]:
+    """The uses of a value, in the order of the forward pass."""
+    found = []
+    for number_ in reversed(value.used_by):
+        step = explanation.steps[number_ - 1]
+        for position, given in enumerate(step.inputs):
+            if given.value is value and given.wanted:
+                found.append((step, position))
+    return found
+
+
+def _count(explanation: Explanation, start: Value) -> int:
+    """How many ways through operations lead from a value to the loss."""
+    ways: dict[int, int] = {id(explanation.loss): 1}
+    for step in explanation.steps:
+        onward = sum(ways.get(id(v), 0) for v in step.outputs.values())
+        for given in step.inputs:
+            if given.wanted:
+                ways[id(given.value)] = ways.get(id(given.value), 0) + onward
+    return ways.get(id(start), 0)
+
+
+def _pushed(
+    explanation: Explanation, step: Step, position: int, tangent: Array
+) -> dict[int, Array]:
+    node, saved = step.derivative, step.saved
+    g = explanation.run.arrived[step._node]
+    result = local.forwards(node, saved, g, position, tangent)
+    return result if isinstance(g, Cotangents) else {0: result}
+
+
+def _share(explanation: Explanation, tangent: Array) -> float:
+    """What a change of the loss counts: the start of the pass, which is 1 for a number."""
+    start = explanation.run.start
+    return float(np.sum(np.asarray(start, dtype=np.float64) * tangent))
+
+
+def _singly(explanation: Explanation, value: Value, unit: Array) -> list[Path]:
+    finished: list[Path] = []
+    stack: list[tuple[Value, Array, list[Hop]]] = [(value, unit, [])]
+    while stack:
+        current, tangent, hops = stack.pop()
+        if current is explanation.loss:
+            finished.append(Path(hops, _share(explanation, tangent)))
+        for step, position in reversed(_users(explanation, current)):
+            pushed = _pushed(explanation, step, position, tangent)
+            for which, output in step.outputs.items():
+                hop = Hop(step.number, output, pushed[which])
+                stack.append((output, pushed[which], [*hops, hop]))
+    return finished
+
+
+def _together(explanation: Explanation, value: Value, unit: Array) -> Path:
+    """All ways at once: what arrives at a value from several sides is summed up."""
+    tangents: dict[int, Array] = {id(value): unit}
+    hops = []
+    for step in reversed(explanation.steps):
+        for position, given in enumerate(step.inputs):
+            tangent = tangents.get(id(given.value))
+            if tangent is None or not given.wanted:
+                continue
+            pushed = _pushed(explanation, step, position, tangent)
+            for which, output in step.outputs.items():
+                before = tangents.get(id(output))
+                tangents[id(output)] = pushed[which] if before is None else before + pushed[which]
+        for output in step.outputs.values():
+            if id(output) in tangents:
+                hops.append(Hop(step.number, output, tangents[id(output)]))
+    return Path(hops, _share(explanation, tangents[id(explanation.loss)]))
