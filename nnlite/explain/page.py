@@ -1,0 +1,152 @@
+"""The page of an explanation: one HTML file that holds all it needs and loads nothing.
+
+Equations are MathML, the graph is SVG. Whatever comes from the model or from source code is
+escaped; the page's own policy lets no other script run and nothing be loaded.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections import Counter
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnlite.explain.layout import BOXES, Drawing, arrange
+from nnlite.explain.page_graph import lines_of, svg_of
+from nnlite.explain.page_parts import Questions, leaf_item, part_item, start_item, step_item
+
+if TYPE_CHECKING:
+    from nnlite.explain.explanation import Explanation
+    from nnlite.explain.quiz import Quiz
+
+__all__ = ["page_of", "save_page", "shown_in_notebook"]
+
+StrPath = str | os.PathLike[str]
+
+_WORKED = 300  # so many operations are worked out, of folded ones a share in each part
+
+
+def page_of(explanation: Explanation, quiz: Quiz | None = None, *, limit: int = BOXES) -> str:
+    """The page as text.
+
+    Args:
+        explanation: what is shown.
+        quiz: questions to leave blanks for.
+        limit: a graph of more operations is folded into parts, by modules.
+    """
+    drawing = arrange(explanation, lines_of, limit=limit)
+    questions: Questions = {}
+    for question in quiz.questions if quiz else []:
+        questions.setdefault(id(question.rule), []).append(question)
+    keys, items = _items(explanation, drawing, questions)
+    places = {key: place for place, key in enumerate(keys)}
+    style, script = _own("page.css"), _own("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        "default-src 'none'; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+    title = f"The backward pass of {explanation.loss.symbol}"
+    return "\n".join(
+        [
+            "<!DOCTYPE html>",
+            '<html lang="en">',
+            "<head>",
+            '<meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{escape(title)}</title>",
+            f"<style>{style}</style>",
+            "</head>",
+            "<body>",
+            *_header(explanation, title, quiz),
+            "<main>",
+            f'<div id="graph">{svg_of(drawing, places)}</div>',
+            _CONTROLS,
+            *items,
+            "</main>",
+            f"<script>{script}</script>",
+            "</body>",
+            "</html>",
+            "",
+        ]
+    )
+
+
+def save_page(page: str, path: StrPath) -> None:
+    """Write a page, in one step: a crash leaves the old file or the new one.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    from nnlite.io.atomic import atomic_write
+
+    with atomic_write(path, "w") as file:
+        file.write(page)
+
+
+def shown_in_notebook(page: str) -> str:
+    """A page within a notebook: in a frame of its own, so that neither disturbs the other."""
+    return (
+        f'<iframe srcdoc="{escape(page)}" title="The backward pass" '
+        'style="width:100%;height:720px;border:0" loading="lazy"></iframe>'
+    )
+
+
+_CONTROLS = """<div id="controls" role="group" aria-label="Walk through the backward pass">
+<p id="now" role="status"></p>
+<button type="button" id="first" aria-label="To the start">«</button>
+<button type="button" id="previous">◀︎ <span class="word">Back</span></button>
+<input type="range" id="slider" min="0" max="0" value="0" aria-label="Step of the backward pass">
+<button type="button" id="next"><span class="word">Next step</span> ▶︎</button>
+<button type="button" id="last" aria-label="To the end">»</button>
+</div>"""
+
+
+def _own(name: str) -> str:
+    """A file that lies beside this one."""
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def _items(
+    explanation: Explanation, drawing: Drawing, questions: Questions
+) -> tuple[list[str], list[str]]:
+    """The sections in the order in which one goes through them, and their keys."""
+    count = len(explanation.steps)
+    keys, items = ["start"], [start_item(explanation)]
+    computed = sorted(
+        (box for box in drawing.boxes if box.steps), key=lambda box: box.steps[0].number
+    )
+    worked = max(1, _WORKED // max(len(computed), 1))
+    for box in computed:
+        keys.append(box.key)
+        if box.kind == "part":
+            items.append(part_item(box, count, questions, worked))
+        else:
+            items.append(step_item(box.steps[0], count, questions))
+    for number, leaf in enumerate(explanation.leaves, 1):
+        keys.append(f"leaf-{number}")
+        items.append(leaf_item(leaf, keys[-1]))
+    return keys, items
+
+
+def _header(explanation: Explanation, title: str, quiz: Quiz | None) -> list[str]:
+    found: Counter[str] = Counter()
+    for step in explanation.steps[:_WORKED]:
+        found.update(rule.check.status for rule in step.rules)
+    verdict = ", ".join(f"{count} {status}" for status, count in found.most_common())
+    count = len(explanation.steps)
+    lines = [
+        f"<header><h1>{escape(title)}</h1>",
+        f"<p>{count} operation{'s' * (count != 1)} from the last to the first. "
+        f"Rules checked against the engine and against finite differences: {verdict or 'none'}."
+        "</p>",
+        "<p>Choose an operation in the graph, or go through them with the buttons, the slider or "
+        "the keys ← and →. Blue: forward. Orange: gradients back.</p>",
+    ]
+    if quiz is not None:
+        lines.append('<p id="score" role="status"></p>')
+    return [*lines, "</header>"]

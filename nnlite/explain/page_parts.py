@@ -1,0 +1,287 @@
+"""The sections of a page: an operation with its rules, a leaf, what the forward pass began with."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from nnlite.explain.layout import Box
+from nnlite.explain.mathml import from_text
+from nnlite.explain.model import Index, Rule, Update, Value
+from nnlite.explain.numbers import array_text, index_text, number, shape_text, summary, terms_text
+from nnlite.explain.quiz import BLANK, Question
+
+if TYPE_CHECKING:
+    from nnlite.explain.explanation import Explanation, Leaf
+    from nnlite.explain.step import Step
+
+__all__ = ["leaf_item", "part_item", "start_item", "step_item"]
+
+Array = Any
+Questions = dict[int, list[Question]]  # by the id of a rule
+
+_WHOLE = 96  # arrays of up to so many elements are shown whole
+_ACROSS = 16  # and so many columns
+
+
+def math_of(text: str, *, block: bool = False) -> str:
+    """An equation typeset; where it is not a formula that can be, as it is."""
+    try:
+        return from_text(text, block=block)
+    except ValueError:
+        return f"<code>{escape(text)}</code>"
+
+
+def start_item(explanation: Explanation) -> str:
+    """What the forward pass began with, and how to read the page."""
+    begun = [value for value in explanation.values if value.kind != "output"]
+    lines = [
+        "<h2>The forward pass: what the loss was computed from</h2>",
+        "<p>Each step of the backward pass takes the gradient that arrives at an operation, "
+        "multiplies it by the operation's own derivative, and sends the result on to what the "
+        "operation was computed from. That is the chain rule, one factor a step.</p>",
+    ]
+    for value in begun:
+        kind = "data" if value.kind == "constant" else "requires a gradient"
+        name = f" <code>{escape(value.name)}</code>" if value.name not in ("", value.symbol) else ""
+        about = f"{name} {shape_text(value.shape)} {escape(str(value.dtype))}, {kind}"
+        lines.append(_value(value.symbol, value.array, about=about))
+    loss = explanation.loss
+    lines.append(_value(loss.symbol, loss.array, about="the value that is differentiated"))
+    return _item("start", "start", "The forward pass", lines)
+
+
+def step_item(step: Step, of: int, questions: Questions) -> str:
+    """The section of one operation."""
+    title = f"Step {step.number} of {of}: {step.name}"
+    return _item(f"step-{step.number}", "step", title, _step(step, of, questions))
+
+
+def part_item(box: Box, of: int, questions: Questions, worked: int) -> str:
+    """The section of operations that are folded, to be opened one by one.
+
+    Args:
+        box: the part.
+        of: how many operations there are in all.
+        questions: of the quiz.
+        worked: how many of the operations are worked out.
+    """
+    first, last = box.steps[0].number, box.steps[-1].number
+    counts = Counter(step.name for step in box.steps)
+    names = ", ".join(f"{name} × {count}" for name, count in counts.most_common())
+    lines = [
+        f'<h2>Steps {first} to {last} <span class="of">of {of}</span> {escape(box.title)}</h2>',
+        f"<p>{escape(names)}</p>",
+    ]
+    for step in box.steps[:worked]:
+        lines += [
+            f"<details><summary>Step {step.number}: {escape(step.name)} "
+            f"<code>{escape(step.forward)}</code></summary>",
+            f'<section id="step-{step.number}">',
+            *_step(step, of, questions),
+            "</section></details>",
+        ]
+    if len(box.steps) > worked:
+        left = len(box.steps) - worked
+        lines.append(
+            f"<p>{left} more are not worked out here: <code>print(explanation.steps[i])</code> "
+            "does, for each.</p>"
+        )
+    return _item(box.key, "part", f"Steps {first} to {last} of {of}: {box.title}", lines)
+
+
+def leaf_item(leaf: Leaf, key: str) -> str:
+    """The section of a leaf: its gradient, what was there before, and the optimizer's update."""
+    value = leaf.value
+    lines = [f"<h2>Gradient of {escape(value.label)}</h2>"]
+    lines.append(_value(value.symbol, value.array, about=shape_text(value.shape)))
+    label = f"∂L/∂{value.symbol}"
+    if len(leaf.addends) > 1:
+        lines.append("<p>It was used more than once, so its gradient is a sum:</p>")
+        lines += [_value(a.symbol, a.array, gradient=True) for a in leaf.addends]
+    lines.append(_value(label, value.gradient, gradient=True, about="the gradient of this pass"))
+    if leaf.held is None:
+        lines.append(f"<p><code>{escape(_name_of(value))}.grad</code> holds nothing yet.</p>")
+    elif leaf.has_run:
+        lines.append(
+            f"<p><code>{escape(_name_of(value))}.grad</code> holds this gradient already.</p>"
+        )
+    else:
+        lines.append("<p>A gradient of before is there, and this one is added to it:</p>")
+        lines.append(_value("before", leaf.held, plain=True))
+        lines.append(_value("together", leaf.total, plain=True))
+    if isinstance(leaf.update, Update):
+        lines += _update(leaf.update, value)
+    return _item(key, "leaf", f"Gradient of {value.label}", lines)
+
+
+def _name_of(value: Value) -> str:
+    return value.name or value.symbol
+
+
+def _update(update: Update, value: Value) -> list[str]:
+    lines = [f"<h3>What {escape(update.optimizer)} does with it</h3>"]
+    for line in update.lines:
+        lines.append(f'<div class="equation">{math_of(line.formula)}</div>')
+        lines.append(
+            f'<p class="numbers">{escape(f"{line.symbol} = {line.numbers} = {number(line.value)}")}'
+            "</p>"
+        )
+    element = f"{value.symbol}{index_text(update.index)}"
+    lines.append(
+        f'<p class="numbers">{escape(element)}: {number(update.before)} → {number(update.after)}'
+        "</p>"
+    )
+    found = f"check: a step of the optimizer on a copy is {number(update.error)} off"
+    lines.append(f'<p class="check">{found}{_note(update.note)}</p>')
+    return lines
+
+
+def _note(note: str) -> str:
+    return f" ({escape(note)})" if note else ""
+
+
+def _item(key: str, kind: str, title: str, lines: list[str]) -> str:
+    opening = f'<section class="item" id="{key}" data-kind="{kind}" data-title="{escape(title)}">'
+    return "\n".join([opening, *lines, "</section>"])
+
+
+def _step(step: Step, of: int, questions: Questions) -> list[str]:
+    module = f' <span class="module">{escape(step.module)}</span>' if step.module else ""
+    lines = [
+        f'<h2>Step {step.number} <span class="of">of {of}</span> {escape(step.name)}{module}</h2>'
+    ]
+    if step.place is not None:
+        file = step.place.file.replace("\\", "/").rpartition("/")[2]
+        place = f"{file}:{step.place.line}"
+        lines.append(
+            f'<p class="place"><code>{escape(place)}</code> <code>{escape(step.place.text)}</code>'
+            "</p>"
+        )
+    lines.append(_equation("forward", step.forward))
+    for value in step.outputs.values():
+        if value.array is not None:
+            lines.append(_value(value.symbol, value.array))
+        lines += _arrives(step, value)
+    for way in step.via:
+        lines.append(_equation("where", way))
+    for rule in step.rules:
+        lines += _rule(rule, questions.get(id(rule), []))
+    if step.hooked:
+        lines.append("<p>A hook that may change this gradient was not called.</p>")
+    return lines
+
+
+def _arrives(step: Step, value: Value) -> list[str]:
+    label = f"∂L/∂{value.symbol}"
+    lines = []
+    if value.made_by is not None and len(step.addends) > 1:
+        symbol = math_of(value.symbol)
+        lines.append(f"<p>{symbol} was used more than once, so what arrives is a sum:</p>")
+        lines += [_value(a.symbol, a.array, gradient=True) for a in step.addends]
+    lines.append(_value(label, value.gradient, gradient=True, about="what arrives"))
+    return lines
+
+
+def _equation(label: str, text: str) -> str:
+    return f'<div class="equation"><span class="label">{label}</span> {math_of(text)}</div>'
+
+
+def _rule(rule: Rule, questions: list[Question]) -> list[str]:
+    check = rule.check
+    mark = f'<span class="mark {check.status}" title="{check.status}">{check.mark}</span>'
+    symbol = next((q for q in questions if q.kind == "symbol"), None)
+    text = rule.text if symbol is None else f"{symbol.before}{BLANK}{symbol.after}"
+    lines = ['<div class="rule">', f'<div class="equation">{mark} {math_of(text)}</div>']
+    lines += [_form(symbol)] if symbol else []
+    if rule.reasons:
+        reasons = "".join(f"<li>{escape(reason)}</li>" for reason in rule.reasons)
+        lines.append(f"<ul>{reasons}</ul>")
+    rest = [*_worked(rule), _value(rule.left, rule.gradient, index=rule.index, gradient=True)]
+    asked = next((q for q in questions if q.kind == "number"), None)
+    if asked is not None:
+        lines.append(f'<p class="numbers">{escape(asked.text)}</p>')
+        lines.append(_form(asked))
+    if questions:
+        rest = ["<details><summary>The numbers, to compare with</summary>", *rest, "</details>"]
+    found = f"check: {check.mark} {check.status}; engine {number(check.engine_error)} off"
+    if check.difference_error is not None:
+        found += f", finite difference {number(check.difference_error)} off"
+    return [*lines, *rest, f'<p class="check">{found}{_note(check.note)}</p>', "</div>"]
+
+
+def _worked(rule: Rule) -> list[str]:
+    """The chosen element, worked out."""
+    if not rule.gradient.size:
+        return []
+    name = f"{rule.left}{index_text(rule.index)}"
+    sides = [side for side in (rule.numbers, terms_text(rule)) if side]
+    return [
+        f'<p class="numbers">{escape(f"{name} = {side} = {number(rule.total)}")}</p>'
+        for side in sides
+    ]
+
+
+def _form(question: Question) -> str:
+    data = {
+        "kind": question.kind,
+        "answer": question.answer,
+        "ordered": str(int(question.ordered)),
+        "value": repr(question.value),
+        "tolerance": repr(question.tolerance),
+        "hints": json.dumps(question.hints, ensure_ascii=False),
+        "whole": f"{question.before}{question.answer}{question.after}",
+    }
+    attributes = " ".join(f'data-{name}="{escape(text)}"' for name, text in data.items())
+    what = "the missing symbol" if question.kind == "symbol" else "the missing number"
+    return (
+        f'<form class="quiz" {attributes}><label>{BLANK} = <input aria-label="{what}" '
+        'autocomplete="off" autocapitalize="off" spellcheck="false"></label> '
+        "<button>Check</button> "
+        '<button type="button" class="hint">Hint</button> '
+        '<button type="button" class="show">Show the answer</button> '
+        '<output role="status"></output></form>'
+    )
+
+
+def _value(
+    label: str,
+    array: Array,
+    *,
+    about: str = "",
+    index: Index | None = None,
+    gradient: bool = False,
+    plain: bool = False,
+) -> str:
+    """A value with its numbers."""
+    name = escape(label) if plain else math_of(label)
+    kind = "value gradient" if gradient else "value"
+    equals = " =" if array is not None else ""
+    note = f' <span class="check">{about}</span>' if about else ""
+    return f'<div class="{kind}"><span>{name}{equals}</span>{_array(array, index)}{note}</div>'
+
+
+def _array(array: Array, index: Index | None) -> str:
+    """The numbers of an array: as a table where it is small, else their range and norm."""
+    if array is None or not hasattr(array, "ndim"):
+        return ""
+    if array.ndim == 0 and array.size:
+        return f"<code>{number(float(array))}</code>"
+    across = array.shape[-1] if array.ndim else 1
+    if array.size > _WHOLE or across > _ACROSS or not array.size:
+        return f"<code>{escape(f'{shape_text(array.shape)}, {summary(array)}')}</code>"
+    if array.ndim > 2:
+        return f'<div class="array"><pre>{escape(chr(10).join(array_text(array)))}</pre></div>'
+    table = array.reshape(-1, across)
+    chosen = None if index is None else (0,) * (2 - len(index)) + index
+    marked = '<td class="chosen">'
+    rows = []
+    for i, row in enumerate(table):
+        cells = [
+            f"{marked if (i, j) == chosen else '<td>'}{number(float(value))}</td>"
+            for j, value in enumerate(row)
+        ]
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    return f'<div class="array"><table>{"".join(rows)}</table></div>'
