@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnlite.train import checks, weighting
-from nnlite.train.callbacks.base import HOOKS, Callback
+from nnlite.train.callbacks.base import HOOKS, Callback, CallbackError
 from nnlite.train.feed import array_target, as_loader, batch_count, split_off, with_weights
 from nnlite.train.measuring import dtype_of
 from nnlite.train.weighting import Objective
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     Resume = str | os.PathLike[str] | Mapping[str, Any] | bool | None
 
 __all__ = [
-    "bound", "callbacks_of", "check_parts", "objectives", "prepare", "state_to_resume", "weighted",
-    "with_own",
+    "bound", "callbacks_of", "check_parts", "failure", "objectives", "prepare", "state_to_resume",
+    "weighted", "with_own",
 ]  # fmt: skip
 
 _WIDER = 4  # batches without gradients may be so many times larger
@@ -87,6 +87,12 @@ def bound(callbacks: list[Callback]) -> Hooks:
         hooks[hook] = [getattr(c, hook) for c in callbacks if getattr(type(c), hook) is not idle]
     hooks["on_validation_end"].reverse()  # the last one to change the weights is the first to undo
     return hooks
+
+
+def failure(hook: str, method: Any, error: Exception) -> CallbackError:
+    """What to raise when a callback has failed."""
+    name, kind = type(method.__self__).__name__, type(error).__name__
+    return CallbackError(f"{name}.{hook} failed with {kind}: {error}")
 
 
 def objectives(trainer: Trainer, target: Any = None) -> tuple[Objective, Objective]:

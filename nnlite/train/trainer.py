@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnlite.tensor import Tensor
 from nnlite.train import checks, measuring, modes, setup, state
-from nnlite.train.callbacks.base import HOOKS, Callback, CallbackError
+from nnlite.train.callbacks.base import HOOKS, Callback
 from nnlite.train.checks import NonFiniteLossError
 from nnlite.train.history import History, learning_rates
 from nnlite.train.interrupt import CtrlC, Limits
@@ -338,23 +338,20 @@ class Trainer(Using):
 
     def _call(self, hook: str) -> None:
         for method in self._hooks[hook]:
-            self._call_one(hook, method)
+            try:
+                method(self)
+            except Exception as error:
+                raise setup.failure(hook, method, error) from error
 
     def _call_all(self, hook: str, methods: list[Callable[[Trainer], None]]) -> None:
         """Call each, whatever the others raise: what they are to put back is put back."""
         if methods:
             try:
-                self._call_one(hook, methods[0])
+                methods[0](self)
+            except Exception as error:
+                raise setup.failure(hook, methods[0], error) from error
             finally:
                 self._call_all(hook, methods[1:])
-
-    def _call_one(self, hook: str, method: Callable[[Trainer], None]) -> None:
-        try:
-            method(self)
-        except Exception as error:
-            name = type(method.__self__).__name__  # type: ignore[attr-defined]
-            kind = type(error).__name__
-            raise CallbackError(f"{name}.{hook} failed with {kind}: {error}") from error
 
     def check_interrupt(self) -> None:
         """Raise KeyboardInterrupt if there was a Ctrl-C."""
