@@ -2,6 +2,7 @@
 
 import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -174,6 +175,35 @@ def test_parametrizations_come_and_go():
     assert parametrize.is_parametrized(twin)
     with pytest.raises(ValueError, match="not computed"):
         parametrize.remove_parametrizations(layer, "weight")
+
+
+class Halved(nn.Module):
+    def forward(self, x):
+        return x / 2
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_copies_of_what_has_parametrizations(copied):
+    parametrize = nn.utils.parametrize
+    layer = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))
+    parametrize.register_parametrization(layer, "bias", Halved())
+    x = nnlite.ones(1, 3)
+    twin = copied(layer)
+    assert type(twin) is type(layer)
+    assert repr(twin) == repr(layer)
+    assert list(twin.state_dict()) == list(layer.state_dict())
+    assert nnlite.equal(twin(x), layer(x))
+    with nnlite.no_grad():
+        twin.parametrizations.weight.original0.mul_(2)
+    assert not nnlite.equal(twin(x), layer(x))
+    # What becomes of the copy does not change what it was made of.
+    parametrize.remove_parametrizations(twin, "weight")
+    assert parametrize.is_parametrized(twin, "bias")
+    parametrize.remove_parametrizations(twin, "bias")
+    assert type(twin) is nn.Linear
+    assert layer.weight.shape == (2, 3)
+    assert layer.bias.shape == (2,)
+    assert nnlite.equal(copied(layer)(x), layer(x))
 
 
 def test_several_parametrizations():

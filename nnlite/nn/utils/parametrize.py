@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from nnlite.autograd.modes import no_grad
@@ -104,15 +105,45 @@ def register_parametrization(
             f"register_parametrization: {type(module).__name__} has no parameter {tensor_name!r}; "
             f"it has {names or 'none'}"
         )
+    computed = ParametrizationList(parametrization, original)
+    delattr(module, tensor_name)
     if not is_parametrized(module):
-        kind = type(module)
-        module.__class__ = type(f"Parametrized{kind.__name__}", (kind,), {"_plain": kind})
         module.add_module("parametrizations", ModuleDict())
     parts = module.parametrizations  # type: ignore[attr-defined]
-    parts[tensor_name] = ParametrizationList(parametrization, original)
-    delattr(module, tensor_name)
-    setattr(type(module), tensor_name, _computed(tensor_name))
+    parts[tensor_name] = computed
+    module.__class__ = _class_with(_plain(module), tuple(parts))
     return module
+
+
+def _plain(module: Module) -> Any:
+    """The class that a module had before any of its parameters was computed."""
+    return getattr(type(module), "_plain", type(module))
+
+
+@lru_cache(maxsize=256)
+def _class_with(kind: Any, names: tuple[str, ...]) -> Any:
+    """``kind`` with some of its parameters computed: the same class for all modules of that sort.
+
+    A module changes its class when another of its parameters is computed; no class ever changes,
+    for a copy of the module has it too.
+    """
+
+    def reduced(self: Any, protocol: Any) -> Any:
+        # The class is no attribute of this file: a pickle says how to make it.
+        return _empty, (kind, names), *super(made, self).__reduce_ex__(protocol)[2:]
+
+    members = {name: _computed(name) for name in names}
+    made: Any = type(
+        f"Parametrized{kind.__name__}", (kind,),
+        {"_plain": kind, "__reduce_ex__": reduced, **members},
+    )  # fmt: skip
+    return made
+
+
+def _empty(kind: Any, names: tuple[str, ...]) -> Any:
+    """What a copy or a pickle is filled into."""
+    made = _class_with(kind, names)
+    return made.__new__(made)
 
 
 def _computed(name: str) -> property:
@@ -161,9 +192,11 @@ def remove_parametrizations(
     if leave_parametrized:
         value = Parameter(getattr(module, tensor_name).detach(), value.requires_grad)
     del parts[tensor_name]
-    delattr(type(module), tensor_name)
-    if not len(parts):
+    kind = _plain(module)
+    if len(parts):
+        module.__class__ = _class_with(kind, tuple(parts))
+    else:
         del module.parametrizations  # type: ignore[attr-defined]
-        module.__class__ = type(module)._plain  # type: ignore[attr-defined]
+        module.__class__ = kind
     setattr(module, tensor_name, value)
     return module
