@@ -103,27 +103,27 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         return (self[i] for i in range(len(self._array)))
 
     def __bool__(self) -> bool:
-        return bool(self._trace.look(self, bool))
+        return bool(self._trace.look(self, bool, "bool"))
 
     def __float__(self) -> float:
-        return float(self._trace.look(self, float))
+        return float(self._trace.look(self, float, "float"))
 
     def __int__(self) -> int:
-        return int(self._trace.look(self, int))
+        return int(self._trace.look(self, int, "int"))
 
     def __index__(self) -> int:
-        return int(self._trace.look(self, int))
+        return int(self._trace.look(self, int, "index"))
 
     def __format__(self, spec: str) -> str:
-        return format(self._trace.look(self, np.ndarray.item), spec)
+        return format(self._trace.look(self, np.ndarray.item, "format"), spec)
 
     def item(self, *args: Any) -> Any:
         """The value, which may not depend on the input."""
-        return self._trace.look(self, lambda array: array.item(*args))
+        return self._trace.look(self, lambda array: array.item(*args), "item")
 
     def tolist(self) -> Any:
         """The values, which may not depend on the input."""
-        return self._trace.look(self, np.ndarray.tolist)
+        return self._trace.look(self, np.ndarray.tolist, "tolist")
 
     def __array__(self, *args: Any, **options: Any) -> Any:
         where, _ = caller()

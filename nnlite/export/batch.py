@@ -132,9 +132,11 @@ def traced(
         except _DiffersError as difference:
             what = call.target.__name__ if call.kind == "ufunc" else call.name or call.kind
             raise _too_different(f"{what} ({difference})", call.module) from None
-    for number, name in first.names.items():
-        if not name and not _equal(first.arrays[number], second.arrays[number]):
-            raise _too_different("a constant array", "")
+    first.calls[:0] = [
+        _sized_constant(first, number, second.arrays[number])
+        for number, name in list(first.names.items())
+        if not name and not _equal(first.arrays[number], second.arrays[number])
+    ]
     try:
         first.outputs = _merged(first.outputs, second.outputs)
         first.shapes = [_merged(a.shape, b.shape) for a, b in zip(first.arrays, second.arrays)]
@@ -153,6 +155,24 @@ def _run_resized(model: Module, arrays: Sequence[Array], n: int, during: Any) ->
             f"export: the model does not run with {n} samples ({error}); give batch_axis=None to "
             "export for the example's shape alone, or the axis of the samples"
         ) from error
+
+
+def _sized_constant(trace: Trace, number: int, other: Array) -> Call:
+    """The call that makes a constant whose size depends on the batch: all equal, or counting."""
+    array = trace.arrays[number]
+    shape = tuple(_merged(*sizes) for sizes in zip(array.shape, other.shape))
+    dtype = {"dtype": array.dtype}
+    maker: Any = None
+    if array.ndim == other.ndim and array.dtype == other.dtype and array.size and other.size:
+        first = array.flat[0]
+        if (array == first).all() and (other == first).all():
+            maker, arguments = np.full, (shape, first.item())
+        elif array.ndim == 1 and all((a == np.arange(len(a))).all() for a in (array, other)):
+            maker, arguments = np.arange, shape
+    if maker is None:
+        raise _too_different("a constant array", "")
+    del trace.names[number]
+    return Call("function", maker.__name__, maker, arguments, dtype, (number,), (), "")
 
 
 def _too_different(what: str, module: str) -> ExportError:

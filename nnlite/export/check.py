@@ -10,6 +10,7 @@ import numpy as np
 from nnlite.autograd.modes import no_grad
 from nnlite.export.batch import Array, Axes, resized
 from nnlite.export.calls import ExportError, walk
+from nnlite.export.trace import copied_state, evaluating
 from nnlite.nn.module import Module
 from nnlite.tensor import Tensor, wrap
 
@@ -18,14 +19,8 @@ __all__ = ["check_sizes", "flat", "outputs_of"]
 
 def outputs_of(model: Module, arrays: Sequence[Array]) -> Any:
     """What the model itself returns in evaluation mode, with arrays in place of tensors."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with no_grad():
-            result = model(*(wrap(array.copy()) for array in arrays))
-    finally:
-        for module, training in modes:
-            module.training = training
+    with evaluating(model), copied_state(model), no_grad():
+        result = model(*(wrap(array.copy()) for array in arrays))
     return walk(result, lambda part: part.array if isinstance(part, Tensor) else part)
 
 
@@ -57,9 +52,16 @@ def check_sizes(model: Module, arrays: Sequence[Array], axes: Axes, predict: Any
     samples = {array.shape[axis] for array, axis in zip(arrays, axes) if axis is not None}
     for n in sorted({*samples, 1, 5}) if samples else [0]:
         given = resized(arrays, axes, n)
-        difference = differ(predict(*given), outputs_of(model, given))
+        size = f" for {n} samples" if samples else ""
+        try:
+            result = predict(*given)
+        except ValueError as error:
+            raise ExportError(
+                f"export: what was exported fails{size} ({error}): the model looks at values of "
+                "the input and takes another branch; give batch_axis=None, or another example"
+            ) from error
+        difference = differ(result, outputs_of(model, given))
         if difference:
-            size = f" for {n} samples" if samples else ""
             raise ExportError(
                 f"export: what was exported differs from the model{size} ({difference}): the model "
                 "depends on something that a trace does not see; give batch_axis=None, or report it"

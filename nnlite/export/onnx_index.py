@@ -64,11 +64,9 @@ def take(graph: Graph, array: Ref, key: Any) -> str:
             raise _refused("arrays together with numbers or None")
         return _gathered(graph, name, [entries[axis] for axis in indices], indices)
     if whole:
-        picked = name
-        for axis in whole:
-            at = entries[axis]
-            picked = graph.node("Gather", picked, graph.ints([at]), axis=axis)
-        name = graph.node("Squeeze", picked, graph.ints(whole))
+        for axis in reversed(whole):
+            at = graph.operand(entries[axis], np.int64)
+            name = graph.node("Gather", name, at, axis=axis)
     new, place = [], 0
     for part in parts:
         if part is None:

@@ -13,6 +13,8 @@ from nnlite.export.trace import Trace
 
 __all__ = ["Plan"]
 
+_LONGEST = 2  # views of views in one expression
+
 
 class Plan:
     """A trace, sorted into constants, live calls and dead ones.
@@ -59,13 +61,17 @@ class Plan:
         for ref in refs(self.trace.outputs):
             uses[ref.id] = 2
         roots = self.trace.roots
-        return {
-            call.results[0]: call
-            for call in self.calls
-            if call.kind in ("getitem", "method") and len(call.results) == 1
-            if roots[call.results[0]] == roots[refs(call.args)[0].id]
-            if uses.get(call.results[0]) == 1
-        }
+        found: dict[int, Call] = {}
+        depth: dict[int, int] = {}
+        for call in self.calls:
+            if call.kind not in ("getitem", "method") or len(call.results) != 1:
+                continue
+            number, base = call.results[0], refs(call.args)[0].id
+            depth[number] = depth.get(base, 0) + 1 if base in found else 1
+            is_view = roots[number] == roots[base]
+            if is_view and uses.get(number) == 1 and depth[number] <= _LONGEST:
+                found[number] = call
+        return found
 
     def sources(self, value: Any) -> list[int]:
         """The values that an expression reads, where views are part of it."""

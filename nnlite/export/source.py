@@ -217,8 +217,8 @@ class Writer:
         return self._constants[number]
 
     def _constant_text(self, number: int) -> str:
-        array = self.plan.array(number)
-        if not self.plan.trace.names.get(number) and array.size <= _LITERAL:
+        array, named = self.plan.array(number), self.plan.trace.names.get(number)
+        if array.size <= (1 if self.plan.origin(number) else _LITERAL) and not named:
             values = _literal(array.tolist())
             dtype = _literal(array.dtype)
             return f"{dtype}({values})" if array.ndim == 0 else f"np.array({values}, {dtype})"

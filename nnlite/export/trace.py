@@ -22,7 +22,7 @@ from nnlite.nn.module import Module
 from nnlite.ops.random import default_generator
 from nnlite.tensor import Tensor, wrap
 
-__all__ = ["Trace", "run"]
+__all__ = ["Trace", "copied_state", "evaluating", "run"]
 
 
 @dataclass
@@ -121,8 +121,8 @@ class Trace:
             return value
         return result
 
-    def look(self, value: Traced, convert: Callable[[Any], Any]) -> Any:
-        """Python wants to know a value."""
+    def look(self, value: Traced, convert: Callable[[Any], Any], what: str) -> Any:
+        """Python wants to know a value, by what is called so."""
         result = convert(value._array)
         if not self.depends(value.id):
             return result
@@ -134,7 +134,7 @@ class Trace:
             return result
         raise ExportError(
             f"export: {where} asks for the value of an array that depends on the input "
-            f"({convert.__name__}), and what follows from it would be fixed to the example: "
+            f"({what}), and what follows from it would be fixed to the example: "
             "compute with tensors instead (nnlite.where, masks), or export the parts before and "
             "behind it"
         )
@@ -161,7 +161,7 @@ def run(
     trace = Trace()
     before = default_generator.get_state()
     with ExitStack() as stack:
-        stack.enter_context(_evaluating(model))
+        stack.enter_context(evaluating(model))
         stack.enter_context(_traced_state(model, trace))
         stack.enter_context(_named_calls(model, trace))
         stack.enter_context(no_grad())
@@ -170,7 +170,7 @@ def run(
         given = [trace.add(array.copy()) for array in inputs]
         trace.inputs = [value.id for value in given]
         trace.varying.update(trace.inputs)
-        result = model(*(wrap(value) for value in given))
+        result = _called(model, given)
     random = default_generator.get_state()
     if repr(random) != repr(before):
         default_generator.set_state(before)
@@ -182,6 +182,18 @@ def run(
     if not refs(trace.outputs):
         raise ExportError("export: the model returns no tensor; return what is to be predicted")
     return trace
+
+
+def _called(model: Module, given: Sequence[Traced]) -> Any:
+    try:
+        return model(*(wrap(value) for value in given))
+    except ValueError as error:
+        if "__array__" not in str(error):
+            raise
+        raise ExportError(
+            f"export: the model makes a NumPy array of a tensor ({error}), where calls are no "
+            "longer seen; use nnlite's functions on tensors"
+        ) from error
 
 
 def _plain(value: Any) -> Any:
@@ -207,7 +219,8 @@ def _output(trace: Trace, part: Any) -> Any:
 
 
 @contextmanager
-def _evaluating(model: Module) -> Iterator[None]:
+def evaluating(model: Module) -> Iterator[None]:
+    """While it lasts, the model is in evaluation mode."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -219,14 +232,23 @@ def _evaluating(model: Module) -> Iterator[None]:
 
 @contextmanager
 def _traced_state(model: Module, trace: Trace) -> Iterator[None]:
-    """Parameters and buffers as traced arrays, of copies, so that nothing can change them."""
+    """Parameters and buffers as traced arrays."""
+    with copied_state(model) as held:
+        for name, tensor in held.items():
+            tensor.array = trace.add(tensor.array, name)  # type: ignore[assignment]
+        yield
+
+
+@contextmanager
+def copied_state(model: Module) -> Iterator[dict[str, Tensor]]:
+    """While it lasts, parameters and buffers hold copies, so that nothing can change them."""
     held: dict[str, Tensor] = dict(model.named_parameters())
     held.update(model.named_buffers())
     arrays = [(tensor, tensor.array) for tensor in held.values()]
     try:
-        for name, tensor in held.items():
-            tensor.array = trace.add(tensor.array.copy(), name)  # type: ignore[assignment]
-        yield
+        for tensor in held.values():
+            tensor.array = tensor.array.copy()
+        yield held
     finally:
         for tensor, array in arrays:
             tensor.array = array
