@@ -12,9 +12,10 @@ from typing import Any
 
 from nnlite.explain.explanation import Explanation
 from nnlite.explain.record import recording
+from nnlite.explain.why import why
 from nnlite.tensor import Tensor
 
-__all__ = ["Explanation", "explain", "recording"]
+__all__ = ["Explanation", "explain", "recording", "why"]
 
 
 def explain(

@@ -33,7 +33,7 @@ class Fold:
 
     @property
     def text(self) -> str:
-        """One line: which steps, how many operations of which kind, and the gradients at its ends."""
+        """One line: which steps, operations of which kind, and the gradients at its ends."""
         first, last = self.steps[0], self.steps[-1]
         kinds = Counter(step.name for step in self.steps).most_common(4)
         most = ", ".join(f"{count} {name}" for name, count in kinds)

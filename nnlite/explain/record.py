@@ -17,9 +17,9 @@ import numpy as np
 from nnlite.autograd.anomaly import Site, _operator_frames
 from nnlite.autograd.mutation import version
 from nnlite.autograd.node import Edge, Node, lookers
-from nnlite.tensor import Tensor
+from nnlite.tensor import DETACHED, NO_GRAD, AccumulateGrad, NoGraph, Tensor
 
-__all__ = ["Call", "Held", "Record", "record_of", "recording"]
+__all__ = ["Call", "Held", "Record", "cuts", "place_text", "record_of", "recording", "uses_of"]
 
 
 class Held:
@@ -65,6 +65,38 @@ class Record:
 _records: weakref.WeakKeyDictionary[Node, Record] = weakref.WeakKeyDictionary()
 
 
+# For leaves the places where they were used, and where values without a graph came in.
+_uses: weakref.WeakKeyDictionary[AccumulateGrad, list[Site]] = weakref.WeakKeyDictionary()
+_cuts: list[tuple[str, Site]] = []
+
+
+def uses_of(leaf: Any) -> list[Site]:
+    """The places where recordings have seen a leaf used."""
+    return _uses.get(leaf, [])
+
+
+def cuts() -> list[tuple[str, Site]]:
+    """What the last recording has seen cut, ``relu used a detached value``, and where."""
+    return _cuts
+
+
+def place_text(site: Site) -> str:
+    """``train.py:12: h = encoder(x).detach()``"""
+    import linecache
+
+    if not site.lines:
+        return "an unknown line"
+    file, line, _ = site.lines[0]
+    text = linecache.getline(file, line).strip()
+    return f"{file}:{line}{text and ': ' + text}"
+
+
+def _note_cut(node_class: type[Node], frame: FrameType, what: str) -> None:
+    if len(_cuts) < 100:
+        site = Site(node_class, frame)
+        _cuts.append((f"{site.operator} {what}", site))
+
+
 def record_of(node: Node) -> Record | None:
     """What has been remembered of a node's operation."""
     return _records.get(node)
@@ -85,6 +117,7 @@ class recording:
     """
 
     def __enter__(self) -> recording:
+        _cuts.clear()
         lookers.append(self._look)
         return self
 
@@ -99,9 +132,16 @@ class recording:
 
     def _look(self, out: Tensor, node_class: type[Node], edges: tuple[Edge, ...]) -> None:
         node = out._node
-        if not isinstance(node, Node):
-            return
         frame = sys._getframe(2)
+        for edge in edges:
+            if type(edge) is AccumulateGrad:
+                _uses.setdefault(edge, []).append(Site(node_class, frame))
+            elif isinstance(edge, NoGraph) and edge.origin is DETACHED:
+                _note_cut(node_class, frame, "used a detached value")
+        if not isinstance(node, Node):
+            if node is NO_GRAD and any(edges):
+                _note_cut(node_class, frame, "ran under no_grad")
+            return
         calls = [c for f in _operator_frames(frame) if (c := _call(f, edges)) is not None]
         _records[node] = Record(Site(node_class, frame), _copy(out.array), calls)
 

@@ -133,8 +133,8 @@ def accumulation(leaf: Leaf) -> str:
     at = chosen_element(value.gradient)
     place = index_text(at)
     return (
-        f".grad of {name} holds something already, {number(float(leaf.held[at]))} at {place or 'it'}"
-        f"; a backward() now adds to it: {number(float(leaf.held[at]))} + "
+        f".grad of {name} holds something already, {number(float(leaf.held[at]))} at "
+        f"{place or 'it'}; a backward() now adds to it: {number(float(leaf.held[at]))} + "
         f"{factor(float(value.gradient[at]))} = {number(float(leaf.total[at]))} "
         "(zero_grad() before backward() starts from nothing)"
     )
