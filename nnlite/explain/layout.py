@@ -6,22 +6,20 @@ all that it is computed from; a parameter stands in the column before its first 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nnlite.explain.fold import Fold
 from nnlite.explain.model import Value
 
 if TYPE_CHECKING:
     from nnlite.explain.explanation import Explanation
     from nnlite.explain.step import Step
 
-__all__ = ["Box", "Drawing", "Wire", "arrange", "parts_of"]
+__all__ = ["Box", "Drawing", "Wire", "arrange"]
 
 Point = tuple[float, float]
-
-BOXES = 150  # a graph of more operations than these is folded
 
 
 @dataclass(eq=False)
@@ -29,11 +27,11 @@ class Box:
     """What is drawn as one box: an operation, several that are folded, a parameter, or data.
 
     Attributes:
-        key: its name: ``step-3``, ``part-2``, ``leaf-1``, ``data-1``.
-        kind: "step", "part" (folded operations), "leaf" or "data".
+        key: its name: ``step-3``, ``fold-2``, ``leaf-1``, ``data-1``.
+        kind: "step", "fold" (several operations), "leaf" or "data".
         steps: its operations, in the order of backward.
-        value: its value, of a step or a part the one that goes out of it.
-        title: what a part is called.
+        value: its value, of a step or a fold the one that goes out of it.
+        title: what a fold is called.
         lines: the text in it.
         column, slot: its place in the grid; x, y: of its upper left corner, in pixels.
     """
@@ -89,54 +87,11 @@ class Drawing:
     height: float
 
 
-def parts_of(explanation: Explanation, limit: int = BOXES) -> list[list[Step]]:
-    """The operations, in the order of backward, in at most ``limit`` parts of neighbours.
-
-    Operations of one module belong together; the modules are as deep as the limit allows. Only
-    neighbours in the order of backward are put together, so that no part needs itself.
-    """
-    steps = explanation.steps
-    if len(steps) <= limit:
-        return [[step] for step in steps]
-    deepest = max(len(step.module_path) for step in steps)
-    for depth in range(deepest, 0, -1):
-        parts = _runs(steps, depth)
-        if len(parts) <= limit:
-            return parts
-    size = math.ceil(len(steps) / limit)
-    return [list(steps[i : i + size]) for i in range(0, len(steps), size)]
-
-
-def _runs(steps: Sequence[Step], depth: int) -> list[list[Step]]:
-    parts: list[list[Step]] = []
-    last: tuple[str, ...] | None = None
-    for step in steps:
-        path = step.module_path[:depth]
-        if parts and path == last:
-            parts[-1].append(step)
-        else:
-            parts.append([step])
-        last = path
-    return parts
-
-
-def _title(part: list[Step]) -> str:
-    """What the operations of a part have in common: a module's path, or the numbers."""
-    paths = [step.module_path for step in part]
-    common = ""
-    for names in zip(*paths):
-        if len(set(names)) > 1:
-            break
-        common = names[0]
-    return common or f"steps {part[0].number} to {part[-1].number}"
-
-
 def arrange(
     explanation: Explanation,
     lines_of: Callable[[Box], list[str]],
     *,
-    limit: int = BOXES,
-    letter: float = 7.0,
+    letter: float = 7.9,
     line: float = 17.0,
     gap: tuple[float, float] = (60.0, 18.0),
 ) -> Drawing:
@@ -145,11 +100,10 @@ def arrange(
     Args:
         explanation: what is drawn.
         lines_of: the lines of text for a box.
-        limit: fold what has more operations.
         letter, line: the width of a letter and the height of a line, in pixels.
         gap: between two columns, and between two boxes of a column, in pixels.
     """
-    boxes, wires = _connected(explanation, parts_of(explanation, limit))
+    boxes, wires = _connected(explanation)
     for box in boxes:
         box.lines = lines_of(box)
         box.width = 16 + letter * max(5, *map(len, box.lines))
@@ -159,38 +113,53 @@ def arrange(
     return _measured(boxes, wires, gap)
 
 
-def _connected(explanation: Explanation, parts: list[list[Step]]) -> tuple[list[Box], list[Wire]]:
-    """The boxes in the order of the forward pass, and what connects them."""
-    boxes: list[Box] = []
-    holders: dict[int, Box] = {}  # by the id of a value that stands at a start
-    for number, leaf in enumerate(explanation.leaves, 1):
-        boxes.append(Box(f"leaf-{number}", "leaf", [], leaf.value))
-        holders[id(leaf.value)] = boxes[-1]
-    for number, value in enumerate(explanation.constants, 1):
-        boxes.append(Box(f"data-{number}", "data", [], value))
-        holders[id(value)] = boxes[-1]
+def _connected(explanation: Explanation) -> tuple[list[Box], list[Wire]]:
+    """The boxes, what is computed in the order of the forward pass, and what connects them."""
     makers: dict[int, Box] = {}
-    for number, part in reversed(list(enumerate(parts, 1))):
-        kind = "step" if len(part) == 1 else "part"
-        key = f"step-{part[0].number}" if kind == "step" else f"part-{number}"
-        box = Box(key, kind, part, part[0].output, _title(part) if kind == "part" else "")
-        boxes.append(box)
-        makers.update((step.number, box) for step in part)
+    computed: list[Box] = []
+    for number, part in enumerate(explanation.parts, 1):
+        if isinstance(part, Fold):
+            box = Box(f"fold-{number}", "fold", part.steps, part.steps[0].output, part.title)
+        else:
+            box = Box(f"step-{part.number}", "step", [part], part.output)
+        computed.append(box)
+        makers.update((step.number, box) for step in box.steps)
+    computed.reverse()
+    starts = _starts(explanation, makers)
     wires: dict[tuple[int, int, int], Wire] = {}
-    for part in parts:
-        for step in part:
-            target = makers[step.number]
+    used: dict[int, Box] = {}
+    for target in computed:
+        for step in reversed(target.steps):
             for given in step.inputs:
                 value = given.value
-                source = makers[value.made_by] if value.made_by else holders.get(id(value))
+                source = makers[value.made_by] if value.made_by else starts.get(id(value))
                 if source is None or source is target:
                     continue
-                key_of = (id(source), id(target), id(value))
-                wire = wires.setdefault(key_of, Wire(source, target, value, False))
+                used.setdefault(id(source), source)
+                key = (id(source), id(target), id(value))
+                wire = wires.setdefault(key, Wire(source, target, value, False))
                 wire.has_gradient = wire.has_gradient or given.wanted
-    used = {id(wire.source) for wire in wires.values()}
-    kept = [box for box in boxes if box.kind != "data" or id(box) in used]
-    return kept, list(wires.values())
+    return [box for box in used.values() if not box.steps] + computed, list(wires.values())
+
+
+def _starts(explanation: Explanation, makers: dict[int, Box]) -> dict[int, Box]:
+    """A box for each leaf and for data, by the id of its value; none for what a fold has inside."""
+    shown: dict[int, set[int]] = {}
+    for step in explanation.steps:
+        box = makers[step.number]
+        for given in step.inputs:
+            if given.value.made_by is None:
+                users = shown.setdefault(id(given.value), set())
+                users.update([id(box)] if box.kind == "fold" else [id(box), 0])
+    starts: dict[int, Box] = {}
+    for kind, values in (
+        ("leaf", [leaf.value for leaf in explanation.leaves]),
+        ("data", explanation.constants),
+    ):
+        for number, value in enumerate(values, 1):
+            if len(shown.get(id(value), ())) > 1:
+                starts[id(value)] = Box(f"{kind}-{number}", kind, [], value)
+    return starts
 
 
 def _columns(boxes: list[Box], wires: list[Wire]) -> None:

@@ -14,34 +14,36 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnlite.explain.layout import BOXES, Drawing, arrange
+from nnlite.explain.layout import Box, Drawing, arrange
 from nnlite.explain.page_graph import lines_of, svg_of
-from nnlite.explain.page_parts import Questions, leaf_item, part_item, start_item, step_item
+from nnlite.explain.page_parts import Questions, fold_item, leaf_item, start_item, step_item
 
 if TYPE_CHECKING:
     from nnlite.explain.explanation import Explanation
     from nnlite.explain.quiz import Quiz
+    from nnlite.explain.step import Step
 
 __all__ = ["page_of", "save_page", "shown_in_notebook"]
 
 StrPath = str | os.PathLike[str]
 
-_WORKED = 300  # so many operations are worked out, of folded ones a share in each part
+_WORKED = 300  # so many operations are worked out where many are folded
+_LEAVES = 300  # so many leaves have a section
 
 
-def page_of(explanation: Explanation, quiz: Quiz | None = None, *, limit: int = BOXES) -> str:
+def page_of(explanation: Explanation, quiz: Quiz | None = None) -> str:
     """The page as text.
 
     Args:
         explanation: what is shown.
         quiz: questions to leave blanks for.
-        limit: a graph of more operations is folded into parts, by modules.
     """
-    drawing = arrange(explanation, lines_of, limit=limit)
+    drawing = arrange(explanation, lines_of)
     questions: Questions = {}
     for question in quiz.questions if quiz else []:
         questions.setdefault(id(question.rule), []).append(question)
-    keys, items = _items(explanation, drawing, questions)
+    worked = _worked(drawing)
+    keys, items = _items(explanation, drawing, questions, {step.number for step in worked})
     places = {key: place for place, key in enumerate(keys)}
     style, script = _own("page.css"), _own("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -62,7 +64,7 @@ def page_of(explanation: Explanation, quiz: Quiz | None = None, *, limit: int = 
             f"<style>{style}</style>",
             "</head>",
             "<body>",
-            *_header(explanation, title, quiz),
+            *_header(explanation, title, worked, quiz),
             "<main>",
             f'<div id="graph">{svg_of(drawing, places)}</div>',
             _CONTROLS,
@@ -111,31 +113,42 @@ def _own(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
+def _computed(drawing: Drawing) -> list[Box]:
+    """The boxes of operations, in the order of backward."""
+    computed = [box for box in drawing.boxes if box.steps]
+    return sorted(computed, key=lambda box: box.steps[0].number)
+
+
+def _worked(drawing: Drawing) -> list[Step]:
+    """The operations that are worked out: all that are not folded, of a fold the first ones."""
+    computed = _computed(drawing)
+    share = max(1, _WORKED // len(computed)) if computed else 0
+    return [step for box in computed for step in box.steps[:share]]
+
+
 def _items(
-    explanation: Explanation, drawing: Drawing, questions: Questions
+    explanation: Explanation, drawing: Drawing, questions: Questions, worked: set[int]
 ) -> tuple[list[str], list[str]]:
     """The sections in the order in which one goes through them, and their keys."""
     count = len(explanation.steps)
     keys, items = ["start"], [start_item(explanation)]
-    computed = sorted(
-        (box for box in drawing.boxes if box.steps), key=lambda box: box.steps[0].number
-    )
-    worked = max(1, _WORKED // max(len(computed), 1))
-    for box in computed:
+    for box in _computed(drawing):
         keys.append(box.key)
-        if box.kind == "part":
-            items.append(part_item(box, count, questions, worked))
+        if box.kind == "fold":
+            items.append(fold_item(box, count, questions, worked))
         else:
             items.append(step_item(box.steps[0], count, questions))
-    for number, leaf in enumerate(explanation.leaves, 1):
+    for number, leaf in enumerate(explanation.leaves[:_LEAVES], 1):
         keys.append(f"leaf-{number}")
         items.append(leaf_item(leaf, keys[-1]))
     return keys, items
 
 
-def _header(explanation: Explanation, title: str, quiz: Quiz | None) -> list[str]:
+def _header(
+    explanation: Explanation, title: str, worked: list[Step], quiz: Quiz | None
+) -> list[str]:
     found: Counter[str] = Counter()
-    for step in explanation.steps[:_WORKED]:
+    for step in worked:
         found.update(rule.check.status for rule in step.rules)
     verdict = ", ".join(f"{count} {status}" for status, count in found.most_common())
     count = len(explanation.steps)

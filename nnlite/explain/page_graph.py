@@ -19,7 +19,7 @@ _BESIDE = 7.0  # a gradient's wire runs so far below that of its value
 def lines_of(box: Box) -> list[str]:
     """The text in a box: what it is, and what comes out of it."""
     value = box.value
-    if box.kind == "part":
+    if box.kind == "fold":
         return [shortened(box.title), f"{len(box.steps)} operations"]
     result = f"{value.symbol} {shape_text(value.shape) if value.shape else ''}".strip()
     if box.kind == "step":
@@ -109,7 +109,7 @@ def _box(box: Box, places: Mapping[str, int]) -> str:
 
 def _spoken(box: Box) -> str:
     value = box.value
-    if box.kind == "part":
+    if box.kind == "fold":
         return f"{box.title}, {len(box.steps)} operations"
     shape = f"of shape {shape_text(value.shape)}" if value.shape else "a number"
     if box.kind == "step":

@@ -12,18 +12,20 @@ from nnlite.explain.mathml import from_text
 from nnlite.explain.model import Index, Rule, Update, Value
 from nnlite.explain.numbers import array_text, index_text, number, shape_text, summary, terms_text
 from nnlite.explain.quiz import BLANK, Question
+from nnlite.explain.text import accumulation, check_text
 
 if TYPE_CHECKING:
     from nnlite.explain.explanation import Explanation, Leaf
     from nnlite.explain.step import Step
 
-__all__ = ["leaf_item", "part_item", "start_item", "step_item"]
+__all__ = ["fold_item", "leaf_item", "start_item", "step_item"]
 
 Array = Any
 Questions = dict[int, list[Question]]  # by the id of a rule
 
 _WHOLE = 96  # arrays of up to so many elements are shown whole
 _ACROSS = 16  # and so many columns
+_BEGUN = 60  # so many parameters and data are listed at the start
 
 
 def math_of(text: str, *, block: bool = False) -> str:
@@ -43,11 +45,13 @@ def start_item(explanation: Explanation) -> str:
         "multiplies it by the operation's own derivative, and sends the result on to what the "
         "operation was computed from. That is the chain rule, one factor a step.</p>",
     ]
-    for value in begun:
+    for value in begun[:_BEGUN]:
         kind = "data" if value.kind == "constant" else "requires a gradient"
         name = f" <code>{escape(value.name)}</code>" if value.name not in ("", value.symbol) else ""
         about = f"{name} {shape_text(value.shape)} {escape(str(value.dtype))}, {kind}"
         lines.append(_value(value.symbol, value.array, about=about))
+    if len(begun) > _BEGUN:
+        lines.append(f"<p>… and {len(begun) - _BEGUN} others.</p>")
     loss = explanation.loss
     lines.append(_value(loss.symbol, loss.array, about="the value that is differentiated"))
     return _item("start", "start", "The forward pass", lines)
@@ -59,14 +63,14 @@ def step_item(step: Step, of: int, questions: Questions) -> str:
     return _item(f"step-{step.number}", "step", title, _step(step, of, questions))
 
 
-def part_item(box: Box, of: int, questions: Questions, worked: int) -> str:
+def fold_item(box: Box, of: int, questions: Questions, worked: set[int]) -> str:
     """The section of operations that are folded, to be opened one by one.
 
     Args:
-        box: the part.
+        box: the fold.
         of: how many operations there are in all.
         questions: of the quiz.
-        worked: how many of the operations are worked out.
+        worked: the numbers of the operations that are worked out.
     """
     first, last = box.steps[0].number, box.steps[-1].number
     counts = Counter(step.name for step in box.steps)
@@ -75,7 +79,8 @@ def part_item(box: Box, of: int, questions: Questions, worked: int) -> str:
         f'<h2>Steps {first} to {last} <span class="of">of {of}</span> {escape(box.title)}</h2>',
         f"<p>{escape(names)}</p>",
     ]
-    for step in box.steps[:worked]:
+    shown = [step for step in box.steps if step.number in worked]
+    for step in shown:
         lines += [
             f"<details><summary>Step {step.number}: {escape(step.name)} "
             f"<code>{escape(step.forward)}</code></summary>",
@@ -83,13 +88,13 @@ def part_item(box: Box, of: int, questions: Questions, worked: int) -> str:
             *_step(step, of, questions),
             "</section></details>",
         ]
-    if len(box.steps) > worked:
-        left = len(box.steps) - worked
+    if len(box.steps) > len(shown):
+        left = len(box.steps) - len(shown)
         lines.append(
-            f"<p>{left} more are not worked out here: <code>print(explanation.steps[i])</code> "
-            "does, for each.</p>"
+            f"<p>{left} more are not worked out here: <code>explanation.open(…)</code> "
+            "unfolds them.</p>"
         )
-    return _item(box.key, "part", f"Steps {first} to {last} of {of}: {box.title}", lines)
+    return _item(box.key, "fold", f"Steps {first} to {last} of {of}: {box.title}", lines)
 
 
 def leaf_item(leaf: Leaf, key: str) -> str:
@@ -102,39 +107,23 @@ def leaf_item(leaf: Leaf, key: str) -> str:
         lines.append("<p>It was used more than once, so its gradient is a sum:</p>")
         lines += [_value(a.symbol, a.array, gradient=True) for a in leaf.addends]
     lines.append(_value(label, value.gradient, gradient=True, about="the gradient of this pass"))
-    if leaf.held is None:
-        lines.append(f"<p><code>{escape(_name_of(value))}.grad</code> holds nothing yet.</p>")
-    elif leaf.has_run:
-        lines.append(
-            f"<p><code>{escape(_name_of(value))}.grad</code> holds this gradient already.</p>"
-        )
-    else:
-        lines.append("<p>A gradient of before is there, and this one is added to it:</p>")
-        lines.append(_value("before", leaf.held, plain=True))
-        lines.append(_value("together", leaf.total, plain=True))
+    lines.append(f"<p>{escape(accumulation(leaf))}</p>")
     if isinstance(leaf.update, Update):
         lines += _update(leaf.update, value)
     return _item(key, "leaf", f"Gradient of {value.label}", lines)
 
 
-def _name_of(value: Value) -> str:
-    return value.name or value.symbol
-
-
 def _update(update: Update, value: Value) -> list[str]:
-    lines = [f"<h3>What {escape(update.optimizer)} does with it</h3>"]
+    element = f"{value.symbol}{index_text(update.index)}"
+    lines = [f"<h3>{escape(update.optimizer)}.step() on w = {escape(element)}</h3>"]
     for line in update.lines:
         lines.append(f'<div class="equation">{math_of(line.formula)}</div>')
-        lines.append(
-            f'<p class="numbers">{escape(f"{line.symbol} = {line.numbers} = {number(line.value)}")}'
-            "</p>"
-        )
-    element = f"{value.symbol}{index_text(update.index)}"
+        lines.append(f'<p class="numbers">{escape(f"= {line.numbers} = {number(line.value)}")}</p>')
     lines.append(
         f'<p class="numbers">{escape(element)}: {number(update.before)} → {number(update.after)}'
         "</p>"
     )
-    found = f"check: a step of the optimizer on a copy is {number(update.error)} off"
+    found = f"check: {number(update.error)} off a step of the optimizer on a copy"
     lines.append(f'<p class="check">{found}{_note(update.note)}</p>')
     return lines
 
@@ -199,29 +188,31 @@ def _rule(rule: Rule, questions: list[Question]) -> list[str]:
     if rule.reasons:
         reasons = "".join(f"<li>{escape(reason)}</li>" for reason in rule.reasons)
         lines.append(f"<ul>{reasons}</ul>")
-    rest = [*_worked(rule), _value(rule.left, rule.gradient, index=rule.index, gradient=True)]
+    rest = [*_worked(rule), _value(_left(rule), rule.gradient, index=rule.index, gradient=True)]
     asked = next((q for q in questions if q.kind == "number"), None)
     if asked is not None:
         lines.append(f'<p class="numbers">{escape(asked.text)}</p>')
         lines.append(_form(asked))
     if questions:
         rest = ["<details><summary>The numbers, to compare with</summary>", *rest, "</details>"]
-    found = f"check: {check.mark} {check.status}; engine {number(check.engine_error)} off"
-    if check.difference_error is not None:
-        found += f", finite difference {number(check.difference_error)} off"
-    return [*lines, *rest, f'<p class="check">{found}{_note(check.note)}</p>', "</div>"]
+    return [*lines, *rest, f'<p class="check">{escape(check_text(rule))}</p>', "</div>"]
 
 
 def _worked(rule: Rule) -> list[str]:
     """The chosen element, worked out."""
     if not rule.gradient.size:
         return []
-    name = f"{rule.left}{index_text(rule.index)}"
+    name = _left(rule, index_text(rule.index))
     sides = [side for side in (rule.numbers, terms_text(rule)) if side]
     return [
         f'<p class="numbers">{escape(f"{name} = {side} = {number(rule.total)}")}</p>'
         for side in sides
     ]
+
+
+def _left(rule: Rule, index: str = "") -> str:
+    """What a rule is about: ∂L/∂a₁[0, 1] via z₂."""
+    return f"{rule.left}{index}{rule.via and ' ' + rule.via}"
 
 
 def _form(question: Question) -> str:
@@ -253,10 +244,9 @@ def _value(
     about: str = "",
     index: Index | None = None,
     gradient: bool = False,
-    plain: bool = False,
 ) -> str:
     """A value with its numbers."""
-    name = escape(label) if plain else math_of(label)
+    name = math_of(label)
     kind = "value gradient" if gradient else "value"
     equals = " =" if array is not None else ""
     note = f' <span class="check">{about}</span>' if about else ""

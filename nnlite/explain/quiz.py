@@ -225,7 +225,13 @@ def _symbol(step: Step, rule: Rule, chance: random.Random) -> Question | None:
     before, after = rule.right[: chosen.start()], rule.right[chosen.end() :]
     is_matrix = "ᵀ" in rule.right or (len(rule.value.shape) > 1 and _is_product(step))
     question = Question(
-        step, rule, "symbol", f"{rule.left} = {before}", after, answer, ordered=is_matrix
+        step,
+        rule,
+        "symbol",
+        f"{rule.left}{rule.via and ' ' + rule.via} = {before}",
+        after,
+        answer,
+        ordered=is_matrix,
     )
     named = {given.value.symbol: given.value for given in step.inputs}
     named.update((value.symbol, value) for value in step.outputs.values())
@@ -252,7 +258,7 @@ def _number(step: Step, rule: Rule, chance: random.Random) -> Question | None:
     terms = rule.terms
     if not 0 < len(terms) <= TERMS:
         return None
-    left = f"{rule.left}{index_text(rule.index)} = "
+    left = f"{rule.left}{index_text(rule.index)}{rule.via and ' ' + rule.via} = "
     one = terms[0]
     if len(terms) == 1 and one.upstream and chance.random() < 0.5:
         before, after = f"{left}{factor(one.upstream)} · ", f" = {number(rule.total)}"
