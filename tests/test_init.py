@@ -151,3 +151,12 @@ def test_wrong_uses_of_init():
     ):
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_limits_in_the_wrong_order_and_negative_deviations():
+    w = nnlite.zeros(3)
+    with pytest.raises(ValueError, match="uniform_: a must be at most b, got 2 and 1"):
+        nn.init.uniform_(w, 2, 1)
+    with pytest.raises(ValueError, match="normal_: std must be at least 0, got -1"):
+        nn.init.normal_(w, std=-1)
+    assert w.tolist() == [0.0] * 3

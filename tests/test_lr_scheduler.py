@@ -353,6 +353,24 @@ WRONG = [
         ValueError,
         r"schedulers\[1\] \(StepLR\) belongs to another optimizer",
     ),
+    (lambda o: lr_scheduler.MultiStepLR(o, 3), TypeError, "milestones must be a list .* got 3"),
+    (
+        lambda o: lr_scheduler.PolynomialLR(o, total_iters=-1),
+        ValueError,
+        "PolynomialLR: total_iters must be a number of at least 0, got -1",
+    ),
+    (lambda o: lr_scheduler.LinearLR(o, total_iters=-1), ValueError, "LinearLR: total_iters"),
+    (lambda o: lr_scheduler.ConstantLR(o, total_iters=-1), ValueError, "ConstantLR: total_iters"),
+    (
+        lambda o: lr_scheduler.ReduceLROnPlateau(o, patience=-1),
+        ValueError,
+        "patience must be a number of at least 0, got -1",
+    ),
+    (
+        lambda o: lr_scheduler.ReduceLROnPlateau(o, cooldown=-1),
+        ValueError,
+        "cooldown must be a number of at least 0, got -1",
+    ),
 ]
 
 

@@ -301,3 +301,18 @@ def test_wrong_uses_of_packing():
     with pytest.raises(RuntimeError, match="no sequences"):
         rnn.pad_sequence([])
     assert rnn.invert_permutation(None) is None
+
+
+@pytest.mark.parametrize("limit", [-1.0, float("nan")])
+def test_limits_of_clipping_are_not_negative(limit):
+    w = nnlite.ones(2, requires_grad=True)
+    (w * 3).sum().backward()
+    utils = nn.utils
+    for function, name in (
+        (lambda: utils.clip_grad_norm_([w], limit), "max_norm"),
+        (lambda: utils.clip_grads_with_norm_([w], limit, nnlite.tensor(1.0)), "max_norm"),
+        (lambda: utils.clip_grad_value_([w], limit), "clip_value"),
+    ):
+        with pytest.raises(ValueError, match=f"{name} must be at least 0, got {limit}"):
+            function()
+    assert w.grad.tolist() == [3.0, 3.0]

@@ -255,3 +255,12 @@ def test_wrong_arguments(make, error, message):
     optimizer = nnlite.optim.SGD([nnlite.ones(1, requires_grad=True)])
     with pytest.raises(error, match=message):
         make(optimizer)
+
+
+def test_what_is_no_model_and_negative_rates():
+    with pytest.raises(TypeError, match=r"model must be an nn\.Module, got int"):
+        AveragedModel(3)
+    optimizer = nnlite.optim.SGD([nnlite.ones(1, requires_grad=True)])
+    with pytest.raises(ValueError, match="SWALR: swa_lr must be a number of at least 0, got -1"):
+        swa_utils.SWALR(optimizer, -1)
+    assert "swa_lr" not in optimizer.param_groups[0]

@@ -66,11 +66,16 @@ def uniform_(
 ) -> Tensor:
     """Values from the uniform distribution on [a, b).
 
+    Raises:
+        ValueError: when a is more than b.
+
     >>> import nnlite
     >>> w = nnlite.nn.init.uniform_(nnlite.empty(100), -1, 1)
     >>> bool((w.abs() <= 1).all())
     True
     """
+    if not a <= b:
+        raise ValueError(f"uniform_: a must be at most b, got {a} and {b}")
     with no_grad():
         return _uniform(tensor, a, b, generator=generator)
 
@@ -78,7 +83,13 @@ def uniform_(
 def normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    """Values from the normal distribution of the given mean and standard deviation."""
+    """Values from the normal distribution of the given mean and standard deviation.
+
+    Raises:
+        ValueError: when ``std`` is negative.
+    """
+    if not std >= 0:
+        raise ValueError(f"normal_: std must be at least 0, got {std}")
     with no_grad():
         return _normal(tensor, mean, std, generator=generator)
 

@@ -122,7 +122,7 @@ class TripletMarginLoss(Loss):
     ) -> None:
         super().__init__(size_average, reduce, reduction)
         self.margin = real_number("TripletMarginLoss", "margin", margin, 0, open_low=True)
-        self.p = real_number("TripletMarginLoss", "p", p)
+        self.p = real_number("TripletMarginLoss", "p", p, 0)
         self.eps = real_number("TripletMarginLoss", "eps", eps)
         self.swap = swap
 

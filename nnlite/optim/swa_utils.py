@@ -30,7 +30,7 @@ from nnlite.autograd.mutation import note_write
 from nnlite.missing import no_attribute
 from nnlite.nn.layers.batch_norm import _BatchNorm
 from nnlite.nn.module import Module
-from nnlite.optim.checks import check_choice
+from nnlite.optim.checks import check_choice, check_number
 from nnlite.optim.lr_scheduler.base import (
     LRScheduler,
     check_optimizer,
@@ -200,6 +200,10 @@ class AveragedModel(Module):
             raise AssertionError(
                 "AveragedModel: avg_fn and multi_avg_fn are two ways to say the same; give one"
             )
+        if not isinstance(model, Module):
+            raise TypeError(
+                f"AveragedModel: model must be an nn.Module, got {type(model).__name__}"
+            )
         self.module = deepcopy(model)
         if device is not None:
             self.module = self.module.to(device)
@@ -323,6 +327,8 @@ class SWALR(LRScheduler):
         rates = of_each_group("SWALR", "swa_lr", optimizer, swa_lr)
         check_choice("SWALR", "anneal_strategy", anneal_strategy, ("cos", "linear"))
         check_whole("SWALR", "anneal_epochs", anneal_epochs, least=0)
+        for rate in rates:
+            check_number("SWALR", "swa_lr", rate, least=0)
         for group, rate in zip(optimizer.param_groups, rates):
             group["swa_lr"] = rate
         self._anneal_strategy = anneal_strategy

@@ -65,6 +65,7 @@ def clip_grads_with_norm_(
     >>> w.grad
     tensor([0.6000, 0.8000])
     """
+    _check_limit("clip_grads_with_norm_", "max_norm", max_norm)
     _scale(_gradients(parameters), max_norm, float(total_norm.item()), "clip_grads_with_norm_")
 
 
@@ -91,6 +92,7 @@ def clip_grad_norm_(
 
     Raises:
         RuntimeError: see ``error_if_nonfinite``.
+        ValueError: when ``max_norm`` is negative or NaN.
 
     >>> import nnlite
     >>> w = nnlite.zeros(2, requires_grad=True)
@@ -98,6 +100,7 @@ def clip_grad_norm_(
     >>> nnlite.nn.utils.clip_grad_norm_([w], max_norm=1.0), w.grad
     (tensor(5.), tensor([0.6000, 0.8000]))
     """
+    _check_limit("clip_grad_norm_", "max_norm", max_norm)
     gradients = _gradients(parameters)
     norm = _norm("clip_grad_norm_", gradients, norm_type, error_if_nonfinite)
     _scale(gradients, max_norm, norm, "clip_grad_norm_")
@@ -157,10 +160,18 @@ def clip_grad_value_(
     >>> w.grad
     tensor([ 1.0000, -0.5000])
     """
-    limit = float(clip_value)
+    limit = _check_limit("clip_grad_value_", "clip_value", clip_value)
     for array in _gradients(parameters):
         np.clip(array, -limit, limit, out=array)
         note_write(array, "clip_grad_value_")
+
+
+def _check_limit(function: str, name: str, value: Any) -> float:
+    """``value`` as a float; a negative one would turn the gradients round."""
+    limit = float(value)
+    if not limit >= 0:
+        raise ValueError(f"{function}: {name} must be at least 0, got {limit}")
+    return limit
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Any]:

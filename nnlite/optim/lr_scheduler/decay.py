@@ -88,6 +88,8 @@ class MultiStepLR(LRScheduler):
         last_epoch: int = -1,
     ) -> None:
         check_number("MultiStepLR", "gamma", gamma)
+        if not isinstance(milestones, Iterable):
+            raise TypeError(f"MultiStepLR: milestones must be a list of epochs, got {milestones!r}")
         self.milestones = Counter(milestones)
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
@@ -145,6 +147,7 @@ class ConstantLR(LRScheduler):
     ) -> None:
         check_number("ConstantLR", "factor", factor, least=0, most=1)
         self.factor = factor
+        check_number(type(self).__name__, "total_iters", total_iters, least=0)
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
 
@@ -208,6 +211,7 @@ class LinearLR(LRScheduler):
         check_number("LinearLR", "end_factor", end_factor, least=0, most=1)
         self.start_factor = start_factor
         self.end_factor = end_factor
+        check_number(type(self).__name__, "total_iters", total_iters, least=0)
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
 
@@ -288,6 +292,7 @@ class PolynomialLR(LRScheduler):
         self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1
     ) -> None:
         check_number("PolynomialLR", "power", power)
+        check_number(type(self).__name__, "total_iters", total_iters, least=0)
         self.total_iters = total_iters
         self.power = power
         super().__init__(optimizer, last_epoch)

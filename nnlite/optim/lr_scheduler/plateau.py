@@ -70,6 +70,8 @@ class ReduceLROnPlateau(LRScheduler):
             raise ValueError(f"{name}: factor must be below 1, got {factor!r}")
         check_choice(name, "mode", mode, ("min", "max"))
         check_choice(name, "threshold_mode", threshold_mode, ("rel", "abs"))
+        check_number(name, "patience", patience, least=0)
+        check_number(name, "cooldown", cooldown, least=0)
         self.factor = factor
         self.optimizer = optimizer
         self.default_min_lr = None if isinstance(min_lr, (list, tuple)) else min_lr
