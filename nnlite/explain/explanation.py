@@ -346,6 +346,18 @@ class Explanation:
 
         return text_of(self)
 
+    def markdown(self) -> str:
+        """The explanation as Markdown, its formulas in LaTeX."""
+        from nnlite.explain.markdown import markdown_of
+
+        return markdown_of(self)
+
+    def dot(self) -> str:
+        """The graph in the language of Graphviz."""
+        from nnlite.explain.markdown import dot_of
+
+        return dot_of(self)
+
     def __repr__(self) -> str:
         return f"<Explanation of {len(self.steps)} operations and {len(self.leaves)} leaves>"
 

@@ -127,8 +127,9 @@ def written(text: str, symbols: Mapping[str, str], gradient: str, alone: bool = 
     >>> written("g y (1 - y)", {"x": "z₁", "y": "a₁"}, "∂L/∂a₁")
     '(∂L/∂a₁) a₁ (1 - a₁)'
     """
-    if alone and text.strip() in ("g", "G"):
-        return gradient
+    start = re.match(r"\s*[gG](?=\s*(?:,|$))", text) if alone else None
+    if start is not None:
+        return gradient + written(text[start.end() :], symbols, gradient)
     parts: list[str] = []
     for token in _TOKEN.finditer(text):
         parts.append(_token(token, symbols, gradient))

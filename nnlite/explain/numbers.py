@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import numpy as np
 
 from nnlite.explain.model import Index, Rule
 
-__all__ = ["array_text", "factor", "index_text", "number", "shape_text", "summary", "terms_text"]
+__all__ = [
+    "array_text",
+    "factor",
+    "index_text",
+    "number",
+    "shape_text",
+    "summary",
+    "terms_text",
+    "wrapped",
+]
 
 Array = Any
+WIDTH = 100
 SMALL = 24  # arrays of up to so many elements are shown whole
 TERMS = 12  # sums of up to so many terms are written out
 
@@ -80,3 +91,10 @@ def terms_text(rule: Rule) -> str:
     rest = sum(terms[i].product for i in ordered[TERMS // 2 :])
     parts = [f"{factor(terms[i].upstream)} · {factor(terms[i].local)}" for i in shown]
     return f"{' + '.join(parts)} + {factor(rest)} ({len(terms) - len(shown)} smaller terms)"
+
+
+def wrapped(line: str, indent: str = "    ") -> list[str]:
+    """A line in lines of at most 100 columns, the later ones indented."""
+    if len(line) <= WIDTH:
+        return [line]
+    return textwrap.wrap(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False)

@@ -16,7 +16,7 @@ import numpy as np
 from nnlite.autograd.node import Cotangents
 from nnlite.explain import local
 from nnlite.explain.model import Index, Value
-from nnlite.explain.numbers import index_text, number, summary
+from nnlite.explain.numbers import factor, index_text, number, summary, wrapped
 
 if TYPE_CHECKING:
     from nnlite.explain.explanation import Explanation
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Hop", "Path", "Paths", "paths_from"]
 
 Array = Any
+_SHOWN = 12  # operations of a path that are listed
 _MOST = 64  # paths that are followed one by one; what is more is followed together
 
 
@@ -84,28 +85,30 @@ class Paths:
 
     def __str__(self) -> str:
         name = f"{self.value.symbol}{index_text(self.index)}"
-        how = "in all (too many to list singly)" if self.merged else ""
-        lines = [
-            f"Paths from {self.value.label}{index_text(self.index)} to the loss {how}".rstrip()
-        ]
+        how = ", all ways together (they are too many to list)" if self.merged else ""
+        lines = [f"Paths from {self.value.label}{index_text(self.index)} to the loss{how}"]
         for place, path in enumerate(self.paths, start=1):
-            way = " → ".join([name, *(hop.value.symbol for hop in path.hops)])
-            lines.append(f"  path {place}: {way}")
-            for hop in path.hops:
-                slope = f"∂{hop.value.symbol}/∂{name}"
-                if hop.tangent.size == 1:
-                    what = number(float(hop.tangent.reshape(())))
-                else:
-                    what = f"through {hop.elements} of {hop.tangent.size} elements, "
-                    what += summary(hop.tangent)
-                lines.append(f"    step {hop.step}: {slope} = {what}")
+            hops = path.hops if len(path.hops) <= _SHOWN else [*path.hops[:8], *path.hops[-4:]]
+            left = len(path.hops) - len(hops)
+            symbols = [hop.value.symbol for hop in hops]
+            if left:
+                symbols.insert(8, f"… ({left} more)")
+            lines.append(f"  path {place}: {' → '.join([name, *symbols])}")
+            for hop in hops:
+                lines.append(f"    step {hop.step}: ∂{hop.value.symbol}/∂{name} = {_change(hop)}")
             lines.append(f"    contributes {number(path.share)}")
-        shares = " + ".join(f"({number(p.share)})" if p.share < 0 else number(p.share)
-                            for p in self.paths) or "0"  # fmt: skip
-        error = abs(self.total - self.gradient)
+        shares = " + ".join(factor(path.share) for path in self.paths) or "0"
         lines.append(f"  sum: {shares} = {number(self.total)}")
-        lines.append(f"  ∂L/∂{name} of the engine: {number(self.gradient)}, {number(error)} apart")
-        return "\n".join(lines)
+        error = number(abs(self.total - self.gradient))
+        lines.append(f"  ∂L/∂{name} of the engine: {number(self.gradient)}, {error} apart")
+        return "\n".join(piece for line in lines for piece in wrapped(line, " " * 6))
+
+
+def _change(hop: Hop) -> str:
+    if hop.tangent.size == 1:
+        return number(float(hop.tangent.reshape(())))
+    size = hop.tangent.size
+    return f"through {hop.elements} of {size} elements, {summary(hop.tangent)}"
 
 
 def paths_from(explanation: Explanation, value: Value, index: Index) -> Paths:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 from nnlite.explain.fold import Fold
-from nnlite.explain.model import Rule, Update
+from nnlite.explain.model import Addend, Rule, Update, Value
 from nnlite.explain.numbers import (
     SMALL,
+    TERMS,
     array_text,
     factor,
     index_text,
@@ -16,6 +16,7 @@ from nnlite.explain.numbers import (
     shape_text,
     summary,
     terms_text,
+    wrapped,
 )
 from nnlite.explain.step import chosen_element
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["leaf_text", "rule_text", "step_text", "text_of"]
 
-WIDTH = 100
 LEAVES = 60  # as many are shown
 
 
@@ -33,7 +33,7 @@ def text_of(explanation: Explanation) -> str:
     """The whole explanation."""
     lines = _head(explanation)
     for part in explanation.parts:
-        lines += ["", *(_wrapped(part.text) if isinstance(part, Fold) else step_text(part))]
+        lines += ["", *(wrapped(part.text) if isinstance(part, Fold) else step_text(part))]
     for leaf in explanation.leaves[:LEAVES]:
         lines += ["", *leaf_text(leaf)]
     if len(explanation.leaves) > LEAVES:
@@ -51,7 +51,7 @@ def _head(explanation: Explanation) -> list[str]:
         if value.kind == "output":
             continue
         what = f"{value.name or 'data' if value.kind == 'constant' else value.name or 'a leaf'}"
-        lines += _wrapped(f"  {value.symbol} = {what}, {shape_text(value.shape)} {value.dtype}")
+        lines += wrapped(f"  {value.symbol} = {what}, {shape_text(value.shape)} {value.dtype}")
         lines += _array("    ", value.array)
     return lines
 
@@ -59,42 +59,40 @@ def _head(explanation: Explanation) -> list[str]:
 def step_text(step: Step) -> list[str]:
     """One operation: its equation, what arrives, and its rules."""
     title = " · ".join(filter(None, [f"Step {step.number}", step.name, step.module]))
-    lines = _wrapped(title, "  ")
+    lines = wrapped(title, "  ")
     if step.place is not None:
         place = f"{step.place.file.rpartition('/')[2]}:{step.place.line}"
-        lines += _wrapped(f"  line     {place}: {step.place.text}", " " * 11)
-    lines += _wrapped(f"  forward  {step.forward}", " " * 11)
+        lines += wrapped(f"  line     {place}: {step.place.text}", " " * 11)
+    lines += wrapped(f"  forward  {step.forward}", " " * 11)
     for value in step.outputs.values():
         if value.array is not None:
             lines += _labelled(f"  {value.symbol}", value.array)
         label = f"  ∂L/∂{value.symbol}"
-        if value.made_by is not None and len(step.addends) > 1:
-            sources = " + ".join(f"({a.symbol})" for a in step.addends)
-            lines += _wrapped(f"{label} = {sources}", "    ")
+        if len(step.outputs) == 1:
+            lines += fan_out(value, step.addends)
         lines += _labelled(label, value.gradient)
     for line in step.via:
-        lines += _wrapped(f"  where    {line}", " " * 11)
+        lines += wrapped(f"  where    {line}", " " * 11)
     for rule in step.rules:
         lines += rule_text(rule)
     if step.hooked:
-        lines += _wrapped(
-            "  note     a hook that may change this gradient was not called", " " * 11
-        )
+        lines += wrapped("  note     a hook that may change this gradient was not called", " " * 11)
     return lines
 
 
 def rule_text(rule: Rule) -> list[str]:
     """One rule with its numbers and its check."""
-    lines = _wrapped(f"  {rule.check.mark} {rule.text}", "      ")
+    lines = wrapped(f"  {rule.check.mark} {rule.text}", "      ")
     for reason in rule.reasons:
-        lines += _wrapped(f"      because {reason}", "      ")
+        lines += wrapped(f"      because {reason}", "      ")
     if rule.gradient.size:
         name = f"{rule.left}{index_text(rule.index)}{rule.via and ' ' + rule.via}"
-        if rule.numbers:
-            lines += _wrapped(f"      {name} = {rule.numbers} = {number(rule.total)}", "        ")
-        lines += _wrapped(f"      {name} = {terms_text(rule)} = {number(rule.total)}", "        ")
+        total = number(rule.total)
+        for numbers in dict.fromkeys((rule.numbers, terms_text(rule))):
+            if numbers not in ("", total):
+                lines += wrapped(f"      {name} = {numbers} = {total}", " " * 8)
     lines += _labelled(f"      {rule.left}{rule.via and ' ' + rule.via}", rule.gradient)
-    lines += _wrapped(f"      {check_text(rule)}", "        ")
+    lines += wrapped(f"      {check_text(rule)}", "        ")
     return lines
 
 
@@ -112,13 +110,32 @@ def leaf_text(leaf: Leaf) -> list[str]:
     value = leaf.value
     lines = [f"Leaf {value.label}"]
     label = f"  ∂L/∂{value.symbol}"
-    if len(leaf.addends) > 1:
-        sources = " + ".join(f"({a.symbol})" for a in leaf.addends)
-        lines += _wrapped(f"{label} = {sources}", "    ")
+    lines += fan_out(value, leaf.addends)
     lines += _labelled(label, value.gradient)
-    lines += _wrapped(f"  {accumulation(leaf)}", "    ")
+    lines += wrapped(f"  {accumulation(leaf)}", "    ")
     if leaf.update is not None:
         lines += update_text(value.symbol, leaf.update)
+    return lines
+
+
+def fan_out(value: Value, addends: list[Addend]) -> list[str]:
+    """Where a value is used more than once: the contributions of the uses, and their sum."""
+    if len(addends) < 2:
+        return []
+    shown = addends if len(addends) <= TERMS else addends[: TERMS // 2]
+    more = f" + … ({len(addends) - len(shown)} more)" if len(shown) < len(addends) else ""
+    names = " + ".join(f"({addend.symbol})" for addend in shown) + more
+    lines = [f"  {value.symbol} is used {len(addends)} times, so its gradient is a sum:"]
+    lines += wrapped(f"    ∂L/∂{value.symbol} = {names}", " " * 6)
+    if not value.gradient.size:
+        return lines
+    index = chosen_element(value.gradient)
+    parts = [float(addend.array[index]) for addend in shown]
+    if more:
+        parts.append(float(sum(addend.array[index] for addend in addends[len(shown) :])))
+    numbers = " + ".join(factor(part) for part in parts)
+    total = number(float(value.gradient[index]))
+    lines += wrapped(f"    ∂L/∂{value.symbol}{index_text(index)} = {numbers} = {total}", " " * 6)
     return lines
 
 
@@ -145,10 +162,10 @@ def update_text(symbol: str, update: Update) -> list[str]:
     name = f"{symbol}{index_text(update.index)}"
     lines = [f"  {update.optimizer}.step() on w = {name}:"]
     for line in update.lines:
-        lines += _wrapped(f"    {line.formula} = {line.numbers} = {number(line.value)}", " " * 8)
+        lines += wrapped(f"    {line.formula} = {line.numbers} = {number(line.value)}", " " * 8)
     if update.note:
-        lines += _wrapped(f"    {update.note}", " " * 6)
-    lines += _wrapped(
+        lines += wrapped(f"    {update.note}", " " * 6)
+    lines += wrapped(
         f"    {name}: {number(update.before)} → {number(update.after)}; check: "
         f"{number(update.error)} off a step of the optimizer on a copy",
         " " * 6,
@@ -159,7 +176,7 @@ def update_text(symbol: str, update: Update) -> list[str]:
 def _labelled(label: str, array: Any) -> list[str]:
     """An array behind a label: whole when it is small, else its shape, range and norm."""
     if array.size > SMALL:
-        return _wrapped(f"{label}: {shape_text(array.shape)}, {summary(array)}", " " * 6)
+        return wrapped(f"{label}: {shape_text(array.shape)}, {summary(array)}", " " * 6)
     first, *others = array_text(array, len(label) + 3)
     return [f"{label} = {first}", *(" " * (len(label) + 3) + line for line in others)]
 
@@ -170,10 +187,3 @@ def _array(indent: str, array: Any) -> list[str]:
     if array.size > SMALL:
         return [f"{indent}{summary(array)}"]
     return [indent + line for line in array_text(array, len(indent))]
-
-
-def _wrapped(line: str, indent: str = "    ") -> list[str]:
-    return textwrap.wrap(
-        line, WIDTH, subsequent_indent=indent, break_long_words=True, break_on_hyphens=False,
-        drop_whitespace=True, replace_whitespace=False,
-    )  # fmt: skip

@@ -53,8 +53,9 @@ def why(tensor: Tensor, loss: Tensor | None = None) -> str:
         return _without_graph(tensor)
     if isinstance(tensor._node, Node) and tensor._leaf is None:
         return (
-            f"The tensor is no leaf ({tensor._node.function().name()} computed it), and the gradients of such "
-            "are not kept: call tensor.retain_grad() before backward() to have it in tensor.grad"
+            f"The tensor is no leaf ({tensor._node.function().name()} computed it), and the "
+            "gradients of such are not kept: call tensor.retain_grad() before backward() to have "
+            "it in tensor.grad"
         )
     if loss is not None and not loss._node:
         return f"The loss has no graph, so backward() reaches nothing: {_cause(loss)}"
@@ -217,8 +218,8 @@ def _reason(explanation: Explanation, step: Step, position: int) -> str:
     if name == "Relu":
         return (
             f"{_share(y is not None and (y <= 0), output.gradient)} of the units of "
-            f"{output.symbol} are dead, the input of the ReLU is not above 0: lower the learning rate, start the "
-            "bias above 0, or use leaky_relu, gelu or silu"
+            f"{output.symbol} are dead, the input of the ReLU is not above 0: lower the learning "
+            "rate, start the bias above 0, or use leaky_relu, gelu or silu"
         )
     if name in ("Sigmoid", "Tanh", "Softmax", "Hardtanh", "Hardsigmoid"):
         return (
