@@ -26,6 +26,7 @@ def explain(
     optimizer: Any = None,
     names: Mapping[str, Tensor] | None = None,
     depth: int | None = None,
+    quiz: bool = False,
 ) -> Explanation:
     """Every equation of the backward pass from ``loss``, with the numbers of this pass.
 
@@ -55,7 +56,9 @@ def explain(
     >>> rule.numbers, rule.total, rule.check.status
     ('1 · 3', 3.0, 'right')
     """
-    return Explanation(loss, gradient, model=model, optimizer=optimizer, names=names, depth=depth)
+    return Explanation(
+        loss, gradient, model=model, optimizer=optimizer, names=names, depth=depth, quiz=quiz
+    )
 
 
 class _Callable(ModuleType):

@@ -13,6 +13,7 @@ from nnlite.explain import forward, table
 from nnlite.explain.fold import Fold, folded
 from nnlite.explain.model import Addend, Input, Place, Update, Value
 from nnlite.explain.names import Symbols
+from nnlite.explain.output import Outputs
 from nnlite.explain.path import Paths, paths_from
 from nnlite.explain.record import record_of
 from nnlite.explain.step import Step, chosen_element
@@ -47,7 +48,7 @@ class Leaf:
         self.update: Update | None = None
 
 
-class Explanation:
+class Explanation(Outputs):
     """Every equation of the backward pass from a loss, with the numbers of this pass.
 
     Attributes:
@@ -67,11 +68,13 @@ class Explanation:
         optimizer: Any = None,
         names: Mapping[str, Tensor] | None = None,
         depth: int | None = None,
+        quiz: bool = False,
     ) -> None:
         self.run = Pass(loss, gradient)
         self.model = model
         self.optimizer = optimizer
         self.depth = depth
+        self.has_blanks = quiz
         self.opened: frozenset[str] = frozenset()
         self._symbols = Symbols(model, names)
         self._values: dict[tuple[int, int], Value] = {}
@@ -342,6 +345,8 @@ class Explanation:
         return value
 
     def __str__(self) -> str:
+        if self.has_blanks:
+            return str(self._blanks())
         from nnlite.explain.text import text_of
 
         return text_of(self)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from collections import Counter
 from html import escape
 from pathlib import Path
@@ -23,9 +22,7 @@ if TYPE_CHECKING:
     from nnlite.explain.quiz import Quiz
     from nnlite.explain.step import Step
 
-__all__ = ["page_of", "save_page", "shown_in_notebook"]
-
-StrPath = str | os.PathLike[str]
+__all__ = ["page_of", "shown_in_notebook"]
 
 _WORKED = 300  # so many operations are worked out where many are folded
 _LEAVES = 300  # so many leaves have a section
@@ -76,18 +73,6 @@ def page_of(explanation: Explanation, quiz: Quiz | None = None) -> str:
             "",
         ]
     )
-
-
-def save_page(page: str, path: StrPath) -> None:
-    """Write a page, in one step: a crash leaves the old file or the new one.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    from nnlite.io.atomic import atomic_write
-
-    with atomic_write(path, "w") as file:
-        file.write(page)
 
 
 def shown_in_notebook(page: str) -> str:
