@@ -276,7 +276,7 @@ def _where_it_began(trainer: Trainer, inputs: list[Any], target: Any) -> str:
         )
     try:
         with detect_anomaly(), training(trainer.model):
-            trainer.loss(trainer.model(*inputs), target).backward()
+            trainer.loss(trainer.model_for(0)(*inputs), target).backward()
     except AnomalyError as error:
         return f".\n{error}"
     except (ValueError, TypeError, RuntimeError, IndexError):

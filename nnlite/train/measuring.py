@@ -21,8 +21,16 @@ if TYPE_CHECKING:
 __all__ = ["dtype_of", "measure", "outputs_of", "probabilities_of"]
 
 
-def measure(trainer: Trainer, loader: Any, objective: Objective) -> dict[str, float]:
-    """The mean loss (see `checks.divisor_of`), and the metrics over all samples."""
+def measure(
+    trainer: Trainer, loader: Any, objective: Objective, model: Any = None
+) -> dict[str, float]:
+    """The mean loss (see `checks.divisor_of`), and the metrics over all samples.
+
+    Args:
+        trainer, loader, objective: whose figures, on which data, of which loss.
+        model: what the batches go through; None: the trainer's model.
+    """
+    model = trainer.model if model is None else model
     total, divisor, samples = 0.0, 0.0, 0
     outputs: list[Any] = []
     others: list[list[Any]] = [[] for _ in range(objective.parts)]
@@ -30,7 +38,7 @@ def measure(trainer: Trainer, loader: Any, objective: Objective) -> dict[str, fl
         for batch in loader:
             trainer.check_interrupt()
             inputs, rest = checks.split("evaluate", batch, objective.parts)
-            output = trainer.model(*inputs)
+            output = model(*inputs)
             value, count = objective.loss(output, *rest).item(), objective.divisor(*rest)
             divisor += count
             samples += len(rest[0])

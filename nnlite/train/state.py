@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Tree = dict[str, Any]
 
 __all__ = [
-    "accumulated", "check_fits", "copied", "copy_weights", "differing_tensors",
+    "accumulated", "check_fits", "contents", "copied", "copy_weights", "differing_tensors",
     "divide_gradients", "frozen_parts",
     "parts_of", "put_back", "save_point",
     "whole",
@@ -27,13 +27,22 @@ __all__ = [
 _FORMAT = 2
 
 
-def whole(trainer: Trainer) -> Tree:
-    """The state with history and description; it holds the tensors themselves, not copies."""
-    tree = _small_parts(trainer)
-    tree["frozen"] = trainer.model.frozen
-    tree["model"] = dict(trainer.model.state_dict())
-    tree["optimizer"] = trainer.optimizer.state_dict()
-    tree["history"] = trainer.history.to_list()
+def whole(trainer: Trainer, point: Tree | None = None) -> Tree:
+    """The state with history and description; it holds the tensors themselves, not copies.
+
+    Args:
+        trainer: whose state.
+        point: the save point whose state is meant; default: as it is now.
+    """
+    if point is None:
+        tree = _small_parts(trainer)
+        tree["rows"] = len(trainer.history)
+        tree["frozen"] = trainer.model.frozen
+        tree["model"] = dict(trainer.model.state_dict())
+        tree["optimizer"] = trainer.optimizer.state_dict()
+    else:
+        tree = dict(point)
+    tree["history"] = trainer.history.to_list()[: tree.pop("rows")]
     tree["format"] = _FORMAT
     tree["run"] = _describe(trainer)
     return tree
@@ -211,7 +220,7 @@ def _describe(trainer: Trainer) -> Tree:
         "callbacks": ", ".join(type(callback).__name__ for callback in trainer.callbacks) or "none",
         "training data": _sizes(trainer.loaders[0]),
         "validation data": _sizes(trainer.loaders[1]),
-        "contents of the data": trainer.once("samples", lambda: _checksums(trainer.loaders)),
+        "contents of the data": contents(trainer),
         "random generators": ", ".join(trainer.streams.names) or "the default one",
     }
 
@@ -220,6 +229,12 @@ def _name_of(loss: Any) -> str:
     while hasattr(loss, "func") and hasattr(loss, "keywords"):  # functools.partial
         loss = loss.func
     return str(getattr(loss, "__name__", type(loss).__name__))
+
+
+def contents(trainer: Trainer) -> str:
+    """A text that changes when the samples of this ``fit`` do, found once."""
+    text: str = trainer.once("samples", lambda: _checksums(trainer.loaders))
+    return text
 
 
 def _checksums(loaders: tuple[Any, Any]) -> str:

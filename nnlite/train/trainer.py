@@ -14,6 +14,7 @@ from nnlite.tensor import Tensor
 from nnlite.train import checks, measuring, modes, setup, state
 from nnlite.train.callbacks.base import HOOKS, Callback
 from nnlite.train.checks import NonFiniteLossError
+from nnlite.train.frozen_cache import FrozenCache
 from nnlite.train.history import History, learning_rates
 from nnlite.train.interrupt import CtrlC, Limits
 from nnlite.train.metrics import resolve
@@ -55,6 +56,10 @@ class Trainer(Using):
             the negative ones together, for each column), a number, or one for each column.
         doctor: whether to watch for mistakes in training, and warn once of each with its cure; a
             ``nnlite.train.Doctor(silence=…)`` here or among the callbacks leaves some out.
+        cache_frozen: compute what the frozen layers at the front of an ``nn.Sequential`` give once
+            for all samples of array data, and run only what stands behind them. It is equal but
+            for rounding (`FrozenCache.exact` says whether the bytes are the same); where it would
+            not be, it warns and has no effect. What is unfrozen is trained from the next epoch on.
 
     Attributes:
         history: one row per epoch of the last ``fit``, see `History`.
@@ -93,6 +98,7 @@ class Trainer(Using):
         class_weight: Any = None,
         pos_weight: Any = None,
         doctor: Any = True,
+        cache_frozen: bool = False,
     ) -> None:
         setup.check_parts(model, optimizer, loss, accumulate)
         self.model = model
@@ -103,6 +109,7 @@ class Trainer(Using):
         self.progress = progress
         self.accumulate = accumulate
         self.class_weight, self.pos_weight, self.doctor = class_weight, pos_weight, doctor
+        self.frozen_cache = FrozenCache() if cache_frozen else None
         self.history = History()
         self.epoch = self.epochs = self.batch = self.batches = self.step = 0
         self.batch_loss = float("nan")
@@ -194,6 +201,8 @@ class Trainer(Using):
                 raise
             finally:
                 self.interrupted |= self._ctrl_c.forget()
+                if self.frozen_cache is not None:
+                    self.frozen_cache.release()
                 self._call_all("on_fit_end", at_the_end)
         return self.history
 
@@ -202,6 +211,8 @@ class Trainer(Using):
             self.epoch += 1
             self._call("on_epoch_start")
             self.tally = Tally()
+        if self.frozen_cache is not None:
+            self.frozen_cache.refresh(self)
         tally = self.tally
         row = {"epoch": self.epoch, "train_loss": self._train_once(tally)}
         if self.validates:
@@ -217,7 +228,7 @@ class Trainer(Using):
 
     def _train_once(self, tally: Tally) -> float:
         """Go through the training data once; returns the mean loss (see `checks.divisor_of`)."""
-        model, optimizer, ctrl_c = self.model, self.optimizer, self._ctrl_c
+        model, optimizer, ctrl_c = self.model_for(0), self.optimizer, self._ctrl_c
         loss_of, divisor_of, is_sum, parts = self.objectives[0][:4]
         accumulate, after_batch = self.accumulate, self._hooks["on_batch_end"]
         limits = self._limits if self._limits.given else None
@@ -276,7 +287,7 @@ class Trainer(Using):
     def _validate(self) -> dict[str, float]:
         try:
             self._call("on_validation_start")
-            return measuring.measure(self, self.loaders[1], self.objectives[1])
+            return measuring.measure(self, self.loaders[1], self.objectives[1], self.model_for(1))
         finally:
             self._call_all("on_validation_end", self._hooks["on_validation_end"])
 
@@ -299,6 +310,12 @@ class Trainer(Using):
         roots = {"train": train, "valid": valid, "model": self.model, "loss": self.loss}
         found: Streams = self.once("streams", lambda: Streams(roots))
         return found
+
+    def model_for(self, place: int) -> Any:
+        """What the batches of ``loaders[place]`` go through: the model, or what is not cached."""
+        if self.frozen_cache is None:
+            return self.model
+        return self.frozen_cache.model_for(self.loaders[place], self.model)
 
     def once(self, name: str, compute: Callable[[], Any]) -> Any:
         """What is computed once for each ``fit``, when it is first needed."""
