@@ -50,7 +50,7 @@ def loop_of(graph: Graph, call: Call) -> tuple[np.dtype[Any], ...]:
 def ufunc(graph: Graph, call: Call) -> str:
     """Add the nodes of a ufunc; the name of its result."""
     name = call.target.__name__
-    if call.name != "__call__" or set(call.kwargs) - {"out"}:
+    if call.name != "__call__" or set(call.kwargs) - {"out", "casting"}:
         raise unmapped(call, f"numpy.{name} with {call.name} or options")
     loop = loop_of(graph, call)
     operands = [graph.operand(value, dtype) for value, dtype in zip(call.args, loop)]
