@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from nnlite.autograd.equation import equation
 from nnlite.autograd.node import Node
 
-__all__ = ["Equation", "subscript"]
+__all__ = ["Equation", "bare", "subscript"]
 
 _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _LETTERS = dict(zip("ᵃᵇⁿᵖˣ", "abnpx"))
@@ -33,6 +33,7 @@ _ROLES = {
     "LstmBackward0": "x h c W U b b′",
     "GruBackward0": "x h W U b c",
     "RnnBackward0": "x h W U b c",
+    "NllLossBackward0": "x",
     "RsubBackward1": "c x",
     "XlogyBackward1": "c y",
     "XlogyBackward2": "x c",
@@ -80,13 +81,18 @@ class Equation:
             if found is None:
                 remarks.append(part)
             else:
-                self.rules.setdefault(found[1], found[2])
+                letter, right = found[1], found[2]
+                other = re.match(r"∂(\S+) = ", right)  # ∂b = ∂c = Σ …
+                if other is not None:
+                    right = right[other.end() :]
+                    self.rules.setdefault(other[1], right)
+                self.rules.setdefault(letter, right)
         self.remark = "; ".join(r for r in remarks if r)
         self.roles = self._roles(kind, inputs)
 
     def _roles(self, kind: type[Node], inputs: int) -> list[str]:
         given = next((_ROLES[k.__name__] for k in kind.__mro__ if k.__name__ in _ROLES), None)
-        named = given.split() if given else [_bare(letter) for letter in self.rules]
+        named = given.split() if given else [bare(letter) for letter in self.rules]
         if len(named) >= inputs:
             return named[:inputs]
         letter = named[0] if len(named) == 1 else "x"  # as many as there are: x₁, x₂, …
@@ -96,16 +102,16 @@ class Equation:
         """The right side of the gradient of an input; empty when the equation does not say."""
         if role in self.rules:
             return self.rules[role]
-        bare = _bare(role).rstrip("₀₁₂₃₄₅₆₇₈₉")
+        wanted = bare(role).rstrip("₀₁₂₃₄₅₆₇₈₉′")
         for letter, right in self.rules.items():
-            if _bare(letter) == bare:
+            if bare(letter) == wanted:
                 return right
         return ""
 
 
-def _bare(letter: str) -> str:
-    """A letter without its running index: ``xᵢ`` is x."""
-    return letter.rstrip("ᵢⱼₖₙₜ")
+def bare(letter: str) -> str:
+    """A letter without its running index: ``xᵢ`` and ``xₙ[c]`` are x."""
+    return re.sub(r"\[.*\]$", "", letter).rstrip("ᵢⱼₖₙₜ")
 
 
 def _first_letter(text: str) -> str:

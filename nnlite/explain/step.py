@@ -10,7 +10,7 @@ import numpy as np
 from nnlite.autograd.equation import equation, to_latex
 from nnlite.autograd.node import Cotangents, Node, Output
 from nnlite.explain import check, forms, forward, local, reasons
-from nnlite.explain.formula import Equation, written
+from nnlite.explain.formula import Equation, bare, written
 from nnlite.explain.model import Addend, Index, Input, Place, Rule, Term, Value
 from nnlite.explain.names import operation_name
 from nnlite.explain.parse import NotAFormula, evaluate, letters, parse, show
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["Step", "chosen_element"]
 
 Array = Any
+
+
+# Fused operations whose equations have gates and states for letters: they keep them.
+_OWN_LETTERS = frozenset(("Gru", "Lstm", "Rnn"))
+_ALSO_STATES = frozenset("hc")
 
 
 class Step:
@@ -102,6 +107,9 @@ class Step:
     @cached_property
     def forward(self) -> str:
         """The forward formula in the symbols of this pass."""
+        if self.name in _OWN_LETTERS:
+            letters_ = ", ".join(f"{i.role} = {i.value.symbol}" for i in self.inputs)
+            return f"{self.equation.forward}, for {letters_}, giving {self.output.symbol}"
         return written(self.equation.forward, self._symbols, self._upstream)
 
     @property
@@ -116,12 +124,18 @@ class Step:
     @cached_property
     def via(self) -> list[str]:
         """The equations of the steps on the way, of a fused operation."""
-        roles = {i.role for i in self.inputs}
+        roles = {i.role.rstrip("₀₁₂₃₄₅₆₇₈₉′") for i in self.inputs}
         return [
-            f"∂L/∂{letter} = {written(right, self._symbols, self._upstream, alone=True)}"
+            f"∂L/∂{letter} = {self._written(right)}"
             for letter, right in self.equation.rules.items()
-            if letter not in roles and len(self.equation.rules) > len(self.inputs)
+            if letter not in roles and bare(letter) not in roles - _ALSO_STATES
         ]
+
+    def _written(self, pattern: str) -> str:
+        """A rule in the symbols of this pass."""
+        if self.name in _OWN_LETTERS:
+            return pattern
+        return written(pattern, self._symbols, self._upstream, alone=True)
 
     @cached_property
     def rules(self) -> list[Rule]:
@@ -164,7 +178,9 @@ class Step:
         left = f"∂L/∂{given.value.symbol}"
         via = self.via_label(position) if given.value.uses > 1 else ""
         pattern = self.equation.rule_of(given.role)
-        right = written(pattern, self._symbols, self._upstream, alone=True)
+        right = self._written(pattern)
+        if not right:  # the equation has no line of its own for this input
+            right = f"Σⱼ (∂L/∂{self.output.symbol})ⱼ ∂{self.output.symbol}ⱼ/∂{given.value.symbol}"
         terms, exact = self.terms_for(position, index)
         numbers, value = self.numbers_for(position, index, pattern)
         return Rule(
@@ -242,6 +258,8 @@ class Step:
             upstream = local.outputs_of(g)[which]
             for place in zip(*np.nonzero(np.atleast_1d(column))):
                 at = tuple(int(i) for i in place) if column.ndim else ()
+                if not upstream[at]:
+                    continue
                 terms.append(Term(self.outputs[which], at, float(upstream[at]), float(column[at])))
         return terms, True
 

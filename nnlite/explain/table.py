@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.autograd.modes import no_grad
 from nnlite.autograd.node import Node
+from nnlite.tensor import wrap
 
 __all__ = ["LINEAR", "ROUNDS", "TABLE", "WRITES"]
 
@@ -170,6 +172,33 @@ def _masked_fill(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array])
     return np.where(saved[0], 0.0 if len(x) < 2 or x[1] is None else x[1], x[0])
 
 
+def _recurrent(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    """The layer's own function (it is one loop over the steps, however it is written)."""
+    from nnlite.ops import recurrent
+
+    tensors: list[Any] = [None if array is None else wrap(array) for array in x]
+    kind = type(node).__name__
+    with no_grad():
+        if kind == "LstmBackward0":
+            states = recurrent.lstm_layer(
+                tensors[0], tensors[1], tensors[2], tuple(tensors[3:]), node.meta
+            )
+            return {i: state.array for i, state in enumerate(states)}
+        weights = tuple(tensors[2:])
+        if kind == "GruBackward0":
+            return recurrent.gru_layer(tensors[0], tensors[1], weights, node.meta).array
+        reverse, is_relu = node.meta
+        how = "relu" if is_relu else "tanh"
+        return recurrent.rnn_layer(tensors[0], tensors[1], weights, how, reverse).array
+
+
+def _rms_norm(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    dims, eps = node.meta
+    axes = tuple(range(x[0].ndim - dims, x[0].ndim))
+    y = x[0] / np.sqrt((x[0] * x[0]).mean(axis=axes, keepdims=True) + eps)
+    return y if x[1] is None else y * x[1]
+
+
 def _einsum(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
     inputs, output = node.meta
     return np.einsum(f"{','.join(inputs)}->{output}", *x)
@@ -202,9 +231,13 @@ TABLE: dict[str, Compute] = {
     "EmbeddingBackward0": _embedding,
     "ExpandBackward0": lambda node, saved, shape, x: np.broadcast_to(x[0], shape),
     "FlipBackward0": lambda node, saved, shape, x: x[0][node.meta],
+    "GruBackward0": _recurrent,
     "IndexBackward0": _index,
     "IndexSelectBackward0": _index,
     "LogSoftmaxBackward0": _log_softmax,
+    "LstmBackward0": _recurrent,
+    "RmsNormBackward0": _rms_norm,
+    "RnnBackward0": _recurrent,
     "MaskedFillBackward0": _masked_fill,
     "MaskedFillBackward1": _masked_fill,
     "MaxPool2DWithIndicesBackward0": _max_pool,
