@@ -1,4 +1,4 @@
-"""The command ``nnlite``: train, fine-tune, predict, plot and export, from CSV files.
+"""The command ``nnlite``: train, fine-tune, predict, plot, explain and export, from CSV.
 
 A file for each command reads its arguments, words the errors and prints; the work is done in
 `nnlite.train`. What goes wrong because of the input (`output.blame_input`), the disk or the memory
@@ -11,7 +11,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from nnlite.cli import export, finetune, plot, predict, train
+from nnlite.cli import explain, export, finetune, plot, predict, train
 from nnlite.cli.arguments import Parser, dedented
 from nnlite.cli.output import (
     BAD_INPUT,
@@ -99,6 +99,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"nnlite {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (train, finetune, predict, plot, export):
+    for command in (train, finetune, predict, plot, explain, export):
         command.add_to(commands)
     return parser

@@ -11,7 +11,7 @@ from nnlite.explain.numbers import shape_text
 __all__ = ["lines_of", "svg_of"]
 
 _LINE = 17.0  # pixels
-_LETTERS = 24  # of a line in a box
+_LETTERS = 28  # of a line in a box
 _BEND = 0.45
 _BESIDE = 7.0  # a gradient's wire runs so far below that of its value
 

@@ -96,7 +96,8 @@ def _in_short(array: Array) -> str:
         return _short(array)
     if array.size <= _FEW:
         return f"[{', '.join(_short(value) for value in array.ravel())}]"
-    return f"{_short(array.min())} … {_short(array.max())}"
+    least, most = _short(array.min()), _short(array.max())
+    return f"{least} … {most}" if least != most else f"all {least}"
 
 
 def _short(value: Any) -> str:

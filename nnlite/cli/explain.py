@@ -1,0 +1,145 @@
+"""``nnlite explain``: every equation of the backward pass of one row of the data."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from nnlite.cli.arguments import add_command, path_name, whole
+from nnlite.cli.folders import check_finished, check_order
+from nnlite.cli.output import InputError, blame_input, say
+
+if TYPE_CHECKING:
+    from nnlite.explain import Explanation
+    from nnlite.io.table import Table
+    from nnlite.train.classifier import TabularClassifier
+
+__all__ = ["add_to", "run"]
+
+_ENDINGS = (".html", ".png", ".svg", ".txt")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command; returns the exit status."""
+    from nnlite.train.classifier import TabularClassifier
+
+    out = options.out
+    if out is not None and os.path.splitext(out)[1].lower() not in _ENDINGS:
+        raise InputError(
+            f"--out {out}: give it the ending .html for the page, .png or .svg for a picture, or "
+            ".txt for the text"
+        )
+    with suppress(OSError):
+        if out and options.data and os.path.samefile(out, options.data):
+            raise InputError(f"--out {out} is the file of the data: choose another name")
+    check_order(options.model, options.data)
+    check_finished(options.model)
+    with blame_input():
+        classifier = TabularClassifier.load(options.model)
+        table = _read_row(classifier, options.data, options.row)
+        explanation = _explained(classifier, table, options.quiz)
+    if out is not None:
+        explanation.save(out)
+        if not options.quiet:
+            say(f"Wrote {out}\n")
+    elif options.quiz:
+        explanation.quiz(_ask, lambda line: say(f"{line}\n"))
+    else:
+        say(f"{explanation}\n")
+    return 0
+
+
+def _read_row(classifier: TabularClassifier, path: str | None, row: int) -> Table:
+    """One row of the data, with its target."""
+    from nnlite.io.table import builtin_table
+    from nnlite.train.summary import count
+
+    preprocessor = classifier.preprocessor
+    table = builtin_table() if path is None else preprocessor.read(path, target=True)
+    if path is None and not set(preprocessor.columns) <= set(table.names):
+        raise ValueError(
+            "DATA.csv is missing: the built-in data, which are read without it, have other columns "
+            "than this model"
+        )
+    if row > len(table):
+        raise ValueError(f"--row {row}: the data have {count(len(table), 'row')}")
+    return table.take([row - 1])
+
+
+def _explained(classifier: TabularClassifier, table: Table, quiz: bool) -> Explanation:
+    """The backward pass of the loss that the network was trained with, on these rows."""
+    from nnlite.explain import explain, recording
+    from nnlite.nn import functional
+    from nnlite.tensor import wrap
+
+    features = wrap(classifier.preprocessor.transform(table))
+    targets = wrap(classifier.preprocessor.targets(table)[:, None].astype("float32"))
+    model = classifier.model.eval()
+    with recording():
+        logits = model(features)
+        loss = functional.binary_cross_entropy_with_logits(logits, targets)
+    return explain(loss, model=model, names={"x": features, "y": targets}, quiz=quiz)
+
+
+def _ask(prompt: str) -> str:
+    """A line from standard input; the prompt goes to standard output."""
+    say(prompt)
+    line = sys.stdin.readline() if sys.stdin is not None else ""
+    if not line:
+        raise EOFError
+    return line
+
+
+def add_to(commands: Any) -> None:
+    """Add the command and its options."""
+    parser = add_command(
+        commands,
+        "explain",
+        run,
+        "show every equation of back-propagation for one row",
+        """
+        Show the backward pass of the loss for one row of DATA.csv, from the loss back to the
+        weights: for each operation its equation, its derivative, and the same with the numbers of
+        this row. Every line is checked against the engine and against a finite difference.
+        DATA.csv needs the target column too: the loss compares the network's output with it.
+        """,
+        """
+        examples:
+          nnlite explain runs/data data.csv --row 5 --out page.html
+          nnlite explain runs/data data.csv --row 5 | less
+          nnlite explain runs/data data.csv --quiz
+        """,
+    )
+    parser.add_argument(
+        "model", type=path_name, metavar="DIR", help="the folder of a run, or a model.safetensors"
+    )
+    parser.add_argument(
+        "data",
+        type=path_name,
+        nargs="?",
+        metavar="DATA.csv",
+        help="the data; without it: the built-in breast-cancer data",
+    )
+    parser.add_argument(
+        "--row",
+        type=whole,
+        default=1,
+        metavar="N",
+        help="which row, the first below the names is 1 (default: 1)",
+    )
+    parser.add_argument(
+        "--out",
+        type=path_name,
+        metavar="FILE",
+        help="the file to write: .html for a page to open in a browser, .png or .svg for a "
+        "picture of the graph, .txt (default: text on standard output)",
+    )
+    parser.add_argument(
+        "--quiz",
+        action="store_true",
+        help="leave blanks in the equations and check what is filled in, on the page or here",
+    )
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
