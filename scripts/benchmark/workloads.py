@@ -91,6 +91,7 @@ ALL = ("numpy", "nnlite", "torch", "sklearn")
 SGD = {"lr": 0.05, "momentum": 0.9}
 TRAINING = {"layers": [30, 64, 32, 1], "batch": 32, "steps": 128, "epochs": 24, **SGD}
 TEN_LAYERS = {"layers": [256] * 10 + [1], "batch": 128, "steps": 20, **SGD}
+CACHED = {**TEN_LAYERS, "frozen": 9, "epochs": 20, "trainer": True}
 
 
 def reading(name: str, suffix: str) -> Workload:
@@ -150,6 +151,19 @@ WORKLOADS = (
             Case("nine frozen", {**TEN_LAYERS, "frozen": 9}, {"steps": 4}),
         ),
         targets=(Target(0.45, growth_from="none frozen"),),
+    ),
+    Workload(
+        name="cached",
+        title="Trainer with cached features, nine of ten layers frozen",
+        details="256 wide, batch 128, 20 steps an epoch, 20 epochs; the cache's making included",
+        unit="step",
+        program="trainer_overhead",
+        frameworks=("nnlite",),
+        cases=(
+            Case("without", CACHED, {"epochs": 1}),
+            Case("cached", {**CACHED, "cache": True}, {"epochs": 1}),
+        ),
+        targets=(Target(0.25, growth_from="without"),),
     ),
     Workload(
         name="trainer_overhead",

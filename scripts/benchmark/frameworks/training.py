@@ -58,6 +58,7 @@ def trainer_overhead(package: str, sizes: dict[str, Any]) -> Program:
             layer.load_state_dict({"weight": lite.tensor(weight), "bias": lite.tensor(bias)})
             modules += [layer, lite.nn.ReLU()]
         model = lite.nn.Sequential(*modules[:-1])
+        model[: 2 * sizes.get("frozen", 0)].requires_grad_(False)
         loss_fn = lite.nn.BCEWithLogitsLoss()
         optimizer = lite.optim.SGD(model.parameters(), lr=sizes["lr"], momentum=sizes["momentum"])
         loader = loader_of(data, sizes["batch"], shuffle=True)
@@ -73,8 +74,9 @@ def trainer_overhead(package: str, sizes: dict[str, Any]) -> Program:
 
         def fit() -> list[float]:
             trainer = train.Trainer(
-                model, optimizer, loss_fn, progress=True, doctor=sizes.get("doctor", False)
-            )
+                model, optimizer, loss_fn, progress=True, doctor=sizes.get("doctor", False),
+                cache_frozen=sizes.get("cache", False),
+            )  # fmt: skip
             with redirect_stderr(terminal):
                 trainer.fit(loader, epochs=sizes["epochs"])
             return [trainer.batch_loss]
