@@ -21,7 +21,14 @@ from nnlite.train import (
     Schedule,
     Trainer,
 )
-from nnlite.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+from nnlite.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    DistributedSampler,
+    IterableDataset,
+    TensorDataset,
+)
 
 DRAWN = np.random.default_rng(0)
 X = DRAWN.standard_normal((60, 4), dtype=np.float32)
@@ -385,6 +392,72 @@ def test_a_limit_of_time(monkeypatch):
         trainer.fit((X, Y), epochs=1, max_steps=0)
     with pytest.raises(ValueError, match="max_seconds above 0"):
         trainer.fit((X, Y), epochs=1, max_seconds=-1)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 4])
+def test_the_state_after_a_limit_is_that_at_the_limit(steps):
+    """Not that after the epoch's end: a schedule has gone on there, the best weights are back."""
+
+    def run(**options):
+        nnlite.manual_seed(0)
+        trainer = trainer_of(network(nn.Dropout(0.5)), accumulate=2)
+        schedule = Schedule(lr_scheduler.ExponentialLR(trainer.optimizer, 0.5))
+        trainer.callbacks = [schedule, EMA(0.5, evaluate=True), EarlyStopping(patience=1)]
+        trainer.fit((X, Y), (X, -1 * Y + 1), epochs=3, batch_size=16, **options)
+        return trainer
+
+    whole = run()
+    state = run(max_steps=steps).state_dict()
+    assert len(state["history"]) == (steps - 1) // 2
+    resumed = run(resume=state)
+    assert resumed.history["train_loss"] == whole.history["train_loss"]
+    assert resumed.history["lr"] == whole.history["lr"]
+    assert same(values(resumed.model), values(whole.model))
+
+
+@pytest.mark.parametrize("in_batches", [False, True])
+def test_a_distributed_sampler_is_told_each_epoch(in_batches):
+    """As by hand: another order in each epoch, in the middle of one that is taken up, too."""
+
+    class Noted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(1, 1)
+
+        def forward(self, x):
+            if self.training:
+                seen.extend(x[:, 0].tolist())
+            return self.linear(x)
+
+    x = nnlite.arange(20).float().unsqueeze(1) / 20
+
+    def run(**options):
+        nnlite.manual_seed(0)
+        sampler = DistributedSampler(range(20), num_replicas=2, rank=1)
+        data = TensorDataset(x, x)
+        loader = (
+            DataLoader(data, batch_sampler=BatchSampler(sampler, 4, False))
+            if in_batches
+            else DataLoader(data, 4, sampler=sampler)
+        )
+        trainer = trainer_of(Noted(), nn.MSELoss(), doctor=False)
+        trainer.fit(loader, epochs=3, **options)
+        return trainer.state_dict()
+
+    seen = []
+    whole = run()
+    expected = []
+    sampler = DistributedSampler(range(20), num_replicas=2, rank=1)
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        expected += [i / 20 for i in sampler]
+    assert seen == pytest.approx(expected)
+    seen.clear()
+    state = run(max_steps=5)
+    resumed = run(resume=state)
+    assert seen == pytest.approx(expected)
+    for name, tensor in whole["model"].items():
+        assert tensor.tolist() == resumed["model"][name].tolist()
 
 
 def test_the_history_file_has_the_epoch_that_a_limit_cut_short(tmp_path):

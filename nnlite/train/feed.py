@@ -15,7 +15,7 @@ from nnlite.utils.data.dataset import unwrap
 
 __all__ = [
     "array_target", "as_loader", "as_tensor", "batch_count", "checksum", "sample_count",
-    "split_off", "with_weights",
+    "split_off", "tell_epoch", "with_weights",
 ]  # fmt: skip
 
 _ACCEPTED = (
@@ -124,6 +124,16 @@ def batch_count(loader: Any) -> int | None:
         return len(loader)
     except TypeError:
         return None
+
+
+def tell_epoch(loader: Any, epoch: int) -> None:
+    """Tell a `DistributedSampler`, or one like it, the number of the epoch, from 0 on."""
+    batch_sampler = getattr(loader, "batch_sampler", None)
+    samplers = getattr(loader, "sampler", None), batch_sampler
+    for sampler in (*samplers, getattr(batch_sampler, "sampler", None)):
+        tell = getattr(sampler, "set_epoch", None)
+        if tell is not None:
+            tell(epoch)
 
 
 def with_weights(role: str, data: Any, weight: Any, dtype: Any) -> Any:

@@ -14,6 +14,7 @@ from nnlite.tensor import Tensor
 from nnlite.train import checks, measuring, modes, setup, state
 from nnlite.train.callbacks.base import HOOKS, Callback
 from nnlite.train.checks import NonFiniteLossError
+from nnlite.train.feed import tell_epoch
 from nnlite.train.frozen_cache import FrozenCache
 from nnlite.train.history import History, learning_rates
 from nnlite.train.interrupt import CtrlC, Limits
@@ -147,9 +148,10 @@ class Trainer(Using):
         epoch, ``trainer.interrupted`` is True, and ``fit`` returns as usual.
 
         Args:
-            train: a DataLoader, a Dataset, or a tuple of tensors or arrays ``(x, y)`` with one
-                entry per sample. With more than two, all but the last go to ``model(…)``. Arrays
-                of floats take the dtype of the model.
+            train: a DataLoader (a `DistributedSampler` of it is told each epoch), a Dataset, or a
+                tuple of tensors or arrays ``(x, y)`` with one entry per sample. With more than
+                two, all but the last go to ``model(…)``. Arrays of floats take the dtype of the
+                model.
             valid: the same, to measure on; or the share of ``train`` to hold out, such as 0.2
                 (of each class alike).
             epochs: how many there will be, those before ``resume`` included.
@@ -207,13 +209,15 @@ class Trainer(Using):
         return self.history
 
     def _run_epoch(self) -> None:
-        if self.tally is None:  # else the run was taken up in the middle of an epoch
-            self.epoch += 1
+        begins = self.tally is None  # else the run was taken up in the middle of an epoch
+        self.epoch += begins
+        tell_epoch(self.loaders[0], self.epoch - 1)
+        if begins:
             self._call("on_epoch_start")
             self.tally = Tally()
         if self.frozen_cache is not None:
             self.frozen_cache.refresh(self)
-        tally = self.tally
+        tally: Any = self.tally
         row = {"epoch": self.epoch, "train_loss": self._train_once(tally)}
         if self.validates:
             row.update({f"valid_{name}": value for name, value in self._validate().items()})
@@ -266,8 +270,9 @@ class Trainer(Using):
             if limits and limits.reached(self.step):
                 self._cut = True
                 self._call("on_checkpoint")
+                self._save_point = state.save_point(self, self._save_point)
                 break
-        if tally.waiting:
+        if tally.waiting and not self._cut:
             self._step(tally)
         self._looked_at = True
         return checks.mean("fit: train", tally.total, tally.divisor, tally.samples)
@@ -388,14 +393,16 @@ class Trainer(Using):
         Model, optimizer, what is frozen, the random generators, the place in the epoch and the
         gradients accumulated there, the callbacks and the history. Its tensors are the model's
         own, not copies. It is whole wherever a hook of a callback runs after the step of a batch
-        (``on_batch_end``) or the end of an epoch (``on_checkpoint``).
+        (``on_batch_end``) or the end of an epoch (``on_checkpoint``), and after `fit`, also where
+        a limit cut an epoch short.
 
         After a fit that ended with the best weights restored (`EarlyStopping`) it pairs these with
         the optimizer, generators and history of the last epoch, which is no state that the run was
         ever in: to go on with such a run exactly, resume from the file of a `Checkpoint`, which is
         written before the weights are restored.
         """
-        return state.whole(self)
+        cut_short = self._cut and self.tally is None
+        return state.whole(self, self._save_point if cut_short else None)
 
     def load_state_dict(self, tree: Any) -> None:
         """Take up the run that ``state_dict`` was called in; ``fit(…, resume=…)`` goes on with it.
@@ -406,6 +413,7 @@ class Trainer(Using):
         """
         state.check_fits(self, tree)
         state.put_back(self, state.copied(tree))
+        self._cut = False
         self.history = History(tree["history"])
 
     def copy_weights(self) -> dict[str, Tensor]:

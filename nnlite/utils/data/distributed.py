@@ -24,8 +24,9 @@ _LAUNCHERS = (
 class DistributedSampler(Sampler[int]):
     """The share of one of several processes that train together; all shares are equally long.
 
-    The order depends on ``seed`` and the epoch alone, so that all processes agree on it: call
-    `set_epoch` before each epoch, or every epoch has the same order.
+    The order depends on ``seed`` and the epoch alone, so that all processes agree on it: the
+    Trainer calls `set_epoch` before each epoch; a loop of one's own must, or every epoch has the
+    same order.
 
     Args:
         dataset: what has as many samples as are shared out.
