@@ -2,7 +2,7 @@
 
 The encoder makes 2 numbers of 64 pixels, the decoder makes 64 pixels of them again; nobody tells it
 which digit it is. What it must keep to rebuild the image is what makes images differ, so the two
-numbers become a map on which equal digits lie together. It takes half a minute.
+numbers become a map on which equal digits lie together. It takes seconds.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""An LSTM reads handwritten digits row by row: `python examples/digits_lstm.py` (half a minute).
+"""An LSTM reads handwritten digits row by row: `python examples/digits_lstm.py` (seconds).
 
 A recurrent network sees a sequence one element at a time and keeps what matters in its state. Here
 the sequence is an image: eight rows of eight pixels. After the last row the state names the digit.
-The plot shows its opinion after every row: when does it know?
+It learns from that answer alone; the plot asks it after every row all the same: when does it know?
 """
 
 import argparse

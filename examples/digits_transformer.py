@@ -1,4 +1,4 @@
-"""A small transformer reads handwritten digits: `python examples/digits_transformer.py` (a minute).
+"""A small transformer reads digits: `python examples/digits_transformer.py` (20 seconds).
 
 Attention lets every part of a sequence look at every other part. Here the parts are the 16 tiles of
 2 × 2 pixels of an image. A tile becomes a vector, a learnt vector says where it lies, and an extra
@@ -75,7 +75,7 @@ model.eval()
 with nnlite.no_grad():
     sequence = layer.norm1(model.sequence(test[0][images]))
     _, weights = layer.self_attn(sequence, sequence, sequence)  # (6, 17, 17)
-figure, axes = plt.subplots(2, 6, figsize=(10, 3.6), layout="constrained")
+figure, axes = plt.subplots(2, 6, figsize=(10, 3.2), layout="constrained")
 for column, image in enumerate(images):
     axes[0, column].imshow(data.x[test_rows[image]].numpy(), cmap="Greys")
     axes[0, column].set_title(f"a {column}")

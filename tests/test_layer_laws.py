@@ -535,6 +535,7 @@ WRONG = [
     (lambda: nn.GaussianNLLLoss(eps=0), ValueError, "eps must be positive, got 0"),
     (lambda: nn.GaussianNLLLoss()(X(2), X(2), -X(2)), ValueError, "negative, found -1"),
     (lambda: nn.TripletMarginLoss(margin=0), ValueError, "margin must be positive, got 0"),
+    (lambda: nn.TripletMarginLoss(p=-1), ValueError, "p must be at least 0, got -1"),
     (lambda: nn.NLLLoss(ignore_index=1.5), TypeError, "NLLLoss: ignore_index .* got 1.5"),
     (lambda: nn.CosineEmbeddingLoss()(X(2, 3), X(2, 3), X(3)), ValueError, r"\[2, 3\] and \[3\]"),
     (lambda: nn.MarginRankingLoss()(X(2), X(3), X(2)), ValueError, "margin_ranking_loss"),
