@@ -82,14 +82,15 @@ def _compared(slope: _Slope, gradient: Array, index: Index, eps: float) -> _Verd
     one = slope.compare(gradient, _unit(gradient.shape, index), eps)
     wave = np.cos(1.0 + np.arange(gradient.size)).reshape(gradient.shape)
     every = slope.compare(gradient, wave, eps)
-    if one.status == "right" and every.status == "wrong":
+    if one.status == "right" and (every.status == "wrong" or every.note == _KINK):
         # Kinks may hide in a direction: whether it is one of them, the elements tell.
         places = np.argwhere(np.ones(gradient.shape, dtype=bool))
         some = places[:: max(1, len(places) // _MOST)]
         found = {slope.compare(gradient, _unit(gradient.shape, tuple(p)), eps).status for p in some}
-        every = every._replace(status="wrong" if "kink" not in found else "kink", note=_KINK)
-        if "wrong" in found:
+        if "wrong" in found or found == {"right"}:
             every = every._replace(status="wrong", note="")
+        else:
+            every = every._replace(status="kink", note=_KINK)
     if one.status != "right":
         return one
     if every.status == "right":

@@ -95,8 +95,11 @@ def _linear(text: str, node: Node, saved: tuple[Any, ...]) -> str:
     return text.replace(" + b:", ":").replace(", ∂b = Σ G over the rows", "")
 
 
-def _convolution(text: str, node: Node, saved: tuple[Any, ...]) -> str:
-    return text  # whether there is a bias does not show in the node when it is frozen
+def _attention(text: str, node: Node, saved: tuple[Any, ...]) -> str:
+    """Without a mask there is no M; a boolean one, and dropout, act on P."""
+    if saved[3] is not None or node.edges[3]:
+        return text
+    return text.replace(" + M:", ":").replace(", ∂M = ∂S", "")
 
 
 def _addmm(text: str, node: Node, saved: tuple[Any, ...]) -> str:
@@ -116,9 +119,7 @@ def _nll(text: str, node: Node, saved: tuple[Any, ...]) -> str:
 
 
 def _softplus(text: str, node: Node, saved: tuple[Any, ...]) -> str:
-    if node.meta[0] == 1:
-        return text.replace("βx", "x").replace(" / β", "")
-    return text
+    return text.replace("βx", "x").replace(" / β", "") if node.meta[0] == 1 else text
 
 
 def _gelu(text: str, node: Node, saved: tuple[Any, ...]) -> str:
@@ -150,6 +151,7 @@ _FORMS: dict[str, Callable[[str, Node, tuple[Any, ...]], str]] = {
     "NllLossBackward0": _nll,
     "PowBackward0": _power,
     "RmsNormBackward0": _affine,
+    "ScaledDotProductAttentionBackward0": _attention,
     "SoftplusBackward0": _softplus,
 }
 
@@ -164,7 +166,7 @@ _LETTERS = {
     "EluBackward0": "a s c", "EluBackward1": "a s c", "CeluBackward0": "a", "CeluBackward1": "a",
     "HardshrinkBackward0": "λ", "HardtanhBackward0": "lo hi", "LeakyReluBackward0": "s",
     "LeakyReluBackward1": "s", "LerpBackward0": "w", "PowBackward0": "n", "PowBackward2": "c",
-    "SoftplusBackward0": "β threshold", "SoftshrinkBackward0": "λ", "ThresholdBackward0": "t",
+    "SoftplusBackward0": "β t", "SoftshrinkBackward0": "λ", "ThresholdBackward0": "t",
     "ThresholdBackward1": "t", "SmoothL1LossBackward0": "β", "HuberLossBackward0": "- δ",
     "ScaledDotProductAttentionBackward0": "s",
 }  # fmt: skip

@@ -121,6 +121,12 @@ class Step:
     def _upstream(self) -> str:
         return f"∂L/∂{self.output.symbol}"
 
+    @property
+    def constants(self) -> dict[str, float]:
+        """The numbers that letters of the equation stand for: ``{"n": 3.0}``."""
+        text = self.equation.forward + " ".join(self.equation.rules.values())
+        return {k: v for k, v in forms.constants(self._node).items() if k in text}
+
     @cached_property
     def via(self) -> list[str]:
         """The equations of the steps on the way, of a fused operation."""

@@ -140,7 +140,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
 
 class SoftplusBackward0(Node):
-    """y = ln(1 + e^(βx)) / β:   ∂x = g σ(βx)   (g where βx > threshold)"""
+    """y = x if βx > t else ln(1 + e^(βx)) / β:   ∂x = g (1 if βx > t else σ(βx))"""
 
     __slots__ = ()
     lifts = (0,)
