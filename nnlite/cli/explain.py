@@ -81,7 +81,10 @@ def _explained(classifier: TabularClassifier, table: Table, quiz: bool) -> Expla
     with recording():
         logits = model(features)
         loss = functional.binary_cross_entropy_with_logits(logits, targets)
-    return explain(loss, model=model, names={"x": features, "y": targets}, quiz=quiz)
+    explanation = explain(loss, model=model, names={"x": features, "y": targets}, quiz=quiz)
+    for step in explanation.steps:
+        step.place = None  # no line of the user's has called it
+    return explanation
 
 
 def _ask(prompt: str) -> str:
