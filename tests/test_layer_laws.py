@@ -374,7 +374,7 @@ WRONG = [
     (lambda: nn.GELU("erf"), ValueError, "GELU: approximate must be one of 'none', 'tanh'"),
     (lambda: nn.Softplus(beta=0), ValueError, "Softplus: beta must be positive, got 0"),
     (lambda: nn.Unflatten(1, 4), TypeError, "Unflatten: unflattened_size .* got 4"),
-    (lambda: nn.Unflatten(3, (2,))(nnlite.ones(2, 2)), IndexError, "dim 3"),
+    (lambda: nn.Unflatten(3, (2,))(nnlite.ones(2, 2)), IndexError, "dimension 3"),
     (
         lambda: nn.MSELoss(reduction="avg"),
         ValueError,
@@ -547,3 +547,39 @@ WRONG = [
 def test_wrong_arguments(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+EMPTY = [
+    (lambda nn: nn.BatchNorm1d(4), (0, 4)),
+    (lambda nn: nn.BatchNorm2d(4, momentum=None), (0, 4, 3, 2)),
+    (lambda nn: nn.BatchNorm2d(4, affine=False, track_running_stats=False), (0, 4, 3, 2)),
+    (lambda nn: nn.InstanceNorm2d(4), (0, 4, 3, 2)),
+    (lambda nn: nn.AdaptiveMaxPool1d(2), (0, 4, 5)),
+    (lambda nn: nn.AdaptiveMaxPool2d((2, 3)), (0, 4, 5, 5)),
+    (lambda nn: nn.Unfold(2, stride=2), (0, 4, 6, 4)),
+    (lambda nn: nn.Fold((6, 4), 2, stride=2), (0, 8, 6)),
+    (lambda nn: nn.Unflatten(-1, (2, -1)), (0, 4, 6)),
+]
+
+
+@pytest.mark.parametrize(("make", "shape"), EMPTY, ids=lambda x: None)
+def test_a_batch_of_nothing(make, shape, torch):
+    """The output is empty and of the right shape, gradients are 0, statistics stay as they are."""
+    for train in (True, False):
+        found = []
+        for lib in (nnlite, torch):
+            module = make(lib.nn).train(train)
+            x = lib.zeros(shape, requires_grad=True)
+            y = module(x)
+            y.sum().backward()
+            grads = [p.grad.tolist() for p in module.parameters()]
+            state = [(name, value.tolist()) for name, value in module.state_dict().items()]
+            found.append((list(y.shape), list(x.grad.shape), grads, state))
+        assert found[0] == found[1]
+
+
+def test_running_statistics_of_an_instance_norm_are_not_moved_by_nothing():
+    layer = nn.InstanceNorm1d(2, track_running_stats=True)
+    layer(nnlite.zeros(0, 2, 3))
+    assert layer.running_mean.tolist() == [0.0, 0.0]
+    assert layer.running_var.tolist() == [1.0, 1.0]

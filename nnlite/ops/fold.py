@@ -21,7 +21,8 @@ def _columns(x: Array, how: Geometry) -> Array:
     columns: Array = np.empty_like(x, shape=(*x.shape[:2], *how.kernel, *how.places))
     for position, window in how.windows.positions(how.kernel, how.places):
         columns[(slice(None), slice(None), *position)] = padded[(..., *window)]
-    return columns.reshape(x.shape[0], -1, math.prod(how.places))
+    rows = x.shape[1] * math.prod(how.kernel)
+    return columns.reshape(x.shape[0], rows, math.prod(how.places))
 
 
 def _image(columns: Array, how: Geometry) -> Array:

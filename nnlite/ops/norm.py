@@ -111,7 +111,13 @@ def batch_norm(
             )
     axes = (0, *range(2, x.ndim))
     along = (1, channels) + (1,) * (x.ndim - 2)
-    if training:
+    if training and not x.size:
+        # As in torch: a batch of nothing teaches nothing.
+        training = False
+        mean = np.zeros_like(x, shape=(channels,))
+        var = np.ones_like(mean)
+        centred = x
+    elif training:
         count = x.size // channels if channels else 0
         if count <= 1:
             raise ValueError(
@@ -443,7 +449,7 @@ def instance_norm(
         reshape(input, 1, samples * channels, *x.shape[2:]), running[0], running[1], gamma, beta,
         use_input_stats, momentum, eps,
     )  # fmt: skip
-    if use_input_stats:
+    if use_input_stats and samples:
         for kept, moved in zip((running_mean, running_var), running):
             if kept is not None and moved is not None:
                 kept.array[...] = moved.array.reshape(samples, channels).mean(axis=0)

@@ -455,7 +455,7 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
                 [min(start + k, end - 1) for start, end in p] for k, p in zip((i, j), parts)
             )
             at = _flat([rows, columns], size, x)
-            seen = x.reshape(*x.shape[:-2], -1)[..., at]
+            seen = x.reshape(*x.shape[:-2], math.prod(size))[..., at]
             if best is None:
                 best, index = seen, np.broadcast_to(at, seen.shape)
             else:

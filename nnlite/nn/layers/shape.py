@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from nnlite.nn.checks import whole_number
 from nnlite.nn.module import Module
-from nnlite.ops.shape import flatten, reshape
+from nnlite.ops.rearrange import unflatten
+from nnlite.ops.shape import flatten
 from nnlite.tensor import Tensor
 
 __all__ = ["Flatten", "Unflatten"]
@@ -68,14 +69,7 @@ class Unflatten(Module):
         )
 
     def forward(self, input: Tensor) -> Tensor:
-        shape = input.array.shape
-        ndim = len(shape)
-        if not -ndim <= self.dim < ndim:
-            raise IndexError(
-                f"Unflatten: dim {self.dim} is out of range for an input of shape {list(shape)}"
-            )
-        at = self.dim % ndim
-        return reshape(input, (*shape[:at], *self.unflattened_size, *shape[at + 1 :]))
+        return unflatten(input, self.dim, self.unflattened_size)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
