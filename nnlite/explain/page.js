@@ -302,10 +302,4 @@
 
   show(0, false);
   open(location.hash.slice(1));
-  // The browser itself scrolls to what the address names, past the graph.
-  window.addEventListener("load", () => {
-    if (places.has(location.hash.slice(1))) {
-      window.scrollTo(0, 0);
-    }
-  });
 })();

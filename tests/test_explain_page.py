@@ -1,0 +1,638 @@
+"""The page of an explanation: as a document, and in a real browser; the picture; the command."""
+
+import base64
+import hashlib
+import json
+import os
+import pickle
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import browser as browsers
+import formulas
+import matplotlib.image
+import numpy as np
+import pytest
+
+import nnlite
+from nnlite import nn
+from nnlite.cli import main
+from nnlite.explain import explain, recording
+from nnlite.explain.numbers import number
+from nnlite.explain.quiz import Quiz
+
+BROWSER_IS_REQUIRED = os.environ.get("NNLITE_REQUIRE_BROWSER") == "1"
+VOID = {"meta", "input"}
+PALETTE = Path(nnlite.__file__).parent / "explain" / "page.css"
+
+
+def explained(**options):
+    model = nn.Sequential(nn.Linear(3, 4), nn.Sigmoid(), nn.Linear(4, 1))
+    x, y = nnlite.randn(5, 3), nnlite.ones(5, 1)
+    with recording():
+        loss = nn.functional.binary_cross_entropy_with_logits(model(x), y)
+    optimizer = nnlite.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    return explain(loss, model=model, optimizer=optimizer, names={"x": x, "y": y}, **options)
+
+
+class Block(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.inner = nn.Linear(width, width)
+
+    def forward(self, x):
+        return x + nnlite.tanh(self.inner(x))
+
+
+def deep(blocks):
+    model = nn.Sequential(*[Block(2) for _ in range(blocks)])
+    with recording():
+        loss = model(nnlite.randn(3, 2)).square().mean()
+    return explain(loss, model=model)
+
+
+class Document(HTMLParser):
+    """Reads a page strictly: every element is closed where it was opened, ids are given once."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.open = []
+        self.ids = []
+        self.tags = []
+        self.words = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        names = [name for name, _ in attributes]
+        assert len(names) == len(set(names)), (tag, names)
+        self.tags.append((tag, dict(attributes)))
+        self.ids += [value for name, value in attributes if name == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("script", "style"):
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+def contained(page, name):
+    """The elements of one name in a page, as trees of XML."""
+    return [
+        ElementTree.fromstring(found)
+        for found in re.findall(rf"<{name}[ >].*?</{name}>", page, re.DOTALL)
+    ]
+
+
+@pytest.mark.parametrize("quiz", [False, True])
+@pytest.mark.parametrize("make", [explained, lambda quiz: deep(40)], ids=["small", "folded"])
+def test_the_page_is_well_formed(make, quiz):
+    page = make(quiz=quiz).html()
+    assert page.startswith("<!DOCTYPE html>\n")
+    document = Document(page)
+    assert len(document.ids) == len(set(document.ids))
+    assert contained(page, "math")
+    [drawing] = contained(page, "svg")
+    assert drawing.get("aria-label")
+    for tag, attributes in document.tags:
+        if tag == "input":
+            assert attributes.get("aria-label")
+        if attributes.get("role") == "button":
+            assert attributes["tabindex"] == "0"
+            assert attributes["aria-label"]
+
+
+def test_the_page_loads_nothing():
+    page = explained(quiz=True).html()
+    for tag, attributes in Document(page).tags:
+        assert tag not in ("link", "img", "iframe", "object", "embed", "base", "a", "use")
+        assert not {"src", "href", "xlink:href", "srcset", "action", "style"} & set(attributes)
+        assert not [name for name in attributes if name.startswith("on")]
+    places = set(re.findall(r"https?://[^\s\"'<>)]*", page))
+    assert places == {"http://www.w3.org/2000/svg", "http://www.w3.org/1998/Math/MathML"}
+    assert set(re.findall(r"url\(([^)]*)\)", page)) == {"#to-forward", "#to-back"}
+    assert "@import" not in page
+
+
+def test_only_the_pages_own_script_may_run():
+    page = explained().html()
+    [policy] = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
+    [script] = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert policy.startswith("default-src 'none';")
+    assert f"script-src 'sha256-{digest}'" in policy
+
+
+def test_every_equation_and_its_numbers_are_those_of_the_model():
+    explanation = explained()
+    page = explanation.html()
+    equations = [tree.get("alttext") for tree in contained(page, "math")]
+    sections = dict(re.findall(r'<section class="item" id="([\w-]+)"(.*?)</section>', page, re.S))
+    assert list(sections) == [
+        "start", *(f"step-{i}" for i in range(1, 5)), *(f"leaf-{i}" for i in range(1, 5))
+    ]  # fmt: skip
+    for step in explanation.steps:
+        section = sections[f"step-{step.number}"]
+        assert step.forward in equations
+        arrays = []
+        for value in step.outputs.values():
+            arrays += [value.array, value.gradient]
+        for rule in step.rules:
+            assert rule.text in equations
+            arrays.append(rule.gradient)
+            assert f"= {number(rule.total)}</p>" in section
+            for reason in rule.reasons:
+                assert reason in Document(section).text
+        shown = [[cell.text for cell in tree.iter("td")] for tree in contained(section, "table")]
+        whole = [array for array in arrays if array.ndim]
+        assert shown == [[number(float(v)) for v in array.ravel()] for array in whole]
+        assert section.count('class="chosen"') == len([r for r in step.rules if r.gradient.ndim])
+    for place, leaf in enumerate(explanation.leaves, 1):
+        section = Document(sections[f"leaf-{place}"]).text
+        assert leaf.value.label in section
+        for line in leaf.update.lines:
+            assert f"= {line.numbers} = {number(line.value)}" in section
+
+
+def test_explaining_on_a_page_changes_nothing():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5))
+    loss = model(nnlite.ones(3, 2)).sum()
+    loss.backward(retain_graph=True)
+    before = [p.grad.array.copy() for p in model.parameters()]
+    state = pickle.dumps(nnlite.get_rng_state())
+    explanation = explain(loss, model=model, quiz=True)
+    explanation.html()
+    explanation.plot()
+    assert pickle.dumps(nnlite.get_rng_state()) == state
+    assert all(map(np.array_equal, before, (p.grad.array for p in model.parameters())))
+
+
+def hostile():
+    w = nnlite.tensor([1.0, 2.0], requires_grad=True)
+    name = '<script>document.title = "run"</script>'
+    with recording():
+        loss = (w * w).sum()  # </script><script>document.title = "run"</script>
+    return explain(loss, names={name: w}), name
+
+
+def test_names_and_source_lines_are_text():
+    explanation, name = hostile()
+    page = explanation.html()
+    document = Document(page)
+    assert [tag for tag, _ in document.tags].count("script") == 1
+    assert name in document.text
+    assert 'sum() # </script><script>document.title = "run"</script>' in document.text
+
+
+def test_a_long_pass_is_folded():
+    explanation = deep(300)
+    page = explanation.html()
+    document = Document(page)
+    boxes = [a for _, a in document.tags if (a.get("class") or "").startswith("box ")]
+    assert len(explanation.steps) > 900
+    assert 0 < len(boxes) < 200
+    folds = [a for a in boxes if a["class"] == "box fold"]
+    assert folds
+    assert {a["data-key"] for a in folds} <= set(document.ids)
+    assert len(page) < 4_000_000
+
+
+def test_a_fold_that_is_opened_shows_its_operations():
+    explanation = deep(40)
+    closed = explanation.html()
+    name = next(part.name for part in explanation.parts if not hasattr(part, "number"))
+    opened = explanation.open(name).html()
+    assert opened.count('class="box step"') > closed.count('class="box step"')
+
+
+def test_in_a_notebook_the_page_has_a_frame_of_its_own():
+    explanation = explained()
+    [(tag, attributes)] = Document(explanation._repr_html_()).tags
+    assert tag == "iframe"
+    assert attributes["srcdoc"] == explanation.html()
+    assert attributes["title"]
+
+
+def test_files(tmp_path):
+    explanation = explained()
+    for name in ("page.html", "text.txt", "graph.png", "graph.svg"):
+        explanation.save(tmp_path / name)
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == explanation.html()
+    assert (tmp_path / "text.txt").read_text(encoding="utf-8") == f"{explanation}\n"
+    assert matplotlib.image.imread(tmp_path / "graph.png").shape[1] > 1000
+    with pytest.raises(ValueError, match=r"explanation.save: path is .*page.pdf.*\.html"):
+        explanation.save(tmp_path / "page.pdf")
+    with pytest.raises(ValueError, match=r"explanation.plot: path is .*\.png or \.svg"):
+        explanation.plot(tmp_path / "page.html")
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_the_picture_holds_the_values_and_gradients(tmp_path):
+    explanation = explained()
+    explanation.plot(tmp_path / "graph.svg")
+    drawn = (tmp_path / "graph.svg").read_text(encoding="utf-8")
+    words = "".join(ElementTree.fromstring(drawn).itertext())
+    for step in explanation.steps:
+        assert f"{step.number}. {step.name}" in words
+        gradient = step.output.gradient
+        if gradient.size > 3:
+            least, most = (float(f"{end:.3g}") for end in (gradient.min(), gradient.max()))
+            assert f"∂L/∂{step.output.symbol} = {number(least)} … {number(most)}" in words
+    for leaf in explanation.leaves:
+        assert leaf.value.name in words
+    explanation.plot(tmp_path / "again.svg")
+    assert (tmp_path / "again.svg").read_text(encoding="utf-8") == drawn
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_all_text_stands_out_from_its_ground(scheme):
+    """The ratio that WCAG 2 asks for, 4.5 to 1, whatever the colour is used for."""
+    roots = re.findall(r":root \{(.*?)\}", PALETTE.read_text(encoding="utf-8"), re.DOTALL)
+    colours = dict(re.findall(r"--([\w-]+): #(\w{6});", roots[scheme]))
+
+    def luminance(colour):
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for front in ("ink", "faint", "forward", "back", "right", "wrong"):
+        for ground in ("paper", "card"):
+            light, dark = sorted(
+                (luminance(colours[front]), luminance(colours[ground])), reverse=True
+            )
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (front, ground)
+
+
+# ---- the command line
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    data = folder / "data.csv"
+    rows = [f"{i},{(i * 7) % 5},{'yes' if i % 3 else 'no'}" for i in range(30)]
+    data.write_text("\n".join(["a,b,ill", *rows, ""]))
+    model = folder / "run"
+    arguments = [str(data), "--epochs", "1", "--hidden", "4", "--out", str(model), "--quiet"]
+    assert main(["train", *arguments]) == 0
+    return str(model), str(data)
+
+
+def test_the_command_writes_a_page_of_one_row(trained, tmp_path, capsys):
+    out = tmp_path / "page.html"
+    assert main(["explain", *trained, "--row", "5", "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"Wrote {out}\n"
+    document = Document(out.read_text(encoding="utf-8"))
+    assert "Gradient of W₁ (0.weight)" in document.text
+    assert "wrong" not in document.text
+
+
+def test_the_command_prints_the_row_that_was_asked_for(trained, capsys):
+    texts = []
+    for row in ("5", "6"):
+        assert main(["explain", *trained, "--row", row]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0].startswith("The backward pass of L, ")
+    assert texts[0] != texts[1]
+    targets = [re.search(r"y = y, \(1, 1\) float32\n\s+\[\[(\d)\]\]", text)[1] for text in texts]
+    assert targets == ["1", "1"]
+    assert "__main__" not in texts[0]
+
+
+def test_the_command_asks(trained, capsys, monkeypatch):
+    import io
+
+    monkeypatch.setattr("sys.stdin", io.StringIO("nothing\ns\nq\n"))
+    assert main(["explain", *trained, "--quiz"]) == 0
+    printed = capsys.readouterr().out
+    assert "✗ Not yet." in printed
+    assert "1 shown" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--row", "31"], "--row 31: the data have 30 rows"),
+        (["--row", "0"], "'0' is no whole number from 1 on"),
+        (["--out", "page.pdf"], "--out page.pdf: give it the ending .html"),
+    ],
+)
+def test_the_command_says_what_is_wrong(trained, capsys, arguments, message):
+    assert main(["explain", *trained, *arguments]) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert printed.err.startswith("nnlite: error: ")
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""
+
+
+def test_the_command_needs_the_target(trained, tmp_path, capsys):
+    data = tmp_path / "bare.csv"
+    data.write_text("a,b\n1,2\n")
+    assert main(["explain", trained[0], str(data)]) == 2
+    assert "'ill'" in capsys.readouterr().err
+    assert main(["explain", trained[0], trained[1], "--out", trained[1]]) == 2
+    assert main(["explain", str(tmp_path / "nowhere"), trained[1]]) == 2
+
+
+# ---- in a browser
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    found = browsers.programs()
+    if found is None:
+        reason = "no browser: install Debian's packages chromium and chromium-driver"
+        if BROWSER_IS_REQUIRED:
+            pytest.fail(f"NNLITE_REQUIRE_BROWSER=1, but there is {reason}")
+        pytest.skip(reason)
+    browser = browsers.Browser(*found)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def opened(chromium, tmp_path):
+    """Opens a page from disk; in the end the console must be empty, and no network asked."""
+
+    def show(page, fragment="", **look):
+        path = tmp_path / "page.html"
+        path.write_text(page, encoding="utf-8")
+        chromium.look(**look)
+        chromium.log()
+        chromium.requests()
+        chromium.open(path, fragment)
+        return chromium
+
+    yield show
+    assert chromium.log() == []
+    asked = chromium.requests()
+    assert asked
+    assert all(address.startswith(("file:", "about:", "data:")) for address in asked), asked
+
+
+def shown(browser):
+    """The section that is to be seen; there is one."""
+    [key] = browser.run(
+        "return [...document.querySelectorAll('.item')]"
+        ".filter((item) => item.checkVisibility()).map((item) => item.id)"
+    )
+    return key
+
+
+def flowing(browser):
+    """From where to where gradients flow now."""
+    return browser.run(
+        "return [...document.querySelectorAll('.wire.back.now')]"
+        ".map((wire) => [wire.dataset.target, wire.dataset.source])"
+    )
+
+
+def test_steps_forward_and_back(opened):
+    browser = opened(explained().html())
+    assert shown(browser) == "start"
+    assert flowing(browser) == []
+    browser.element("#next").click()
+    assert shown(browser) == "step-1"
+    assert flowing(browser) == [["step-1", "step-2"]]
+    browser.element("#next").click()
+    assert shown(browser) == "step-2"
+    assert sorted(flowing(browser)) == [
+        ["step-2", "leaf-1"], ["step-2", "leaf-2"], ["step-2", "step-3"]
+    ]  # fmt: skip
+    browser.element("#previous").click()
+    assert shown(browser) == "step-1"
+    browser.element("#last").click()
+    assert shown(browser) == "leaf-4"
+    assert browser.run("return document.querySelector('#next').disabled")
+    browser.element("#first").click()
+    assert shown(browser) == "start"
+    assert browser.run("return document.querySelector('#previous').disabled")
+
+
+def test_a_click_on_a_node_shows_its_equation(opened):
+    explanation = explained()
+    browser = opened(explanation.html())
+    for step in reversed(explanation.steps):
+        browser.element(f'.box[data-key="step-{step.number}"]').click()
+        assert shown(browser) == f"step-{step.number}"
+        seen = browser.run(
+            "return [...document.querySelectorAll('.item.shown math')]"
+            ".filter((math) => math.getBoundingClientRect().width > 0)"
+            ".map((math) => math.getAttribute('alttext'))"
+        )
+        assert step.forward in seen
+        for rule in step.rules:
+            assert rule.text in seen
+            assert f"= {number(rule.total)}" in browser.text(".item.shown")
+        assert "check: ✓ right" in browser.text(".item.shown")
+        assert browser.text("#now").startswith(f"Step {step.number} of 4")
+    browser.element('.box[data-key="leaf-2"]').click()
+    assert shown(browser) == "leaf-2"
+    assert "SGD" in browser.text(".item.shown")
+    browser.element('.box[data-key="data-1"]').click()
+    assert shown(browser) == "start"
+
+
+def test_equations_are_typeset(opened):
+    browser = opened(explained().html(), "#step-4")
+    heights = browser.run(
+        "return [...document.querySelectorAll('.item.shown mfrac')].map((fraction) => "
+        "[...fraction.children].map((part) => part.getBoundingClientRect().top))"
+    )
+    assert heights
+    assert all(below > above for above, below in heights)
+
+
+def test_keyboard(opened):
+    browser = opened(explained().html())
+    keys = ["Right", "Right", "Left", "End", "Left", "Home"]
+    seen = []
+    for key in keys:
+        browser.press(key)
+        seen.append(shown(browser))
+    assert seen == ["step-1", "step-2", "step-1", "leaf-4", "leaf-3", "start"]
+    # Tab reaches the boxes of the graph, in the order of the document, and Enter opens one.
+    reached = []
+    for _ in range(60):
+        browser.press("Tab")
+        key = browser.run("return document.activeElement.dataset.key ?? null")
+        reached += [key] if key else []
+        if key == "step-3":
+            break
+    assert reached[-1] == "step-3"
+    outline = browser.run(
+        "return getComputedStyle(document.activeElement.querySelector('rect')).outlineStyle"
+    )
+    assert outline == "solid"
+    browser.press("Enter")
+    assert shown(browser) == "step-3"
+    assert browser.run("return document.activeElement.getAttribute('aria-current')") == "step"
+
+
+def test_the_slider(opened):
+    browser = opened(explained().html())
+    browser.run("document.querySelector('#slider').focus()")
+    browser.press("Right", "Right", "Right")
+    assert shown(browser) == "step-3"
+    value = "return document.querySelector('#slider').getAttribute('aria-valuetext')"
+    assert browser.run(value) == "Step 3 of 4: Sigmoid"
+
+
+def test_an_address_opens_its_step(opened):
+    browser = opened(explained().html(), "#step-3")
+    assert shown(browser) == "step-3"
+    assert browser.run("return window.scrollY") == 0
+    browser.press("Right")
+    assert browser.run("return location.hash") == "#step-4"
+    browser = opened(deep(40).html(), "#step-40")
+    folded = browser.run(
+        "const step = document.getElementById('step-40');"
+        "return [step.checkVisibility(), step.closest('.item').classList.contains('shown')]"
+    )
+    assert folded == [True, True]
+
+
+def fill_in(browser, question, text):
+    """Fill in a blank on the page; is it marked right, or wrong, and what does the page say?"""
+    place = f"document.querySelectorAll('.quiz')[{question}]"
+    browser.run(f"const field = {place}.querySelector('input'); field.value = ''; field.focus()")
+    if text:
+        browser.press(*text)
+    browser.press("Enter")
+    return browser.run(
+        f"const form = {place};"
+        "return [form.classList.contains('right'), form.classList.contains('wrong'),"
+        " form.querySelector('output').innerText]"
+    )
+
+
+def test_the_quiz_marks_right_and_wrong(opened):
+    explanation = explained(quiz=True)
+    questions = Quiz(explanation).questions
+    browser = opened(explanation.html())
+    assert browser.text("#score") == "Quiz: 0 of 14 filled in"
+    place = next(i for i, q in enumerate(questions) if q.kind == "symbol")
+    asked = questions[place]
+    browser.element(f'.box[data-key="step-{asked.step.number}"]').click()
+    whole = f"{asked.before}{asked.answer}{asked.after}"
+    assert whole not in browser.text(".item.shown")
+    assert fill_in(browser, place, "q7") == [False, True, "✗ Not yet."]
+    assert fill_in(browser, place, asked.answer) == [True, False, f"✓ Right: {whole}"]
+    assert browser.text("#score") == "Quiz: 1 of 14 filled in"
+    place = next(i for i, q in enumerate(questions) if q.kind == "number")
+    asked = questions[place]
+    browser.element(f'.box[data-key="step-{asked.step.number}"]').click()
+    assert fill_in(browser, place, f"{asked.value * 2:.6g}")[1]
+    assert fill_in(browser, place, asked.answer)[0]
+    # The arrow keys in a field move the cursor there, not the page.
+    here = shown(browser)
+    browser.press("Left", "Home")
+    assert shown(browser) == here
+
+
+def test_the_quiz_gives_hints_and_the_answer(opened):
+    explanation = explained(quiz=True)
+    asked = Quiz(explanation).questions[0]
+    browser = opened(explanation.html(), "#step-1")
+    browser.element("#step-1 .quiz .hint").click()
+    assert browser.text("#step-1 .quiz output") == " ".join(asked.hints[0].split())
+    browser.element("#step-1 .quiz .show").click()
+    assert f"{asked.before}{asked.answer}{asked.after}" in browser.text("#step-1 .quiz output")
+    assert browser.text("#score") == "Quiz: 0 of 14 filled in"
+
+
+def test_page_and_terminal_accept_the_same_answers(opened):
+    browser = opened(explained(quiz=True).html(), "#step-1")
+    judge = """
+        const form = document.querySelector(".quiz");
+        return arguments[0].map(([data, given]) => {
+          Object.assign(form.dataset, data);
+          form.classList.remove("right", "wrong");
+          form.querySelector("input").value = given;
+          form.requestSubmit();
+          return form.classList.contains("right");
+        });
+    """
+    cases = [
+        ({"kind": "symbol", "answer": right, "ordered": str(int(ordered))}, given)
+        for right, ordered, given, _ in formulas.SYMBOLS
+    ]
+    cases += [
+        ({"kind": "number", "value": repr(right), "tolerance": repr(tolerance)}, given)
+        for right, tolerance, given, _ in formulas.NUMBERS
+    ]
+    wanted = [case[-1] for case in [*formulas.SYMBOLS, *formulas.NUMBERS]]
+    judged = browser.run(judge, cases)
+    assert [c for c, a, b in zip(cases, judged, wanted) if a != b] == []
+
+
+def test_markup_in_names_is_not_run(opened):
+    explanation, name = hostile()
+    browser = opened(explanation.html())
+    assert browser.run("return document.title") == "The backward pass of L"
+    assert name in browser.text("#start")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("quiz", [False, True], ids=["page", "quiz"])
+def test_width_and_colours(opened, width, dark, quiz):
+    browser = opened(explained(quiz=quiz).html(), "#step-2", width=width, dark=dark)
+    for _ in range(4):
+        widths = browser.run("return [document.documentElement.scrollWidth, innerWidth]")
+        assert widths == [width, width], "nothing sticks out of the page"
+        browser.press("Right")
+    ground = browser.run("return getComputedStyle(document.body).backgroundColor")
+    lightness = sum(map(int, re.findall(r"\d+", ground)))
+    assert (lightness < 150) if dark else (lightness > 700)
+    low = browser.run(
+        "return [...document.querySelectorAll('button')]"
+        ".filter((button) => button.checkVisibility() && button.offsetHeight < 40).length"
+    )
+    assert low == 0, "a finger can hit every button"
+
+
+def test_without_scripts_everything_is_there(chromium, opened):
+    chromium.devtools("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        opened(explained().html())
+        document = chromium.devtools("DOM.getDocument", depth=0)["root"]["nodeId"]
+        found = chromium.devtools("DOM.querySelectorAll", nodeId=document, selector=".item")
+        for node in found["nodeIds"]:
+            assert chromium.devtools("DOM.getBoxModel", nodeId=node)["model"]["height"] > 50
+    finally:
+        chromium.devtools("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_a_notebooks_frame_works_like_the_page(opened):
+    page = f"<!DOCTYPE html><title>notebook</title>{explained()._repr_html_()}"
+    browser = opened(page.replace(' loading="lazy"', ""))
+    state = """
+        const inside = document.querySelector("iframe").contentDocument;
+        inside.querySelector("#next").click();
+        inside.querySelector("#next").click();
+        return [inside.querySelector(".item.shown").id, document.title];
+    """
+    assert browser.run(state) == ["step-2", "notebook"]
+
+
+def test_the_driver_notices_errors_on_the_console(chromium, tmp_path):
+    """What the tests above rely on: an error and a request would have been seen."""
+    path = tmp_path / "bad.html"
+    path.write_text("<!DOCTYPE html><script>nothing()</script><img src='absent.png'>")
+    chromium.log()
+    chromium.requests()
+    chromium.open(path)
+    assert "nothing is not defined" in json.dumps(chromium.log())
+    assert any(address.endswith("absent.png") for address in chromium.requests())
