@@ -1040,3 +1040,13 @@ def test_second_derivative_through_an_assignment_with_leading_ones():
     z[[0]] = y[:1]
     (g,) = nnlite.autograd.grad((z**3).sum(), y, create_graph=True)
     assert nnlite.autograd.grad(g.sum(), y)[0].tolist() == [[[6.0, 6.0, 6.0]]]
+
+
+def test_grad_takes_torchs_arguments_in_torchs_order():
+    x = nnlite.tensor([1.0, -2.0], requires_grad=True)
+    y = x**3
+    ones = nnlite.ones_like(y)
+    (dx,) = nnlite.autograd.grad(y, x, ones, True, True, True, False)
+    penalty = nnlite.autograd.grad(dx.norm(), x, only_inputs=True)[0]
+    assert dx.tolist() == [3.0, 12.0]
+    assert penalty.shape == (2,)

@@ -89,6 +89,7 @@ def grad(
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
@@ -102,6 +103,7 @@ def grad(
         grad_outputs: the vectors of the vector-Jacobian product, as for ``backward``.
         retain_graph: keep the graph for another pass; default: the value of ``create_graph``.
         create_graph: record the computation of the gradients, so that they can be differentiated.
+        only_inputs: without effect, as in torch.
         allow_unused: None for an input that the outputs do not depend on, instead of an error.
         materialize_grads: zeros instead of None there.
 
