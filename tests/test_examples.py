@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+LESSONS = sorted((EXAMPLES / "lessons").glob("*.py"))
 FILES = {
     "digits_cnn": ["confusion.png", "loss.png"],
     "digits_lstm": ["loss.png", "opinions.png"],
@@ -27,6 +28,23 @@ def test_an_example_runs(name, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == FILES[name]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in tmp_path.iterdir())
     assert "Test " in ended.stdout.splitlines()[-2 if "autoenc" not in name else -3]
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_runs(path):
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), "PYTHONIOENCODING": "utf-8"}
+    ended = subprocess.run([sys.executable, path], capture_output=True, env=environment)
+    assert ended.stderr == b""
+    said = ended.stdout.decode("utf-8")
+    assert ended.returncode == 0, said
+    assert "--- What was learnt" in said
+    assert "✗" not in said
+    assert max(map(len, said.splitlines())) <= 150
+
+
+def test_there_are_five_lessons():
+    numbers = [path.read_text(encoding="utf-8")[3:12] for path in LESSONS]
+    assert sorted(numbers) == [f"Lesson {number}:" for number in range(1, 6)]
 
 
 def test_each_example_is_short_enough_to_be_read():
