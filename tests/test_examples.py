@@ -39,7 +39,7 @@ def test_a_lesson_runs(path):
     assert ended.returncode == 0, said
     assert "--- What was learnt" in said
     assert "✗" not in said
-    assert max(map(len, said.splitlines())) <= 150
+    assert max(map(len, said.splitlines())) <= 100
 
 
 def test_there_are_five_lessons():

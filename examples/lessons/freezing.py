@@ -4,6 +4,8 @@ To fine-tune is to keep what a network knows and to change its answer. Frozen we
 gradient; backward does no work for them, and stops where nothing is left to learn.
 """
 
+from textwrap import fill
+
 import nnlite
 from nnlite import explain, nn
 
@@ -24,7 +26,7 @@ print(" → ".join(operations()))
 print("\n--- 2. The first layer is frozen: backward ends behind it")
 model.freeze("0")
 print(" → ".join(operations()))
-print(explain.why(model[0].weight))
+print(fill(explain.why(model[0].weight), 100))
 
 print("\n--- 3. The middle is frozen instead: backward passes through it, for what lies below")
 model.unfreeze().freeze("2")
@@ -48,9 +50,9 @@ for name, p in model.named_parameters():
 print("\n--- 5. Other reasons for a gradient that is missing or zero")
 with nnlite.no_grad():
     untracked = model(x).mean()
-print(explain.why(untracked))
+print(fill(explain.why(untracked), 100))
 dead = nnlite.tensor([-1.0, -2.0], requires_grad=True)
-print(explain.why(dead, nnlite.relu(dead).sum()))
+print(fill(explain.why(dead, nnlite.relu(dead).sum()), 100))
 
 print("""
 --- What was learnt
