@@ -775,6 +775,14 @@ def test_a_disk_that_is_full_for_a_while_costs_one_warning(here, command, monkey
     assert len(History.from_csv("runs/data/history.csv")) == 9
 
 
+def test_what_a_killed_run_left_half_written_is_removed(here, command):
+    left = here / "runs" / "data" / "unfinished" / ".tmp-0123456789ab-checkpoint"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    assert command("train", "data.csv", "--epochs", 1, *QUICK)[0] == 0
+    assert files_in("runs/data") == FILES
+
+
 @pytest.mark.parametrize("number", range(1, 5))
 def test_a_disk_that_gets_full_leaves_earlier_output(here, command, refused, monkeypatch, number):
     """Writing fails at the checkpoint, the history, the model, the plot."""

@@ -658,3 +658,14 @@ def test_a_schedule_does_not_take_a_resumed_run_for_one_without_steps(tmp_path):
     assert load_checkpoint(path)["tally"]["batch"] == 5
     history = make_trainer(Kill()).fit(shuffled(0), epochs=2, resume=path)
     assert history["lr"] == [0.1, 0.1 * 0.1]
+
+
+@pytest.mark.parametrize("name", ["run", "{epoch:03}.ckpt", "[run]"])
+def test_what_a_killed_run_left_half_written_is_removed(tmp_path, name):
+    own = tmp_path / f".tmp-0123456789ab-{name.format(epoch=7)}"
+    others = [tmp_path / ".tmp-0123456789ab-weights", tmp_path / "notes"]
+    for path in (own, *others):
+        path.write_bytes(b"half")
+    trainer_of(Checkpoint(tmp_path / name)).fit((X, Y), epochs=1)
+    assert not own.exists()
+    assert all(path.exists() for path in others)

@@ -1,7 +1,8 @@
 """Write a file in one step: after a crash there is the old file or the new one, never half of one.
 
 The contents go to a temporary file in the same folder, are flushed to the disk, and take the
-place of the old file in a single rename. Leftovers of a killed process start with ``.tmp-``.
+place of the old file in a single rename. Leftovers of a killed process start with ``.tmp-``, see
+`remove_leftovers`.
 """
 
 from __future__ import annotations
@@ -203,6 +204,20 @@ def _new(target: str) -> str:
         cause = f"there is no folder {folder!r}: create it first"
         raise FileNotFoundError(errno.ENOENT, cause) from None
     return target
+
+
+def remove_leftovers(pattern: str) -> None:
+    """Remove what killed processes left behind of files that they were writing.
+
+    Args:
+        pattern: the paths of the files, as ``glob`` takes them; nobody may be writing them now.
+    """
+    from glob import glob
+
+    folder, name = os.path.split(pattern)
+    for path in glob(os.path.join(folder, f".tmp-{'[0-9a-f]' * 12}-{name}")):
+        with suppress(OSError):
+            os.remove(path)
 
 
 def _temporary_name(target: str) -> str:

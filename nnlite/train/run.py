@@ -11,12 +11,13 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from glob import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nnlite import nn, optim
-from nnlite.io.atomic import move
+from nnlite.io.atomic import move, remove_leftovers
 from nnlite.io.checkpoint import save_checkpoint
 from nnlite.io.messages import show
 from nnlite.tensor import Tensor, wrap
@@ -301,6 +302,11 @@ class _Recorder(Callback):
         self.folder = folder
         self._due = 0.0
         self._warned = False
+
+    def on_fit_start(self, trainer: Trainer) -> None:
+        """Remove what a killed run left of the files that it was writing."""
+        for name in (*_AT_THE_END, HISTORY, CHECKPOINT):
+            remove_leftovers(os.path.join(escape(self.folder), name))
 
     def on_checkpoint(self, trainer: Trainer) -> None:
         """Write when it is time again, and when training is over."""

@@ -8,6 +8,7 @@ from contextlib import suppress
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Literal
 
+from nnlite.io.atomic import remove_leftovers
 from nnlite.train.callbacks.base import Callback
 from nnlite.train.metrics import metric_mode
 
@@ -22,10 +23,11 @@ _FIELDS = frozenset({"epoch", "step"})
 class Checkpoint(Callback):
     """Write to a file what a resumed run needs; ``trainer.fit(…, resume=path)`` goes on from it.
 
-    A file is replaced in one step: a crash at any moment leaves a whole one. A new run (without
-    ``resume``) writes one as it starts, so that a path that cannot be written to is an error then.
-    Later a full disk or a folder that is gone is no reason to lose the training: it goes on, with
-    one warning, the former file stays as it is, and writing is tried again the next time.
+    A file is replaced in one step: a crash at any moment leaves a whole one, and what it may leave
+    of the next one is removed when the run goes on (two runs at once need two files). A new run
+    (without ``resume``) writes one as it starts, so that a path that cannot be written to is an
+    error then. Later a full disk or a folder that is gone is no reason to lose the training: it
+    goes on, with one warning, the former file stays as it is, and writing is tried again.
 
     Args:
         path: the file. With ``{epoch}`` or ``{step}`` in its name (formatted as by ``str.format``:
@@ -109,6 +111,7 @@ class Checkpoint(Callback):
                 "or monitor='train_loss'"
             )
         self._forget()
+        remove_leftovers(self._pattern())  # of this run, killed while it was writing
 
     def on_batch_end(self, trainer: Trainer) -> None:
         """Write in the middle of an epoch when it is time."""
@@ -134,12 +137,18 @@ class Checkpoint(Callback):
             return path if os.path.exists(path) else None
         from glob import glob
 
-        pattern = "".join(
+        found = [name for name in glob(self._pattern()) if os.path.isfile(name)]
+        return max(found, key=lambda name: (os.stat(name).st_mtime_ns, name), default=None)
+
+    def _pattern(self) -> str:
+        """What ``glob`` finds its files by."""
+        path = os.fsdecode(self.path)
+        if not self._numbered:
+            return _escaped(path)
+        return "".join(
             _escaped(text) + ("*" if field is not None else "")
             for text, field, _, _ in Formatter().parse(path)
         )
-        found = [name for name in glob(pattern) if os.path.isfile(name)]
-        return max(found, key=lambda name: (os.stat(name).st_mtime_ns, name), default=None)
 
     def _write_if_best(self, trainer: Trainer) -> None:
         if not trainer.history or trainer.in_epoch:
