@@ -50,7 +50,8 @@ def order_of(graph: Graph, call: Call) -> list[int]:
 
 
 def _transpose(graph: Graph, call: Call, a: Ref, *rest: Any, **options: Any) -> str:
-    return str(graph.node("Transpose", graph.read(a), perm=order_of(graph, call)))
+    name, order = graph.read(a), order_of(graph, call)
+    return str(graph.node("Transpose", name, perm=order)) if len(order) > 1 else name
 
 
 def _moveaxis(graph: Graph, call: Call, a: Ref, source: Any, destination: Any) -> str:
@@ -106,6 +107,25 @@ def _flip(graph: Graph, call: Call, a: Ref, axis: Any = None) -> str:
     ends = graph.ints([np.iinfo(np.int64).min + 1] * count)
     starts, steps = graph.ints([-1] * count), graph.ints([-1] * count)
     return str(graph.node("Slice", graph.read(a), starts, ends, graph.ints(list(axes)), steps))
+
+
+def _roll(graph: Graph, call: Call, a: Ref, shift: Any, axis: Any = None) -> str:
+    name, sizes = graph.read(a), graph.sizes(a)
+    if axis is None:
+        raise unmapped(call, "roll without an axis")
+    shifts, axes = (v if isinstance(v, tuple) else (v,) for v in (shift, axis))
+    for by, along in zip(shifts * len(axes) if len(shifts) == 1 else shifts, axes):
+        if isinstance(sizes[along], Size):
+            raise unmapped(call, "roll along the batch")
+        at, over = -by % max(sizes[along], 1), graph.ints([along])
+        end = graph.ints([np.iinfo(np.int64).max])
+        cut, zero = graph.ints([at]), graph.ints([0])
+        parts = (
+            graph.node("Slice", name, start, stop, over)
+            for start, stop in ((cut, end), (zero, cut))
+        )
+        name = graph.node("Concat", *parts, axis=along)
+    return name
 
 
 # ---- new arrays ---------------------------------------------------------------------------------
@@ -204,9 +224,9 @@ def _axes(axis: Any) -> Sequence[int] | None:
     return list(axis) if isinstance(axis, (tuple, list)) else [axis]
 
 
-def reduced(graph: Graph, op: str, name: str, axis: Any, keepdims: Any) -> str:
+def reduced(graph: Graph, op: str, name: str, rank: int, axis: Any, keepdims: Any) -> str:
     """A reduction over some axes, or all."""
-    axes = _axes(axis)
+    axes = _axes(axis) if rank else None
     if axes == []:
         return name
     over = () if axes is None else (graph.ints(axes),)
@@ -221,7 +241,7 @@ def _reduction(op: str) -> Callable[..., str]:
         if set(options) - {"dtype"}:
             raise unmapped(call, f"{call.name} with {', '.join(sorted(options))}")
         dtype = _result(graph, call)
-        name = reduced(graph, op, graph.operand(a, dtype), axis, keepdims)
+        name = reduced(graph, op, graph.operand(a, dtype), _ndim(graph, a), axis, keepdims)
         if initial is None or type(initial).__name__ == "_NoValueType":
             return name
         combine = {"ReduceMax": "Max", "ReduceMin": "Min", "ReduceSum": "Add"}[op]
@@ -233,18 +253,20 @@ def _reduction(op: str) -> Callable[..., str]:
 def _quantifier(op: str) -> Callable[..., str]:
     def reduce(graph: Graph, call: Call, a: Ref, axis: Any = None, *, keepdims: Any = False) -> str:
         name = graph.cast(graph.operand(a, np.bool_), np.bool_, np.int32)
-        return graph.cast(reduced(graph, op, name, axis, keepdims), np.int32, np.bool_)
+        return graph.cast(
+            reduced(graph, op, name, _ndim(graph, a), axis, keepdims), np.int32, np.bool_
+        )
 
     return reduce
 
 
 def _variance(graph: Graph, call: Call, a: Ref, axis: Any = None, **options: Any) -> str:
-    dtype = _result(graph, call)
+    dtype, rank = _result(graph, call), _ndim(graph, a)
     x = graph.operand(a, dtype)
-    centred = graph.node("Sub", x, reduced(graph, "ReduceMean", x, axis, True))
+    centred = graph.node("Sub", x, reduced(graph, "ReduceMean", x, rank, axis, True))
     squares = graph.node("Mul", centred, centred)
     keepdims, ddof = options.get("keepdims", False), options.get("ddof", 0)
-    name = reduced(graph, "ReduceMean", squares, axis, keepdims)
+    name = reduced(graph, "ReduceMean", squares, rank, axis, keepdims)
     if ddof:
         over = _axes(axis) or range(_ndim(graph, a))
         sizes = [graph.sizes(a)[i] for i in over]
@@ -258,11 +280,41 @@ def _variance(graph: Graph, call: Call, a: Ref, axis: Any = None, **options: Any
 def _place(op: str) -> Callable[..., str]:
     def found(graph: Graph, call: Call, a: Ref, axis: Any = None, *, keepdims: Any = False) -> str:
         name = graph.read(a)
+        if graph.dtype(a).kind == "b":
+            name = graph.cast(name, np.bool_, np.int32)
         if axis is None:
             name = graph.node("Reshape", name, graph.ints([-1]))
         return str(graph.node(op, name, axis=axis or 0, keepdims=int(keepdims is True)))
 
     return found
+
+
+def _like(value: Any) -> Callable[..., str]:
+    def made(graph: Graph, call: Call, a: Ref, *given: Any, **options: Any) -> str:
+        name = graph.operand(given[0] if given else value, _result(graph, call))
+        return str(graph.node("Expand", name, graph.ints(graph.sizes(a))))
+
+    return made
+
+
+def _sorted(which: int) -> Callable[..., str]:
+    """The values in ascending order (0), or their places (1)."""
+
+    def order(graph: Graph, call: Call, a: Ref, axis: int = -1, **options: Any) -> str:
+        sizes = graph.sizes(a)
+        if not sizes:
+            raise unmapped(call, f"{call.name} of a number")
+        count = graph.ints([sizes[axis]])
+        both = graph.node("TopK", graph.read(a), count, outputs=2, axis=axis, largest=0)
+        return str(both[which])
+
+    return order
+
+
+def _round(graph: Graph, call: Call, a: Ref, decimals: int = 0) -> str:
+    if decimals:
+        raise unmapped(call, "round to decimals")
+    return str(graph.node("Round", graph.read(a)))
 
 
 def _cumsum(graph: Graph, call: Call, a: Ref, axis: int | None = None, **options: Any) -> str:
@@ -276,7 +328,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "reshape": _reshape, "ravel": _reshape, "squeeze": _reshape, "transpose": _transpose,
     "swapaxes": _transpose, "moveaxis": _moveaxis, "expand_dims": _expand_dims,
     "broadcast_to": _broadcast_to, "concatenate": _concatenate, "stack": _stack, "tile": _tile,
-    "flip": _flip, "zeros": _filled(0), "ones": _filled(1), "empty": _filled(0),
+    "flip": _flip, "roll": _roll, "zeros": _filled(0), "ones": _filled(1), "empty": _filled(0),
     "full": _filled(0), "arange": _arange, "astype": _astype, "copy": _copy, "copyto": _copyto,
     "where": _where, "clip": _clip, "take": _take, "take_along_axis": _take_along_axis,
     "tril": _triangle(0), "triu": _triangle(1), "dot": _dot, "einsum": _einsum,
@@ -285,4 +337,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "prod": _reduction("ReduceProd"), "any": _quantifier("ReduceMax"),
     "all": _quantifier("ReduceMin"), "var": _variance, "std": _variance,
     "argmax": _place("ArgMax"), "argmin": _place("ArgMin"), "cumsum": _cumsum,
+    "zeros_like": _like(0), "ones_like": _like(1), "empty_like": _like(0), "full_like": _like(0),
+    "sort": _sorted(0), "argsort": _sorted(1), "round": _round,
 }  # fmt: skip

@@ -105,7 +105,7 @@ def to_onnx(
             f"to_onnx: the model has {size / 1e9:.1f} GB, a protocol buffer holds 2 GB at most; "
             "use nnlite.save for its weights"
         )
-    onnx.checker.check_model(made, full_check=True)
+    _check(onnx, made)
     content = made.SerializeToString()
     _compare(content, model, arrays, axes, inputs)
     write_bytes(path, content)
@@ -190,6 +190,17 @@ def _dimension(size: Any) -> int | str:
 
 def _type(onnx: Any, dtype: Any) -> int:
     return int(onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+
+def _check(onnx: Any, made: Any) -> None:
+    try:
+        onnx.checker.check_model(made, full_check=True)
+    except Exception as error:  # each part of the checker has exceptions of its own
+        text = " ".join(str(error).split())
+        raise ExportError(
+            f"to_onnx: the model has no valid form in ONNX ({text}); use float32 "
+            "(model.float()) and inputs that are not empty, or nnlite.export.to_numpy"
+        ) from error
 
 
 def _compare(

@@ -199,7 +199,7 @@ class Graph:
 
     def _result_dtype(self, call: Call) -> Any:
         """The dtype that a call which writes into an array has computed in."""
-        if call.kind == "ufunc":
+        if call.kind == "ufunc" and call.name != "at":
             from nnlite.export.onnx_ufuncs import loop_of
 
             return loop_of(self, call)[-1]
@@ -207,7 +207,8 @@ class Graph:
 
     def spread(self, name: str, call: Call, into: Ref) -> str:
         """What a call computed, in the shape of what it is written into."""
-        shapes = [self.sizes(value) for value in call.args if isinstance(value, Ref)]
+        given = call.args[1:] if call.name == "copyto" else call.args
+        shapes = [self.sizes(value) for value in given if isinstance(value, Ref)]
         if self.sizes(into) in shapes:
             return name
         return str(self.node("Expand", name, self.ints(self.sizes(into))))

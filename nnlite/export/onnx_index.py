@@ -10,7 +10,7 @@ from nnlite.export.batch import Size
 from nnlite.export.calls import Call, ExportError, Ref
 from nnlite.export.onnx_graph import Graph, unmapped
 
-__all__ = ["put", "put_back", "take"]
+__all__ = ["added_at", "put", "put_back", "take"]
 
 _END = np.iinfo(np.int64).max
 
@@ -42,7 +42,7 @@ def take(graph: Graph, array: Ref, key: Any) -> str:
     parts = _parts(key, len(sizes))
     entries = [part for part in parts if part is not None]
     for part in entries:
-        if isinstance(part, Ref) and graph.dtype(part).kind == "b":
+        if isinstance(part, bool) or (isinstance(part, Ref) and graph.dtype(part).kind == "b"):
             raise _refused("a mask")
     slices = [
         (axis, part)
@@ -87,6 +87,11 @@ def _gathered(graph: Graph, name: str, index: list[Ref], axes: list[int]) -> str
         return str(graph.node("Gather", name, graph.operand(index[0], np.int64), axis=axes[0]))
     if axes != list(range(len(axes))):
         raise _refused("several arrays that are not the first entries")
+    return str(graph.node("GatherND", name, _stacked(graph, index)[0]))
+
+
+def _stacked(graph: Graph, index: list[Ref]) -> tuple[str, list[Any]]:
+    """Arrays of places, broadcast and side by side; and the shape that they have in common."""
     ndim = max(len(graph.sizes(ref)) for ref in index)
     longest = next(ref for ref in index if len(graph.sizes(ref)) == ndim)
     shape: list[Any] = list(graph.sizes(longest))
@@ -102,19 +107,24 @@ def _gathered(graph: Graph, name: str, index: list[Ref], axes: list[int]) -> str
         )
         for ref in index
     ]
-    return str(graph.node("GatherND", name, graph.node("Concat", *columns, axis=-1)))
+    return str(graph.node("Concat", *columns, axis=-1)), shape
 
 
 def put(graph: Graph, array: Ref, key: Any, value: Any) -> str:
     """``array`` with ``array[key]`` replaced by ``value``."""
+    is_mask = isinstance(key, Ref) and graph.dtype(key).kind == "b"
+    if is_mask and isinstance(value, Ref) and graph.sizes(value):
+        raise _refused("a mask, for several values,")
     return _replaced(graph, array, key, graph.operand(value, graph.dtype(array)))
 
 
 def _replaced(graph: Graph, array: Ref, key: Any, value: str) -> str:
     name, sizes = graph.read(array), graph.sizes(array)
+    if isinstance(key, Ref) and graph.dtype(key).kind == "b":
+        return _masked(graph, array, key, value)
     parts = _parts(key, len(sizes))
     if any(isinstance(part, Ref) for part in parts):
-        return _scattered_rows(graph, name, parts, sizes, value)
+        return _scattered(graph, name, parts, sizes, value)
     if any(part is None for part in parts):
         raise _refused("None in an assignment")
     partial = [axis for axis, part in enumerate(parts) if not _is_whole(part, sizes[axis])]
@@ -141,6 +151,15 @@ def _replaced(graph: Graph, array: Ref, key: Any, value: str) -> str:
     return str(graph.node("Transpose", scattered, perm=np.argsort(order).tolist()))
 
 
+def _masked(graph: Graph, array: Ref, mask: Ref, value: str) -> str:
+    """``array`` with ``value``, a number, where the mask holds."""
+    more = len(graph.sizes(array)) - len(graph.sizes(mask))
+    where = graph.read(mask)
+    if more:
+        where = graph.node("Unsqueeze", where, graph.ints(range(-more, 0)))
+    return str(graph.node("Where", where, value, graph.read(array)))
+
+
 def _places(part: Any, size: Any) -> list[int]:
     """Where a slice or number points to along an axis."""
     bounds = (part.start, part.stop, part.step) if isinstance(part, slice) else (part,)
@@ -151,15 +170,27 @@ def _places(part: Any, size: Any) -> list[int]:
     return [int(part) % size]
 
 
-def _scattered_rows(graph: Graph, name: str, parts: list[Any], sizes: Any, value: str) -> str:
-    """Rows replaced at an array of places."""
-    index = parts[0]
-    rest = zip(parts[1:], sizes[1:])
-    if not isinstance(index, Ref) or not all(_is_whole(part, size) for part, size in rest):
-        raise _refused("an array that is not the first entry of an assignment")
-    where = graph.node("Unsqueeze", graph.operand(index, np.int64), graph.ints([-1]))
-    shape = graph.ints([*graph.sizes(index), *sizes[1:]])
-    return str(graph.node("ScatterND", name, where, graph.node("Expand", value, shape)))
+def _scattered(
+    graph: Graph, name: str, parts: list[Any], sizes: Any, value: str, **options: Any
+) -> str:
+    """A value with what is at arrays of places replaced, or with ``reduction="add"`` added to."""
+    index = [part for part in parts if isinstance(part, Ref)]
+    rest = list(zip(parts, sizes))[len(index) :]
+    if parts[: len(index)] != index or not all(_is_whole(part, size) for part, size in rest):
+        raise _refused("arrays that are not the first entries of an assignment")
+    where, shape = _stacked(graph, index)
+    shaped = graph.node("Expand", value, graph.ints([*shape, *sizes[len(index) :]]))
+    return str(graph.node("ScatterND", name, where, shaped, **options))
+
+
+def added_at(graph: Graph, array: Ref, key: Any, value: Any) -> str:
+    """``array`` after ``np.add.at(array, key, value)``."""
+    sizes = graph.sizes(array)
+    parts = _parts(key, len(sizes))
+    if not any(isinstance(part, Ref) for part in parts):
+        raise _refused("no array in numpy.add.at")
+    name, added = graph.read(array), graph.operand(value, graph.dtype(array))
+    return _scattered(graph, name, parts, sizes, added, reduction="add")
 
 
 def put_back(graph: Graph, call: Call, whole: Ref, part: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.export.calls import Call, Ref
-from nnlite.export.onnx_graph import Graph
+from nnlite.export.onnx_graph import Graph, unmapped
 
 __all__ = ["KERNELS"]
 
@@ -152,6 +152,8 @@ def _layer_norm(
 
 def _softmax(op: str) -> Callable[..., str]:
     def apply(graph: Graph, call: Call, x: Ref, dim: int, dtype: Any) -> str:
+        if not graph.sizes(x):
+            raise unmapped(call, "softmax of a number")
         name = graph.operand(x, graph.dtype(Ref(call.results[0])))
         return str(graph.node(op, name, axis=dim))
 

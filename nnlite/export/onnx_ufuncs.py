@@ -50,10 +50,16 @@ def loop_of(graph: Graph, call: Call) -> tuple[np.dtype[Any], ...]:
 def ufunc(graph: Graph, call: Call) -> str:
     """Add the nodes of a ufunc; the name of its result."""
     name = call.target.__name__
+    if call.name == "at" and name == "add":
+        from nnlite.export.onnx_index import added_at
+
+        return added_at(graph, *call.args)
     if call.name != "__call__" or set(call.kwargs) - {"out", "casting"}:
         raise unmapped(call, f"numpy.{name} with {call.name} or options")
     loop = loop_of(graph, call)
     operands = [graph.operand(value, dtype) for value, dtype in zip(call.args, loop)]
+    if name.startswith("logical_"):
+        operands = [graph.operand(value, np.bool_) for value in call.args]
     kind = loop[0].kind
     if kind == "b" and name in _OF_BOOLS:
         return str(graph.node(_OF_BOOLS[name], *operands))
@@ -145,9 +151,30 @@ def _logaddexp(graph: Graph, dtype: Any, x: str, y: str) -> str:
     return str(graph.node("Add", graph.node("Max", x, y), rest))
 
 
+def _ignoring_nan(op: str) -> Callable[..., str]:
+    """The larger or smaller one, or the other one of a NaN."""
+
+    def chosen(graph: Graph, dtype: Any, x: str, y: str) -> str:
+        kept = graph.node("Where", graph.node("IsNaN", y), x, graph.node(op, x, y))
+        return str(graph.node("Where", graph.node("IsNaN", x), y, kept))
+
+    return chosen
+
+
+def _hypot(graph: Graph, dtype: Any, x: str, y: str) -> str:
+    """|a| √(1 + (b / a)²) for |a| ≥ |b|, which does not overflow."""
+    x, y = graph.node("Abs", x), graph.node("Abs", y)
+    large, small = graph.node("Max", x, y), graph.node("Min", x, y)
+    is_zero = graph.node("Equal", large, graph.constant(0, dtype))
+    ratio = graph.node("Div", small, graph.node("Where", is_zero, graph.constant(1, dtype), large))
+    square = graph.node("Add", graph.node("Mul", ratio, ratio), graph.constant(1, dtype))
+    return str(graph.node("Mul", large, graph.node("Sqrt", square)))
+
+
 _COMPOSED: dict[str, Callable[..., str]] = {
     "log1p": log1p, "expm1": expm1, "exp2": _exp2, "log2": _scaled("Log", 1 / math.log(2)),
     "log10": _scaled("Log", 1 / math.log(10)), "square": _square, "positive": _same,
     "conjugate": _same, "isfinite": _isfinite, "trunc": _trunc, "remainder": _remainder,
     "floor_divide": _floor_divide, "fmod": _fmod, "logaddexp": _logaddexp,
+    "fmax": _ignoring_nan("Max"), "fmin": _ignoring_nan("Min"), "hypot": _hypot,
 }  # fmt: skip

@@ -218,7 +218,7 @@ class Writer:
 
     def _constant_text(self, number: int) -> str:
         array, named = self.plan.array(number), self.plan.trace.names.get(number)
-        if array.size <= (1 if self.plan.origin(number) else _LITERAL) and not named:
+        if 0 < array.size <= (1 if self.plan.origin(number) else _LITERAL) and not named:
             values = _literal(array.tolist())
             dtype = _literal(array.dtype)
             return f"{dtype}({values})" if array.ndim == 0 else f"np.array({values}, {dtype})"
