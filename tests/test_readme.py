@@ -25,7 +25,7 @@ def commands():
 
 
 def test_blocks_are_of_known_kinds():
-    assert {kind for kind, _ in BLOCKS} == {"python", "sh"}
+    assert {kind for kind, _ in BLOCKS} == {"python", "sh", "text"}
 
 
 def test_python_blocks(tmp_path, monkeypatch, capsys):
@@ -41,7 +41,8 @@ def test_python_blocks(tmp_path, monkeypatch, capsys):
     assert namespace["history"][-1]["valid_accuracy"] > 0.9
     printed = capsys.readouterr().out
     assert "['0.weight', '0.bias', '2.weight', '2.bias']" in printed
-    assert "σ(x)" in printed
+    for line in "".join(text for kind, text in BLOCKS if kind == "text").splitlines():
+        assert line in printed
 
 
 def test_ten_line_example_is_ten_lines():
@@ -69,7 +70,7 @@ def test_command_line_blocks(tmp_path):
     ]:
         table.take(part).write_csv(tmp_path / name)
     lines = [line for line in commands() if line.startswith("nnlite")]
-    assert len(lines) == 4
+    assert len(lines) == 6
     for line in lines:
         words = shlex.split(line)
         done = subprocess.run(
