@@ -22,6 +22,7 @@ def explained(case):
 
 @each_case(differentiable=True)
 def test_its_lines_are_right(case):
+    """And the contributions of a leaf's uses are its gradient."""
     with np.errstate(all="ignore"):
         explanation = explained(case)
         if explanation is None:
@@ -38,17 +39,7 @@ def test_its_lines_are_right(case):
             close = np.isclose(rule.total, rule.gradient[rule.index], rtol=1e-9, atol=1e-12)
             assert close or "half" in case.label or "to " in case.label, rule.text
         assert rule.check.mark in text
-        assert "∂L/∂" in rule.left
         assert rule.right
-
-
-@each_case(differentiable=True, smooth=True)
-def test_it_has_the_engines_gradients(case):
-    explanation = explained(case)
-    if explanation is None:
-        return
     for leaf in explanation.leaves:
-        total = np.zeros(leaf.value.shape, leaf.value.dtype)
-        for addend in leaf.addends:
-            total = total + addend.array
+        total = sum(addend.array for addend in leaf.addends)
         np.testing.assert_allclose(total, leaf.value.gradient, rtol=1e-12, atol=1e-12)

@@ -17,7 +17,7 @@ __all__ = ["of_rule"]
 
 Array = Any
 _STEP = 1e-6
-_MOST = 256  # elements that are compared one by one
+_MOST = 100  # parts of a gradient that are compared by themselves
 
 
 def of_rule(
@@ -83,14 +83,7 @@ def _compared(slope: _Slope, gradient: Array, index: Index, eps: float) -> _Verd
     wave = np.cos(1.0 + np.arange(gradient.size)).reshape(gradient.shape)
     every = slope.compare(gradient, wave, eps)
     if one.status == "right" and (every.status == "wrong" or every.note == _KINK):
-        # Kinks may hide in a direction: whether it is one of them, the elements tell.
-        places = np.argwhere(np.ones(gradient.shape, dtype=bool))
-        some = places[:: max(1, len(places) // _MOST)]
-        found = {slope.compare(gradient, _unit(gradient.shape, tuple(p)), eps).status for p in some}
-        if "wrong" in found or found == {"right"}:
-            every = every._replace(status="wrong", note="")
-        else:
-            every = every._replace(status="kink", note=_KINK)
+        every = _searched(slope, gradient, wave, eps, every)
     if one.status != "right":
         return one
     if every.status == "right":
@@ -98,6 +91,31 @@ def _compared(slope: _Slope, gradient: Array, index: Index, eps: float) -> _Verd
     if every.status == "kink":
         return one._replace(status="kink", note=_KINK)
     return every
+
+
+def _searched(slope: _Slope, gradient: Array, wave: Array, eps: float, found: _Verdict) -> _Verdict:
+    """Whether it is kinks that keep a whole gradient from agreeing: the elements tell.
+
+    Those that disagree are found by halving; each must have a kink.
+    """
+    stack = [np.arange(gradient.size)]
+    kinks = 0
+    for _ in range(_MOST):
+        if not stack:
+            break
+        places = stack.pop()
+        part = np.zeros(gradient.size)
+        part[places] = wave.reshape(-1)[places]
+        verdict = slope.compare(gradient, part.reshape(gradient.shape), eps)
+        if verdict.status == "right":
+            continue
+        if len(places) > 1:
+            stack += [places[: len(places) // 2], places[len(places) // 2 :]]
+        elif verdict.status == "wrong":
+            return verdict
+        else:
+            kinks += 1
+    return found._replace(status="kink", note=_KINK) if kinks else found._replace(status="wrong")
 
 
 def _unit(shape: tuple[int, ...], index: Any) -> Array:

@@ -71,7 +71,7 @@ def folded(steps: Sequence[Step], depth: int | None, opened: Collection[str]) ->
             return parts
     parts = _by_module(steps, paths, 1, opened) if deepest else list(steps)
     parts = _repetitions(parts, opened)
-    return parts if len(parts) <= 2 * MOST else _middle(parts, opened)
+    return parts if opened or len(parts) <= 2 * MOST else _middle(parts, opened)
 
 
 def _paths(steps: Sequence[Step]) -> list[tuple[str, ...]]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.anomaly import Site, _operator_frames
+from nnlite.autograd.function import Function
 from nnlite.autograd.mutation import version
 from nnlite.autograd.node import Edge, Node, lookers
 from nnlite.tensor import DETACHED, NO_GRAD, AccumulateGrad, NoGraph, Tensor
@@ -165,11 +166,15 @@ def _copy(array: Any) -> Any:
 def _call(frame: FrameType, edges: tuple[Edge, ...]) -> Call | None:
     """The call of the operator that runs in ``frame``; None for a helper or a method."""
     code = frame.f_code
+    values = frame.f_locals
+    free = list(enumerate(edges))
+    if code is Function.apply.__func__.__code__:  # type: ignore[attr-defined]
+        return Call(values["cls"].apply, [_held(value, free) for value in values["args"]], {})
+    if code.co_filename == Function.apply.__func__.__code__.co_filename:  # type: ignore[attr-defined]
+        return None
     function: Any = frame.f_globals.get(code.co_name)
     if getattr(function, "__code__", None) is not code:
         return None
-    free = list(enumerate(edges))
-    values = frame.f_locals
     names = code.co_varnames
     count, only = code.co_argcount, code.co_kwonlyargcount
     args = [_held(values.get(name), free) for name in names[:count]]

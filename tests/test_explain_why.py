@@ -1,0 +1,132 @@
+"""explain.why: every cause is told, with its cure."""
+
+import pytest
+
+import nnlite
+from nnlite import nn
+from nnlite.explain import why
+
+
+@pytest.fixture
+def model():
+    return nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1))
+
+
+@pytest.fixture
+def x():
+    return nnlite.randn(5, 3)
+
+
+def test_frozen(model):
+    model.freeze("0.*")
+    assert "frozen (requires_grad=False)" in why(model[0].weight)
+    assert "model.unfreeze" in why(model[0].weight)
+
+
+def test_no_leaf(model, x):
+    assert "is no leaf (LinearBackward0" in why(model[0](x)).replace("Addmm", "Linear")
+    assert "retain_grad()" in why(model[0](x))
+
+
+def test_never_asked_for():
+    assert "call tensor.requires_grad_()" in why(nnlite.ones(2))
+    assert "int64" in why(nnlite.tensor([1, 2]))
+
+
+def test_detached_with_its_line(model, x):
+    with nnlite.explain.recording():
+        hidden = model[0](x).detach()
+        loss = model[2](hidden.relu()).sum()  # used here
+    found = why(model[0].weight, loss)
+    assert "hidden = model[0](x).detach()" in found
+    assert "relu used a detached value at" in found
+    assert "# used here" in found
+    assert "detach()" in why(hidden)
+
+
+def test_under_no_grad_with_its_line(model, x):
+    with nnlite.explain.recording():
+        with nnlite.no_grad():
+            hidden = model[0](x)  # here
+        loss = model[2](hidden).sum()
+    assert "linear ran under no_grad at" in why(model[0].weight, loss)
+    assert "# here" in why(model[0].weight, loss)
+    assert "computed under no_grad" in why(hidden)
+
+
+def test_not_used(model, x):
+    found = why(model[2].weight, model[0](x).sum())
+    assert found.startswith("No operation of this loss leads to the tensor")
+
+
+def test_the_loss_has_no_graph(model, x):
+    with nnlite.no_grad():
+        loss = model(x).sum()
+    assert "The loss has no graph" in why(model[0].weight, loss)
+    assert "no_grad" in why(model[0].weight, loss)
+
+
+def test_not_yet_and_cleared(model, x):
+    weight = model[0].weight
+    loss = model(x).sum()
+    assert "backward() has not run yet" in why(weight, loss)
+    assert "grad is None" in why(weight)
+    loss.backward()
+    assert "It has a gradient, of norm" in why(weight, loss)
+    model.zero_grad()
+    assert "zero_grad() has cleared it" in why(weight, loss)
+    model(x).sum().backward()
+    model.zero_grad(set_to_none=False)
+    assert "set_to_none=False" in why(weight)
+    assert "zero_grad() has cleared it after backward()" in why(weight, model(x).sum())
+
+
+def test_dead_relu(model, x):
+    with nnlite.no_grad():
+        model[0].bias.fill_(-100.0)
+    found = why(model[0].weight, model(x).sum())
+    assert "100% of the units of a₁ are dead" in found
+    assert "leaky_relu" in found
+
+
+def test_some_dead_units(model, x):
+    with nnlite.no_grad():
+        model[0].bias[:2] = -100.0
+        model[0].bias[2:] = 100.0
+    loss = model(x).sum()
+    loss.backward(retain_graph=True)
+    assert "2 of 4 units of the ReLU that follows are dead" in why(model[0].weight, loss)
+
+
+def test_saturated(model, x):
+    found = why(model[0].weight, (model[0](x) * 1e5).sigmoid().sum())
+    assert "sigmoid is saturated" in found
+    assert "logits" in found
+
+
+def test_multiplied_by_zero(model, x):
+    mask = nnlite.zeros(5, 4)
+    assert "multiplied by b, which is 0 everywhere" in why(
+        model[0].weight, (model[0](x) * mask).sum()
+    )
+    with nnlite.no_grad():
+        model[2].weight.zero_()
+    assert "W₂, is 0: weights that start at 0" in why(model[0].weight, model(x).sum())
+
+
+def test_no_derivative(model, x):
+    assert "round has the derivative 0 everywhere" in why(
+        model[0].weight, model[0](x).round().sum()
+    )
+
+
+def test_cancelled():
+    w = nnlite.ones(2, requires_grad=True)
+    assert "cancel each other exactly" in why(w, (w - w).sum())
+
+
+def test_wrong_arguments():
+    with pytest.raises(TypeError, match=r"explain\.why: expected a Tensor, got str"):
+        why("0.weight")
+    with pytest.raises(TypeError, match="loss must be a Tensor, got float"):
+        why(nnlite.ones(2, requires_grad=True), 0.5)
