@@ -53,7 +53,10 @@ def network() -> nn.Sequential:
 def learn(model: nn.Sequential, train: tuple, valid: tuple, epochs: int, size: int) -> list:
     """Train what is not frozen; returns the accuracy on ``valid`` after each epoch."""
     optimizer = nnlite.optim.AdamW(model.parameters(), lr=0.005, weight_decay=0.01)
-    trainer = Trainer(model, optimizer, nn.CrossEntropyLoss(), metrics="accuracy", progress=False)
+    trainer = Trainer(
+        model, optimizer, nn.CrossEntropyLoss(), metrics="accuracy", progress=False,
+        cache_frozen=bool(model.frozen),  # what the frozen layers give is computed once
+    )  # fmt: skip
     return trainer.fit(train, valid, epochs=epochs, batch_size=size)["valid_accuracy"]
 
 

