@@ -3,14 +3,12 @@
 import base64
 import hashlib
 import json
-import os
 import pickle
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
-import browser as browsers
 import formulas
 import matplotlib.image
 import numpy as np
@@ -23,7 +21,6 @@ from nnlite.explain import explain, recording
 from nnlite.explain.numbers import number
 from nnlite.explain.quiz import Quiz
 
-BROWSER_IS_REQUIRED = os.environ.get("NNLITE_REQUIRE_BROWSER") == "1"
 VOID = {"meta", "input"}
 PALETTE = Path(nnlite.__file__).parent / "explain" / "page.css"
 
@@ -348,19 +345,6 @@ def test_the_command_needs_the_target(trained, tmp_path, capsys):
 # ---- in a browser
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    found = browsers.programs()
-    if found is None:
-        reason = "no browser: install Debian's packages chromium and chromium-driver"
-        if BROWSER_IS_REQUIRED:
-            pytest.fail(f"NNLITE_REQUIRE_BROWSER=1, but there is {reason}")
-        pytest.skip(reason)
-    browser = browsers.Browser(*found)
-    yield browser
-    browser.close()
-
-
 @pytest.fixture
 def opened(chromium, tmp_path):
     """Opens a page from disk; in the end the console must be empty, and no network asked."""
@@ -398,6 +382,13 @@ def flowing(browser):
     )
 
 
+def done(browser):
+    """Where gradients have arrived."""
+    return browser.run(
+        "return [...document.querySelectorAll('.box.done')].map((box) => box.dataset.key)"
+    )
+
+
 def test_steps_forward_and_back(opened):
     browser = opened(explained().html())
     assert shown(browser) == "start"
@@ -405,6 +396,7 @@ def test_steps_forward_and_back(opened):
     browser.element("#next").click()
     assert shown(browser) == "step-1"
     assert flowing(browser) == [["step-1", "step-2"]]
+    assert done(browser) == []
     browser.element("#next").click()
     assert shown(browser) == "step-2"
     assert sorted(flowing(browser)) == [
@@ -412,6 +404,9 @@ def test_steps_forward_and_back(opened):
     ]  # fmt: skip
     browser.element("#previous").click()
     assert shown(browser) == "step-1"
+    for _ in range(2):
+        browser.element("#next").click()
+    assert sorted(done(browser)) == ["leaf-1", "leaf-2", "step-1", "step-2"]
     browser.element("#last").click()
     assert shown(browser) == "leaf-4"
     assert browser.run("return document.querySelector('#next').disabled")

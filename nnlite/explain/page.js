@@ -23,7 +23,7 @@
       const at = places.get(box.dataset.key);
       const isNow = at === current && current > 0;
       box.classList.toggle("now", isNow);
-      box.classList.toggle("done", at !== undefined && current > 0 && Number(box.dataset.reached) < current);
+      box.classList.toggle("done", at !== undefined && Number(box.dataset.reached) < current);
       if (isNow) {
         box.setAttribute("aria-current", "step");
         reveal(box);

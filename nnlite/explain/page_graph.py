@@ -49,7 +49,7 @@ def svg_of(drawing: Drawing, places: Mapping[str, int]) -> str:
     ]
     for wire in drawing.wires:
         parts += _wire(wire)
-    parts += [_box(box, places) for box in drawing.boxes]
+    parts += [_box(box, _reached(box, drawing, places)) for box in drawing.boxes]
     return "\n".join([*parts, "</svg>"])
 
 
@@ -91,17 +91,23 @@ def path_of(points: list[Point]) -> str:
     return "".join(parts)
 
 
-def _box(box: Box, places: Mapping[str, int]) -> str:
-    # A leaf has its gradient when the last of its users has run.
+def _reached(box: Box, drawing: Drawing, places: Mapping[str, int]) -> int:
+    """The place after which the gradient of a box is there; a leaf waits for all its users."""
+    if box.steps:
+        return places[box.key]
+    users = [places[wire.target.key] for wire in drawing.wires if wire.source is box]
+    return max(users, default=0)
+
+
+def _box(box: Box, reached: int) -> str:
     corner = {"leaf": 16, "data": 16}.get(box.kind, 4)
     text = "".join(
         f'<text x="{box.x + 8:.1f}" y="{box.y + 19 + _LINE * i:.1f}">{escape(line)}</text>'
         for i, line in enumerate(box.lines)
     )
-    place = places.get(box.key, 0)
     return (
         f'<g class="box {box.kind}" role="button" tabindex="0" data-key="{box.key}" '
-        f'data-reached="{place}" aria-label="{escape(_spoken(box))}">'
+        f'data-reached="{reached}" aria-label="{escape(_spoken(box))}">'
         f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" height="{box.height:.1f}" '
         f'rx="{corner}"></rect>{text}</g>'
     )

@@ -142,7 +142,7 @@ def _step(step: Step, of: int, questions: Questions) -> list[str]:
     lines = [
         f'<h2>Step {step.number} <span class="of">of {of}</span> {escape(step.name)}{module}</h2>'
     ]
-    if step.place is not None:
+    if step.place is not None and step.place.text:
         file = step.place.file.replace("\\", "/").rpartition("/")[2]
         place = f"{file}:{step.place.line}"
         lines.append(
