@@ -156,6 +156,17 @@ def test_a_run_goes_on_with_and_without_the_cache(tmp_path):
         same(whole, resumed)
 
 
+def test_a_state_describes_the_samples_not_the_features():
+    class Take(Callback):
+        def on_epoch_end(self, trainer):
+            self.run = trainer.state_dict()["run"]
+
+    takes = {True: Take(), False: Take()}
+    for cache, take in takes.items():
+        train(frozen_network(), epochs=1, callbacks=[take], cache=cache)
+    assert takes[True].run == takes[False].run
+
+
 def test_weights_of_samples_and_of_classes():
     weights = np.linspace(0.5, 2, SAMPLES)
     options = {"fit": {"sample_weight": weights}, "class_weight": "balanced"}

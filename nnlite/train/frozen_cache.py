@@ -38,6 +38,7 @@ class FrozenCache:
     Before each epoch it looks which layers at the front of the model are constant; where they are
     others than before (one was unfrozen, say), the features are computed anew. The loaders keep
     their samplers and their state; only what they take their samples from changes while it is used.
+    A frozen weight that somebody writes to during a fit is none of its concern (see `FreezeAudit`).
 
     Attributes:
         layers: the layers whose outputs are kept, or were in the last epoch; empty: none.
