@@ -1,6 +1,8 @@
 """The names of nnlite.nn: where they come from, when they are imported, and names that are not."""
 
 import importlib
+import inspect
+import re
 import subprocess
 import sys
 
@@ -49,6 +51,25 @@ def test_layers_are_imported_when_they_are_asked_for():
 def test_a_name_that_is_not_there_gets_its_nearest(owner, name, near):
     with pytest.raises(AttributeError, match=rf"{owner.__name__} has no '{name}'.*\b{near}\b"):
         getattr(owner, name)
+
+
+OWNERS = [
+    nn.init, nn.utils, nn.utils.rnn, nn.utils.parametrize, nn.utils.parametrizations,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"), [(owner, name) for owner in OWNERS for name in owner.__all__]
+)
+def test_every_function_has_its_arguments_and_an_example_documented(owner, name):
+    function = getattr(owner, name)
+    if not inspect.isfunction(function):
+        return
+    text = inspect.getdoc(function)
+    arguments = text.partition("Args:\n")[2].partition("\n\n")[0]
+    for argument in inspect.signature(function).parameters:
+        assert re.search(rf"^    ([\w, ]+, )?{argument}(, [\w, ]+)?:", arguments, re.M), argument
+    assert f"{name}(" in text.partition(">>> ")[2], "an example"
 
 
 def test_fans_are_torchs(torch):

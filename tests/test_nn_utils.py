@@ -303,6 +303,11 @@ def test_wrong_uses_of_packing():
     assert rnn.invert_permutation(None) is None
 
 
+def test_a_vector_of_no_parameters():
+    with pytest.raises(ValueError, match="parameters must be one tensor at least, got none"):
+        nn.utils.parameters_to_vector([])
+
+
 @pytest.mark.parametrize("limit", [-1.0, float("nan")])
 def test_limits_of_clipping_are_not_negative(limit):
     w = nnlite.ones(2, requires_grad=True)

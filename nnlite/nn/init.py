@@ -66,6 +66,12 @@ def uniform_(
 ) -> Tensor:
     """Values from the uniform distribution on [a, b).
 
+    Args:
+        tensor: of any shape and a floating point dtype; it is written to and returned.
+        a: the lower limit.
+        b: the upper limit.
+        generator: where the random numbers come from; default: the default generator.
+
     Raises:
         ValueError: when a is more than b.
 
@@ -83,10 +89,21 @@ def uniform_(
 def normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    """Values from the normal distribution of the given mean and standard deviation.
+    """Values from the normal distribution N(mean, std²).
+
+    Args:
+        tensor: of any shape and a floating point dtype; it is written to and returned.
+        mean: the mean.
+        std: the standard deviation.
+        generator: where the random numbers come from; default: the default generator.
 
     Raises:
         ValueError: when ``std`` is negative.
+
+    >>> import nnlite
+    >>> w = nnlite.nn.init.normal_(nnlite.empty(1000), 5.0, 0.1)
+    >>> bool((w - 5).abs().mean() < 0.1)
+    True
     """
     if not std >= 0:
         raise ValueError(f"normal_: std must be at least 0, got {std}")
@@ -103,6 +120,14 @@ def trunc_normal_(
     generator: Generator | None = None,
 ) -> Tensor:
     """Values from the normal distribution, those outside of [a, b] drawn again.
+
+    Args:
+        tensor: of any shape and a floating point dtype; it is written to and returned.
+        mean: the mean of the whole distribution.
+        std: its standard deviation.
+        a: the smallest value.
+        b: the largest value.
+        generator: where the random numbers come from; default: the default generator.
 
     Raises:
         ValueError: when [a, b] is empty or so far from the mean that hardly a draw falls into it.
@@ -134,23 +159,54 @@ def trunc_normal_(
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """Every value ``val``."""
+    """Every value ``val``.
+
+    Args:
+        tensor: of any shape; it is written to and returned.
+        val: the value.
+
+    >>> import nnlite
+    >>> nnlite.nn.init.constant_(nnlite.empty(2), 0.5)
+    tensor([0.5000, 0.5000])
+    """
     with no_grad():
         return fill_(tensor, val)
 
 
 def ones_(tensor: Tensor) -> Tensor:
-    """Every value 1."""
+    """Every value 1.
+
+    Args:
+        tensor: of any shape; it is written to and returned.
+
+    >>> import nnlite
+    >>> nnlite.nn.init.ones_(nnlite.empty(2))
+    tensor([1., 1.])
+    """
     return constant_(tensor, 1.0)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
-    """Every value 0."""
+    """Every value 0.
+
+    Args:
+        tensor: of any shape; it is written to and returned.
+
+    >>> import nnlite
+    >>> nnlite.nn.init.zeros_(nnlite.empty(2))
+    tensor([0., 0.])
+    """
     return constant_(tensor, 0.0)
 
 
 def eye_(tensor: Tensor) -> Tensor:
     """The identity matrix.
+
+    Args:
+        tensor: shape (rows, columns); it is written to and returned.
+
+    Raises:
+        ValueError: for other dimensions.
 
     >>> import nnlite
     >>> nnlite.nn.init.eye_(nnlite.empty(2, 3))
@@ -282,14 +338,46 @@ def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
 def xavier_uniform_(
     tensor: Tensor, gain: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    """U(-a, a) with a = gain √(6 / (fan_in + fan_out))."""
+    """U(-a, a) with a = gain √(6 / (fan_in + fan_out)).
+
+    Source: Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward
+    neural networks".
+
+    Args:
+        tensor: a weight, shape (outputs, inputs, …); it is written to and returned.
+        gain: what ``calculate_gain`` gives for the nonlinearity that follows.
+        generator: where the random numbers come from; default: the default generator.
+
+    Raises:
+        ValueError: for fewer than two dimensions.
+
+    >>> import nnlite
+    >>> w = nnlite.nn.init.xavier_uniform_(nnlite.empty(2, 4))
+    >>> bool((w.abs() <= 1).all())
+    True
+    """
     std = gain * math.sqrt(2.0 / sum(fans("xavier_uniform_", tensor)))
     bound = math.sqrt(3.0) * std
     return uniform_(tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """N(0, std²) with std = gain √(2 / (fan_in + fan_out))."""
+    """N(0, std²) with std = gain √(2 / (fan_in + fan_out)).
+
+    Source: as of ``xavier_uniform_``.
+
+    Args:
+        tensor: a weight, shape (outputs, inputs, …); it is written to and returned.
+        gain: what ``calculate_gain`` gives for the nonlinearity that follows.
+        generator: where the random numbers come from; default: the default generator.
+
+    Raises:
+        ValueError: for fewer than two dimensions.
+
+    >>> import nnlite
+    >>> nnlite.nn.init.xavier_normal_(nnlite.empty(2, 4)).shape
+    nnlite.Size([2, 4])
+    """
     std = gain * math.sqrt(2.0 / sum(fans("xavier_normal_", tensor)))
     return normal_(tensor, 0.0, std, generator)
 
@@ -303,10 +391,17 @@ def kaiming_uniform_(
 ) -> Tensor:
     """U(-bound, bound) with bound = gain √(3 / fan).
 
+    Source: He et al. 2015, "Delving Deep into Rectifiers", arXiv:1502.01852.
+
     Args:
+        tensor: a weight, shape (outputs, inputs, …); it is written to and returned.
         a: the negative slope of the leaky ReLU that follows.
         mode: ``"fan_in"`` keeps the variance of the forward pass, ``"fan_out"`` of the backward.
         nonlinearity: what follows; see ``calculate_gain``.
+        generator: where the random numbers come from; default: the default generator.
+
+    Raises:
+        ValueError: for fewer than two dimensions, another mode or an unknown nonlinearity.
 
     >>> import nnlite
     >>> w = nnlite.nn.init.kaiming_uniform_(nnlite.empty(8, 3), nonlinearity="relu")
@@ -325,7 +420,24 @@ def kaiming_normal_(
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> Tensor:
-    """N(0, std²) with std = gain / √fan; the arguments of ``kaiming_uniform_``."""
+    """N(0, std²) with std = gain / √fan.
+
+    Source: as of ``kaiming_uniform_``.
+
+    Args:
+        tensor: a weight, shape (outputs, inputs, …); it is written to and returned.
+        a: the negative slope of the leaky ReLU that follows.
+        mode: ``"fan_in"`` keeps the variance of the forward pass, ``"fan_out"`` of the backward.
+        nonlinearity: what follows; see ``calculate_gain``.
+        generator: where the random numbers come from; default: the default generator.
+
+    Raises:
+        ValueError: as of ``kaiming_uniform_``.
+
+    >>> import nnlite
+    >>> nnlite.nn.init.kaiming_normal_(nnlite.empty(8, 3, 5), mode="fan_out").shape
+    nnlite.Size([8, 3, 5])
+    """
     std = _kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity)
     return normal_(tensor, 0.0, std, generator)
 

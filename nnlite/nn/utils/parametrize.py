@@ -157,7 +157,17 @@ def _computed(name: str) -> property:
 
 
 def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
-    """Whether a parameter of the module, or any, is computed."""
+    """Whether a parameter of the module, or any, is computed.
+
+    Args:
+        module: any.
+        tensor_name: the parameter's name; None: any of them.
+
+    >>> from nnlite import nn
+    >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(2, 1))
+    >>> nn.utils.parametrize.is_parametrized(layer, "bias")
+    False
+    """
     parts = module.__dict__.get("parametrizations")
     if not isinstance(parts, ModuleDict):
         return False
@@ -170,11 +180,21 @@ def remove_parametrizations(
     """Make a computed parameter a plain one again.
 
     Args:
+        module: has the parameter.
+        tensor_name: its name.
         leave_parametrized: it keeps the computed value; else it takes the original one back, which
             there must be one of.
 
+    Returns:
+        The module.
+
     Raises:
         ValueError: when it is not computed, or there are several originals to go back to.
+
+    >>> from nnlite import nn
+    >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(2, 1))
+    >>> nn.utils.parametrize.remove_parametrizations(layer, "weight")
+    Linear(in_features=2, out_features=1, bias=True)
     """
     if not is_parametrized(module, tensor_name):
         raise ValueError(

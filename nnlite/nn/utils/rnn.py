@@ -135,6 +135,7 @@ def unpad_sequence(
     Args:
         padded_sequences: shape (T, N, …), or (N, T, …) with ``batch_first``.
         lengths: of each sequence.
+        batch_first: whether the batch is the first dimension.
 
     >>> import nnlite
     >>> padded = nnlite.tensor([[1, 2], [4, 0]])
@@ -156,6 +157,7 @@ def pack_padded_sequence(
     Args:
         input: shape (T, N, …), or (N, T, …) with ``batch_first``.
         lengths: of each sequence, at least 1.
+        batch_first: whether the batch is the first dimension of ``input``.
         enforce_sorted: the sequences must come by falling length; without it they are sorted.
 
     Raises:
@@ -238,6 +240,7 @@ def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> P
     """Pack sequences of several lengths, each of shape (Tᵢ, …).
 
     Args:
+        sequences: tensors that differ in their first size at most.
         enforce_sorted: as of ``pack_padded_sequence``.
 
     >>> import nnlite
@@ -251,6 +254,9 @@ def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> P
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     """The sequences of a packed one: the way back from ``pack_sequence``.
 
+    Args:
+        packed_sequences: what ``pack_sequence`` or a recurrent layer has made.
+
     >>> import nnlite
     >>> from nnlite.nn.utils.rnn import pack_sequence, unpack_sequence
     >>> unpack_sequence(pack_sequence([nnlite.tensor([1, 2]), nnlite.tensor([4])]))
@@ -262,6 +268,9 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
 
 def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     """The permutation that undoes another one.
+
+    Args:
+        permutation: each of 0 … N - 1 once, shape (N,); None gives None.
 
     >>> import nnlite
     >>> nnlite.nn.utils.rnn.invert_permutation(nnlite.tensor([2, 0, 1]))

@@ -109,6 +109,13 @@ def _hook_of(module: Module, name: str) -> WeightNorm | None:
 def remove_weight_norm(module: Module, name: str = "weight") -> Module:
     """Make the weight a plain parameter again, of its present value.
 
+    Args:
+        module: a layer that ``weight_norm`` has been applied to.
+        name: the name of its weight.
+
+    Returns:
+        The module.
+
     Raises:
         ValueError: when ``weight_norm`` has not been applied to it.
 
