@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import operators
 import pytest
 from layers import Row, arrays_of, every_row, made
 
@@ -125,6 +126,40 @@ def test_what_depends_on_the_number_of_samples_is_refused(name: str, tmp_path: P
     with pytest.raises((ExportError, ValueError), match="batch_axis"):
         to_numpy(Called(row), tuple(example), tmp_path / "model.py")
     assert not (tmp_path / "model.py").exists()
+
+
+OPERATORS = {c.row.name.rpartition(".")[2]: c for c in reversed(list(operators.cases()))}
+OF_VALUES = {"unique", "nonzero", "masked_select"}  # their shape depends on the values
+
+
+class Operator(nn.Module):
+    """An operator of the table, with the options of its first sample."""
+
+    def __init__(self, case: operators.Case) -> None:
+        super().__init__()
+        self.case = case
+
+    def forward(self, *inputs: nnlite.Tensor) -> Any:
+        return self.case.row.call(operators.NNLITE, *inputs, **self.case.sample.options)
+
+    def example(self) -> tuple[np.ndarray, ...]:
+        drawn = map(np.asarray, operators.arrays_of(self.case))
+        return tuple(a.astype(np.float32) if a.dtype == np.float64 else a for a in drawn)
+
+
+@pytest.mark.parametrize("name", sorted(OPERATORS))
+def test_operator(name: str, tmp_path: Path) -> None:
+    model = Operator(OPERATORS[name])
+    example = model.example()
+    if not example:
+        return
+    if name in OF_VALUES:
+        with pytest.raises(ExportError, match="depends on the values of the input"):
+            to_numpy(model, example, tmp_path / "model.py", batch_axis=None)
+        return
+    file = exported(model, example, tmp_path, batch_axis=None)
+    for actual, wanted in zip(arrays(file["predict"](*example)), expected(model, *example)):
+        np.testing.assert_allclose(actual, wanted, rtol=1e-6, atol=1e-6)
 
 
 class Tokens(nn.Module):

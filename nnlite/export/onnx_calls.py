@@ -5,6 +5,7 @@ A method and the function of the same name have one entry: both take the array f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -112,7 +113,9 @@ def _flip(graph: Graph, call: Call, a: Ref, axis: Any = None) -> str:
 def _roll(graph: Graph, call: Call, a: Ref, shift: Any, axis: Any = None) -> str:
     name, sizes = graph.read(a), graph.sizes(a)
     if axis is None:
-        raise unmapped(call, "roll without an axis")
+        if any(isinstance(size, Size) for size in sizes):
+            raise unmapped(call, "roll without an axis")
+        name, sizes, axis = graph.node("Reshape", name, graph.ints([-1])), (math.prod(sizes),), 0
     shifts, axes = (v if isinstance(v, tuple) else (v,) for v in (shift, axis))
     for by, along in zip(shifts * len(axes) if len(shifts) == 1 else shifts, axes):
         if isinstance(sizes[along], Size):
@@ -125,7 +128,8 @@ def _roll(graph: Graph, call: Call, a: Ref, shift: Any, axis: Any = None) -> str
             for start, stop in ((cut, end), (zero, cut))
         )
         name = graph.node("Concat", *parts, axis=along)
-    return name
+    shape = graph.sizes(a)
+    return name if sizes == shape else str(graph.node("Reshape", name, graph.shape(shape)))
 
 
 # ---- new arrays ---------------------------------------------------------------------------------
@@ -160,6 +164,11 @@ def _copyto(graph: Graph, call: Call, into: Ref, value: Any, where: Any = True, 
     if where is True:
         return name
     return str(graph.node("Where", graph.operand(where, np.bool_), name, graph.read(into)))
+
+
+def _fill(graph: Graph, call: Call, into: Ref, value: Any) -> str:
+    name = graph.operand(value, graph.dtype(into))
+    return str(graph.node("Expand", name, graph.ints(graph.sizes(into))))
 
 
 # ---- choosing -----------------------------------------------------------------------------------
@@ -330,6 +339,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "broadcast_to": _broadcast_to, "concatenate": _concatenate, "stack": _stack, "tile": _tile,
     "flip": _flip, "roll": _roll, "zeros": _filled(0), "ones": _filled(1), "empty": _filled(0),
     "full": _filled(0), "arange": _arange, "astype": _astype, "copy": _copy, "copyto": _copyto,
+    "fill": _fill,
     "where": _where, "clip": _clip, "take": _take, "take_along_axis": _take_along_axis,
     "tril": _triangle(0), "triu": _triangle(1), "dot": _dot, "einsum": _einsum,
     "sum": _reduction("ReduceSum"), "mean": _reduction("ReduceMean"),
