@@ -182,7 +182,7 @@ WORKLOADS = (
     Workload(
         name="doctor_overhead",
         title="Trainer watched by its doctor",
-        details="30-64-32-1, batch 32, 64 steps an epoch, 10,240 steps",
+        details="30-64-32-1, batch 32, 128 steps an epoch, 20,480 steps",
         unit="step",
         program="trainer_overhead",
         frameworks=("nnlite",),
