@@ -710,13 +710,22 @@ def test_stuck_loss(caught):
     only(caught, "stuck-loss", "at every visit")
 
 
+def test_a_few_steps_in_many_epochs():
+    """In so few steps of such a size the loss need not have fallen yet."""
+    x, y = breast_cancer()
+    model = nn.Linear(30, 1)
+    trainer = Trainer(model, sgd(model, 2e-5), nn.BCEWithLogitsLoss())
+    losses = trainer.fit((x, y), epochs=12, batch_size=len(x))["train_loss"]
+    assert losses[-1] > 0.999 * losses[0]
+
+
 def test_stuck_loss_of_epochs(caught):
     x, y = nnlite.randn(96, 3), nnlite.zeros(96, 1)
     model = nn.Linear(3, 1)
     doctor = Doctor(silence=["lr-too-small"])
     loss = nn.MSELoss()
     trainer = Trainer(model, sgd(model, 1e-9), loss, callbacks=[doctor])
-    trainer.fit((x, y), epochs=12, batch_size=96)
+    trainer.fit((x, y), epochs=12, batch_size=4)
     only(caught, "stuck-loss", "10 epochs")
 
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LearningRateTooLarge", "LearningRateTooSmall", "StuckLoss"]
 
+_FEWEST = 128  # steps before the epochs' losses say something
+
 
 def _rates(patient: Patient) -> list[float]:
     return [float(group.get("lr", 1.0)) for group in patient.optimizer.param_groups]
@@ -90,7 +92,9 @@ class StuckLoss(Check):
     def on_epoch_end(self, patient: Patient) -> str | None:
         """See whether the epoch's mean loss has fallen at all."""
         losses = patient.epoch_losses
-        if len(losses) < 10 or not min(losses[1:]) > losses[0] * (1 - 1e-3) > 0:
+        if patient.step < _FEWEST or len(losses) < 10:
+            return None  # epochs of one batch or two: it has hardly begun
+        if not min(losses[1:]) > losses[0] * (1 - 1e-3) > 0:
             return None
         return self._text(
             f"of the training data has not fallen in {len(losses)} epochs (from {losses[0]:.4g} "
