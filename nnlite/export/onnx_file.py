@@ -73,9 +73,11 @@ def to_onnx(
     >>> folder = tempfile.TemporaryDirectory()
     >>> path = os.path.join(folder.name, "model.onnx")
     >>> nnlite.export.to_onnx(model, nnlite.randn(2, 3), path)  # doctest: +SKIP
-    >>> import onnxruntime                                       # doctest: +SKIP
-    >>> session = onnxruntime.InferenceSession(path)             # doctest: +SKIP
-    >>> (y,) = session.run(None, {"x": x})                       # doctest: +SKIP
+    >>> import onnxruntime  # doctest: +SKIP
+    >>> session = onnxruntime.InferenceSession(path)  # doctest: +SKIP
+    >>> (y,) = session.run(None, {"x": nnlite.randn(5, 3).numpy()})  # doctest: +SKIP
+    >>> y.shape  # doctest: +SKIP
+    (5, 1)
     >>> folder.cleanup()
     """
     onnx = _onnx()

@@ -94,6 +94,10 @@ def classifier_to_onnx(classifier: TabularClassifier, path: StrPath, *, opset: i
 
     Raises:
         ImportError, OSError, ValueError: as `to_onnx`.
+
+    >>> from nnlite.train.classifier import TabularClassifier
+    >>> classifier = TabularClassifier.load("runs/wisconsin")  # doctest: +SKIP
+    >>> classifier_to_onnx(classifier, "model.onnx")  # doctest: +SKIP
     """
     from nnlite.export.onnx_file import to_onnx
 
