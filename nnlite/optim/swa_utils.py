@@ -174,6 +174,7 @@ class AveragedModel(Module):
 
     Raises:
         AssertionError: for both functions.
+        TypeError: when ``model`` is no module.
 
     >>> import nnlite
     >>> model = nnlite.nn.Linear(3, 1)
