@@ -342,3 +342,29 @@ def test_a_function_of_ones_own():
     (rule,) = step.rules
     assert rule.total == 12
     assert rule.check.status == "right"
+
+
+def test_it_stays_what_it_was():
+    """Its lines are worked out when they are asked for, maybe after the next steps."""
+    model = network()
+    optimizer = nnlite.optim.SGD(model.parameters(), lr=0.5)
+    x, y = nnlite.tensor(X), nnlite.tensor(Y)
+    loss = nn.BCEWithLogitsLoss()(model(x), y)
+    first, second = (nnlite.explain(loss, model=model, optimizer=optimizer) for _ in range(2))
+    text = str(first)
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    assert str(second) == text
+    assert "✗" not in text
+
+
+def test_frozen_and_hooked_leaves_are_said_to_be():
+    w = nnlite.ones(2, requires_grad=True)
+    v = nnlite.ones(2, requires_grad=True)
+    v.register_hook(lambda g: g * 0)
+    loss = (w * v).sum()
+    w.requires_grad_(False)
+    text = str(nnlite.explain(loss, names={"w": w, "v": v}))
+    assert "w has been frozen since the forward pass" in text
+    assert "a hook that may change this gradient was not called" in text

@@ -18,47 +18,59 @@ from nnlite.tensor import Tensor
 __all__ = ["Explanation", "explain", "recording", "why"]
 
 
-def explain(
-    loss: Tensor,
-    gradient: Tensor | None = None,
-    *,
-    model: Any = None,
-    optimizer: Any = None,
-    names: Mapping[str, Tensor] | None = None,
-    depth: int | None = None,
-    quiz: bool = False,
-) -> Explanation:
-    """Every equation of the backward pass from ``loss``, with the numbers of this pass.
+class _Explain:
+    """What ``nnlite.explain`` is to a type checker: a function with two more."""
 
-    Call it after the forward pass: before ``backward()``, or after ``backward(retain_graph=True)``.
-    Nothing is changed by it: no gradient, no graph, no random state. Every line is checked against
-    the engine's gradient and a finite difference, and says by how much it is off.
+    recording = recording
+    why = staticmethod(why)
 
-    Args:
-        loss: what is differentiated, usually one number.
-        gradient: ∂L/∂loss, of the shape of a ``loss`` with more elements.
-        model: the module, for the names of parameters and modules.
-        optimizer: its next step is shown at each parameter.
-        names: names for other tensors: ``{"x": x}``; single letters become their symbols.
-        depth: how many names deep modules are shown, what is deeper is folded; default: as deep as
-            fits about 60 lines. ``explanation.open(name)`` opens a fold.
+    def __call__(
+        self,
+        loss: Tensor,
+        gradient: Tensor | None = None,
+        *,
+        model: Any = None,
+        optimizer: Any = None,
+        names: Mapping[str, Tensor] | None = None,
+        depth: int | None = None,
+        quiz: bool = False,
+    ) -> Explanation:
+        """Every equation of the backward pass from ``loss``, with the numbers of this pass.
 
-    Raises:
-        RuntimeError: when the loss has no graph, when ``backward()`` has freed it, or when a value
-            that a derivative reads has been overwritten.
+        Call it after the forward pass: before ``backward()``, or after
+        ``backward(retain_graph=True)``. Nothing is changed by it: no gradient, no graph, no random
+        state. Every line is checked against the engine's gradient and a finite difference, and
+        says by how much it is off.
 
-    >>> import nnlite
-    >>> w = nnlite.tensor([1.0, 2.0], requires_grad=True)
-    >>> explanation = nnlite.explain((w * 3).sum(), names={"w": w})
-    >>> [rule.text for step in explanation.steps for rule in step.rules]
-    ['∂L/∂u₁ = ∂L/∂L, repeated to the shape of u₁', '∂L/∂w = (∂L/∂u₁) 3']
-    >>> rule = explanation.steps[1].rules[0]
-    >>> rule.numbers, rule.total, rule.check.status
-    ('1 · 3', 3.0, 'right')
-    """
-    return Explanation(
-        loss, gradient, model=model, optimizer=optimizer, names=names, depth=depth, quiz=quiz
-    )
+        Args:
+            loss: what is differentiated, usually one number.
+            gradient: ∂L/∂loss, of the shape of a ``loss`` with more elements.
+            model: the module, for the names of parameters and modules.
+            optimizer: its next step is shown at each parameter.
+            names: names for other tensors: ``{"x": x}``; single letters become their symbols.
+            depth: how many names deep modules are shown, what is deeper is folded; default: as
+                deep as fits about 60 lines. ``explanation.open(name)`` opens a fold.
+            quiz: show it with blanks to be filled in.
+
+        Raises:
+            RuntimeError: when the loss has no graph, when ``backward()`` has freed it, or when a
+                value that a derivative reads has been overwritten.
+
+        >>> import nnlite
+        >>> w = nnlite.tensor([1.0, 2.0], requires_grad=True)
+        >>> explanation = nnlite.explain((w * 3).sum(), names={"w": w})
+        >>> [rule.text for step in explanation.steps for rule in step.rules]
+        ['∂L/∂u₁ = ∂L/∂L, repeated to the shape of u₁', '∂L/∂w = (∂L/∂u₁) 3']
+        >>> rule = explanation.steps[1].rules[0]
+        >>> rule.numbers, rule.total, rule.check.status
+        ('1 · 3', 3.0, 'right')
+        """
+        return Explanation(
+            loss, gradient, model=model, optimizer=optimizer, names=names, depth=depth, quiz=quiz
+        )
+
+
+explain = _Explain()
 
 
 class _Callable(ModuleType):

@@ -11,10 +11,12 @@ import numpy as np
 from nnlite.autograd.node import Cotangents, Edge, Output
 from nnlite.explain import forward, table
 from nnlite.explain.fold import Fold, folded
-from nnlite.explain.model import Addend, Input, Place, Update, Value
+from nnlite.explain.leaf import Leaf
+from nnlite.explain.model import Addend, Input, Value
 from nnlite.explain.names import Symbols
 from nnlite.explain.output import Outputs
 from nnlite.explain.path import Paths, paths_from
+from nnlite.explain.places import Modules, place_of
 from nnlite.explain.record import record_of
 from nnlite.explain.step import Step, chosen_element
 from nnlite.explain.update import update_of
@@ -24,28 +26,6 @@ from nnlite.tensor import AccumulateGrad, Tensor
 __all__ = ["Explanation", "Leaf"]
 
 Array = Any
-
-
-class Leaf:
-    """A leaf at the end of the paths: a parameter, or an input that requires a gradient.
-
-    Attributes:
-        value: with its symbol, name, array, and the gradient of this pass.
-        addends: what its uses contribute to the gradient.
-        held: what ``.grad`` holds now (None: nothing).
-        total: what ``.grad`` holds when this pass has been accumulated.
-        has_run: whether ``.grad`` already holds the gradient of this pass alone.
-        update: what the optimizer's next step does with it; None without an optimizer.
-    """
-
-    def __init__(self, value: Value, addends: list[Addend], held: Array | None) -> None:
-        self.value = value
-        self.addends = addends
-        self.held = held
-        gradient = value.gradient
-        self.has_run = held is not None and bool(np.array_equal(held, gradient, equal_nan=True))
-        self.total = gradient if held is None or self.has_run else held + gradient
-        self.update: Update | None = None
 
 
 class Explanation(Outputs):
@@ -77,6 +57,7 @@ class Explanation(Outputs):
         self.has_blanks = quiz
         self.opened: frozenset[str] = frozenset()
         self._symbols = Symbols(model, names)
+        self._modules = Modules(model)
         self._values: dict[tuple[int, int], Value] = {}
         self._constants: dict[Any, Value] = {}
         self._sought: set[str] = set()
@@ -109,10 +90,9 @@ class Explanation(Outputs):
         return lambda leaf: first.get(id(leaf), (count, 0))
 
     def _leaf_value(self, leaf: AccumulateGrad) -> Value:
-        tensor = leaf.tensor()
         gradient = self.run.arrived[leaf]
-        array = None if tensor is None else tensor.array
-        name = self._symbols.name_of(leaf, array)
+        array = self.run.values.get(leaf)
+        name = self._symbols.name_of(leaf)
         symbol = self._symbols.of_leaf(name, gradient.ndim)
         value = Value(symbol, name, "leaf", gradient.shape, gradient.dtype, array, gradient)
         value.used_by = self._users(leaf)
@@ -155,9 +135,10 @@ class Explanation(Outputs):
             self._values[id(node), index] = step.outputs[index] = value
             self.values.append(value)
         if record is not None:
-            self._place(step, record.site)
-        elif self.model is not None:
-            self._module_of_leaves(step)
+            step.place = place_of(record.site)
+            step.module_path, step.module = self._modules.around(record.site)
+        else:
+            step.module_path, step.module = self._modules.of_parameters(step.inputs)
 
     def _input(self, edge: Edge, array: Any, role: str) -> Value:
         node, index = _source(edge)
@@ -182,53 +163,6 @@ class Explanation(Outputs):
         self.values.append(made)
         return made
 
-    def _place(self, step: Step, site: Any) -> None:
-        import linecache
-
-        if site.lines:
-            file, line, function = site.lines[0]
-            text = linecache.getline(file, line).strip()
-            step.place = Place(file, line, function, text)
-        modules = [m for m in (reference() for reference in site.modules) if m is not None]
-        if modules:
-            step.module_path, step.module = self._path(modules)
-
-    def _path(self, modules: list[Any]) -> tuple[tuple[str, ...], str]:
-        names: list[str] = []
-        known = {} if self.model is None else self._module_names()
-        full = ""
-        for position, module in enumerate(modules):
-            name = known.get(id(module))
-            if name is None and position:
-                inner = modules[position - 1].named_modules()
-                name = next((n for n, m in inner if m is module), type(module).__name__)
-                name = f"{full}.{name}" if full and name else name or full
-            full = name or full
-            if full and (not names or names[-1] != full):
-                names.append(full)
-        label = (
-            f"{names[-1]} ({type(modules[-1]).__name__})" if names else type(modules[-1]).__name__
-        )
-        return tuple(names), label
-
-    def _module_names(self) -> dict[int, str]:
-        if not hasattr(self, "_modules"):
-            self._modules = {id(module): name for name, module in self.model.named_modules()}
-        return self._modules
-
-    def _module_of_leaves(self, step: Step) -> None:
-        """Without a recording a parameter tells the module that its operation belongs to."""
-        for given in step.inputs:
-            owner, dot, _ = given.value.name.rpartition(".")
-            if given.value.kind == "leaf" and dot:
-                kind = next(
-                    (type(m).__name__ for n, m in self.model.named_modules() if n == owner), ""
-                )
-                step.module = f"{owner} ({kind})" if kind else owner
-                parts = owner.split(".")
-                step.module_path = tuple(".".join(parts[: i + 1]) for i in range(len(parts)))
-                return
-
     def _addends(self, target: Edge, value: Value) -> list[Addend]:
         found = []
         for sent in self.run.sent.get(target, []):
@@ -245,8 +179,15 @@ class Explanation(Outputs):
         value = self._values[id(leaf), 0]
         held = None if leaf.grad is None else leaf.grad.array.copy()
         found = Leaf(value, self._addends(leaf, value), held)
+        found.is_frozen = leaf.frozen
+        found.hooked = leaf in self.run.hooked
         tensor = leaf.tensor()
-        if self.optimizer is not None and tensor is not None and value.gradient.size:
+        if (
+            self.optimizer is not None
+            and tensor is not None
+            and value.gradient.size
+            and not leaf.frozen
+        ):
             index = chosen_element(found.total)
             found.update = update_of(self.optimizer, tensor, found.total, index)
         return found

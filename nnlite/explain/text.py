@@ -116,6 +116,8 @@ def leaf_text(leaf: Leaf) -> list[str]:
     lines += fan_out(value, leaf.addends)
     lines += _labelled(label, value.gradient)
     lines += wrapped(f"  {accumulation(leaf)}", "    ")
+    if leaf.hooked:
+        lines += wrapped("  note     a hook that may change this gradient was not called")
     if leaf.update is not None:
         lines += update_text(value.symbol, leaf.update)
     return lines
@@ -146,6 +148,10 @@ def accumulation(leaf: Leaf) -> str:
     """What ``.grad`` holds, and what becomes of it."""
     value = leaf.value
     name = value.name or value.symbol
+    if leaf.is_frozen:
+        return (
+            f"{name} has been frozen since the forward pass: backward() adds nothing to its .grad"
+        )
     if leaf.held is None:
         return f".grad of {name} is None: backward() will put this gradient there"
     if leaf.has_run:

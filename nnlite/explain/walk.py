@@ -12,6 +12,7 @@ import numpy as np
 
 from nnlite.autograd import engine
 from nnlite.autograd.hooks import extras_of, marked
+from nnlite.autograd.mutation import memory_owner
 from nnlite.autograd.node import Cotangents, Edge, Node, Output
 from nnlite.ops.random import default_generator
 from nnlite.tensor import AccumulateGrad, Tensor
@@ -47,6 +48,7 @@ class Pass:
             an operation with several).
         sent: for each node and leaf what the operations that use it send, in order of backward.
         saved: for each operation what its derivative reads.
+        values: what the leaves held.
         hooked: the nodes and leaves with hooks that can change a gradient; they are not called.
 
     Raises:
@@ -77,6 +79,27 @@ class Pass:
             raise
         finally:
             default_generator.set_state(state)
+        self.values = self._keep()
+
+    def _keep(self) -> dict[AccumulateGrad, Array]:
+        """The values of the leaves as they are now: an optimizer will write over them."""
+        values: dict[AccumulateGrad, Array] = {}
+        copies: dict[int, Array] = {}
+        owners = set()
+        for leaf in self.leaves:
+            tensor = leaf.tensor()
+            if tensor is not None:
+                copies[id(tensor.array)] = values[leaf] = tensor.array.copy()
+                owners.add(id(memory_owner(tensor.array)))
+        for node, saved in self.saved.items():
+            if any(id(memory_owner(value)) in owners for value in saved):
+                self.saved[node] = tuple(
+                    copies.get(id(value), copy_of(value))
+                    if id(memory_owner(value)) in owners
+                    else value
+                    for value in saved
+                )
+        return values
 
     def visit(self, node: Edge, g: Any) -> None:
         """Note what has arrived at a node."""
