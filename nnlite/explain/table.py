@@ -24,7 +24,7 @@ Compute = Callable[[Node, tuple[Any, ...], tuple[int, ...], list[Array]], Any]
 # a difference may be taken at zero where the input is not known.
 LINEAR = frozenset((
     "AddAtBackward", "AddBackward0", "AddmmBackward0", "AddmvBackward0", "AvgPool2DBackward0",
-    "BaddbmmBackward0", "BasicIndexBackward0", "CatBackward0", "CloneBackward0", "ClonesBackward0",
+    "BaddbmmBackward0", "BasicIndexBackward0", "CatBackward0", "CloneBackward0",
     "ConvolutionBackward0", "DiagonalBackward0", "DivBackward1", "EmbeddingBackward0",
     "ExpandBackward0", "FlipBackward0", "GatherBackward0", "IndexBackward0",
     "IndexSelectBackward0", "LerpBackward0", "LinearBackward0", "MaskedFillBackward0",
@@ -36,7 +36,11 @@ LINEAR = frozenset((
     "UnsafeViewBackward0", "UnsqueezeBackward0", "ViewBackward0", "WhereBackward0",
     "NativeBatchNormBackward0", "NativeLayerNormBackward0", "NativeGroupNormBackward0",
     "ScaledDotProductAttentionBackward0", "CopyBackwards", "CopySlices", "FillBackward2",
-    "ZeroBackward0",
+    "ZeroBackward0", "AdaptiveAvgPool2DBackward0", "ConstantPadNdBackward0", "CumsumBackward0",
+    "RollBackward0", "TraceBackward0", "TrilBackward0", "TriuBackward0",
+    # In each factor; what is not kept is the factor whose partner wants no gradient.
+    "BatchedMatmulBackward0", "BmmBackward0", "DivBackward0", "DotBackward0", "MmBackward0",
+    "MulBackward0", "MvBackward0", "VmBackward0",
 ))  # fmt: skip
 
 
@@ -204,6 +208,40 @@ def _einsum(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> A
     return np.einsum(f"{','.join(inputs)}->{output}", *x)
 
 
+def _group_norm(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    groups, eps = node.meta
+    y = _normal(x[0].reshape(len(x[0]), groups, -1), (2,), eps).reshape(shape)
+    along = (1, -1) + (1,) * (len(shape) - 2)
+    y = y if x[1] is None else y * x[1].reshape(along)
+    return y if x[2] is None else y + x[2].reshape(along)
+
+
+def _largest(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    return x[0].max(axis=node.meta[1], keepdims=node.meta[2])
+
+
+def _smallest(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    return x[0].min(axis=node.meta[1], keepdims=node.meta[2])
+
+
+def _product(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    return x[0].prod(axis=node.meta[1], keepdims=node.meta[2])
+
+
+def _variance(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    _, axis, keepdims, count = node.meta
+    apart = x[0] - x[0].mean(axis=axis, keepdims=True)
+    return (apart * apart).sum(axis=axis, keepdims=keepdims) / count
+
+
+def _deviation(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    return np.sqrt(_variance(node, saved, shape, x))
+
+
+def _logsumexp(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
+    return np.log(np.exp(x[0]).sum(axis=node.meta[1], keepdims=node.meta[2]))
+
+
 def _copy_slices(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
     steps = node.meta[0]
     part = y = np.zeros(shape) if x[0] is None else np.array(x[0])
@@ -218,35 +256,55 @@ def _overwritten(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array])
 
 
 TABLE: dict[str, Compute] = {
+    "AdaptiveAvgPool2DBackward0": lambda node, saved, shape, x: saved[0] @ x[0] @ saved[1].T,
+    "AmaxBackward0": _largest,
+    "AminBackward0": _smallest,
+    "Atan2Backward0": lambda node, saved, shape, x: np.arctan2(x[0], x[1]),
     "AvgPool2DBackward0": _avg_pool,
     "BasicIndexBackward0": _index,
+    "BatchedMatmulBackward0": lambda node, saved, shape, x: np.matmul(x[0], x[1]),
+    "BmmBackward0": lambda node, saved, shape, x: np.matmul(x[0], x[1]),
     "CatBackward0": _cat,
     "CloneBackward0": _reshape,
+    "ConstantPadNdBackward0": lambda node, saved, shape, x: np.pad(x[0], node.meta[0]),
     "ConvolutionBackward0": _convolution,
     "CopyBackwards": _overwritten,
     "CopySlices": _copy_slices,
+    "CumprodBackward0": lambda node, saved, shape, x: np.cumprod(x[0], axis=node.meta),
+    "CumsumBackward0": lambda node, saved, shape, x: np.cumsum(x[0], axis=node.meta),
     "DiagonalBackward0": _index,
     "DiagonalCopyBackward": _index,
     "EinsumBackward": _einsum,
     "EmbeddingBackward0": _embedding,
     "ExpandBackward0": lambda node, saved, shape, x: np.broadcast_to(x[0], shape),
+    "FillBackward2": _overwritten,
     "FlipBackward0": lambda node, saved, shape, x: x[0][node.meta],
+    "GatherBackward0": _index,
     "GruBackward0": _recurrent,
     "IndexBackward0": _index,
     "IndexSelectBackward0": _index,
     "LogSoftmaxBackward0": _log_softmax,
+    "LogsumexpBackward0": _logsumexp,
     "LstmBackward0": _recurrent,
-    "RmsNormBackward0": _rms_norm,
-    "RnnBackward0": _recurrent,
     "MaskedFillBackward0": _masked_fill,
     "MaskedFillBackward1": _masked_fill,
+    "MaxBackward0": _largest,
+    "MaxBackward1": _largest,
     "MaxPool2DWithIndicesBackward0": _max_pool,
     "MeanBackward0": _mean,
     "MeanBackward1": _mean,
+    "MinBackward0": _smallest,
+    "MinBackward1": _smallest,
     "NativeBatchNormBackward0": _batch_norm,
+    "NativeGroupNormBackward0": _group_norm,
     "NativeLayerNormBackward0": _layer_norm,
     "NllLossBackward0": _nll,
     "PermuteBackward0": lambda node, saved, shape, x: x[0].transpose(node.meta),
+    "ProdBackward0": _product,
+    "ProdBackward1": _product,
+    "RmsNormBackward0": _rms_norm,
+    "RnnBackward0": _recurrent,
+    "RollBackward0": lambda node, saved, shape, x: np.roll(x[0], *node.meta),
     "ScaledDotProductAttentionBackward0": _attention,
     "SoftmaxBackward0": _softmax,
     "SplitBackward0": _split,
@@ -255,16 +313,20 @@ TABLE: dict[str, Compute] = {
     "SqueezeBackward1": _reshape,
     "SqueezeBackward2": _reshape,
     "StackBackward0": lambda node, saved, shape, x: np.stack(x, axis=node.meta),
+    "StdBackward0": _deviation,
     "SumBackward0": _total,
     "SumBackward1": _total,
     "TBackward0": lambda node, saved, shape, x: x[0].transpose(node.meta),
     "ToCopyBackward0": _reshape,
+    "TraceBackward0": lambda node, saved, shape, x: np.trace(x[0]),
     "TransposeBackward0": lambda node, saved, shape, x: x[0].transpose(node.meta),
     "TransposedConvolutionBackward0": _transposed,
+    "TrilBackward0": lambda node, saved, shape, x: np.tril(x[0], node.meta),
+    "TriuBackward0": lambda node, saved, shape, x: np.triu(x[0], node.meta),
     "UnbindBackward0": _unbind,
     "UnsafeViewBackward0": _reshape,
     "UnsqueezeBackward0": _reshape,
+    "VarBackward0": _variance,
     "ViewBackward0": _reshape,
-    "FillBackward2": _overwritten,
     "ZeroBackward0": _overwritten,
 }
