@@ -207,9 +207,13 @@ def _slots(boxes: list[Box], wires: list[Wire]) -> None:
             wanted.append((sum(heights) / len(heights) if heights else 0.0, box))
         for height, box in sorted(wanted, key=lambda pair: pair[0]):
             box.slot = _free(places, round(height))
+        lanes: dict[int, int] = {}  # what comes from one box passes a column in one place
         for wire, place in passing.get(column, []):
             before = wire.passing[place - 1].slot if place else wire.source.slot
-            wire.passing[place].slot = _free(places, before)
+            source = id(wire.source)
+            if source not in lanes:
+                lanes[source] = _free(places, before)
+            wire.passing[place].slot = lanes[source]
     users: dict[int, list[Wire]] = {}
     for wire in wires:
         if not wire.source.steps:
@@ -221,10 +225,13 @@ def _slots(boxes: list[Box], wires: list[Wire]) -> None:
         own = users.get(id(box), [])
         wanted_slot = min((wire.target.slot for wire in own), default=0)
         box.slot = _free(places, wanted_slot, below=True)
+        slots: dict[int, int] = {}
+        slot = box.slot
+        for column in sorted({dummy.column for wire in own for dummy in wire.passing}):
+            slots[column] = slot = _free(taken.setdefault(column, set()), slot, below=True)
         for wire in own:
-            slot = box.slot
             for dummy in wire.passing:
-                dummy.slot = slot = _free(taken.setdefault(dummy.column, set()), slot, below=True)
+                dummy.slot = slots[dummy.column]
 
 
 def _last_slot(wire: Wire) -> int:

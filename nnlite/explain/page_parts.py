@@ -7,10 +7,12 @@ from collections import Counter
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nnlite.explain.layout import Box
 from nnlite.explain.mathml import from_text
 from nnlite.explain.model import Index, Rule, Update, Value
-from nnlite.explain.numbers import array_text, index_text, number, shape_text, summary, terms_text
+from nnlite.explain.numbers import index_text, number, shape_text, summary, terms_text
 from nnlite.explain.quiz import BLANK, Question
 from nnlite.explain.text import accumulation, check_text
 
@@ -262,15 +264,26 @@ def _array(array: Array, index: Index | None) -> str:
     across = array.shape[-1] if array.ndim else 1
     if array.size > _WHOLE or across > _ACROSS or not array.size:
         return f"<code>{escape(f'{shape_text(array.shape)}, {summary(array)}')}</code>"
-    if array.ndim > 2:
-        return f'<div class="array"><pre>{escape(chr(10).join(array_text(array)))}</pre></div>'
-    table = array.reshape(-1, across)
-    chosen = None if index is None else (0,) * (2 - len(index)) + index
-    marked = '<td class="chosen">'
+    marked = None if index is None else (0,) * (2 - len(index)) + index
+    if array.ndim <= 2:
+        return _table(array.reshape(-1, across), marked)
+    slices = []
+    for place in np.ndindex(array.shape[:-2]):
+        is_here = marked is not None and marked[:-2] == place
+        label = f'<span class="check">[{", ".join(map(str, place))}]</span>'
+        slices.append(
+            f"<div>{label}{_table(array[place], marked[-2:] if is_here and marked else None)}</div>"
+        )
+    return f'<div class="slices">{"".join(slices)}</div>'
+
+
+def _table(array: Array, marked: Index | None) -> str:
+    """A matrix, with one element marked."""
+    opening = '<td class="chosen">'
     rows = []
-    for i, row in enumerate(table):
+    for i, row in enumerate(array):
         cells = [
-            f"{marked if (i, j) == chosen else '<td>'}{number(float(value))}</td>"
+            f"{opening if (i, j) == marked else '<td>'}{number(float(value))}</td>"
             for j, value in enumerate(row)
         ]
         rows.append(f"<tr>{''.join(cells)}</tr>")
