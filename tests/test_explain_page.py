@@ -18,7 +18,10 @@ import nnlite
 from nnlite import nn
 from nnlite.cli import main
 from nnlite.explain import explain, recording
+from nnlite.explain.layout import arrange
+from nnlite.explain.mathml import from_text
 from nnlite.explain.numbers import number
+from nnlite.explain.page_graph import lines_of
 from nnlite.explain.quiz import Quiz
 
 VOID = {"meta", "input"}
@@ -210,6 +213,65 @@ def test_a_fold_that_is_opened_shows_its_operations():
     name = next(part.name for part in explanation.parts if not hasattr(part, "number"))
     opened = explanation.open(name).html()
     assert opened.count('class="box step"') > closed.count('class="box step"')
+
+
+def unrolled():
+    w = nnlite.tensor([[0.5, -1.0], [0.25, 0.75]], requires_grad=True)
+    with recording():
+        h = nnlite.ones(1, 2)
+        for _ in range(4):
+            h = h + nnlite.tanh(h @ w)
+        loss = h.sum()
+    return explain(loss, names={"W": w})
+
+
+@pytest.mark.parametrize(
+    "make",
+    [explained, unrolled, lambda: deep(5), lambda: deep(60)],
+    ids=["small", "unrolled", "residual", "folded"],
+)
+def test_nothing_overlaps_in_the_graph(make):
+    drawing = arrange(make(), lines_of)
+    boxes = drawing.boxes
+    for i, a in enumerate(boxes):
+        assert 0 < a.x < a.x + a.width < drawing.width
+        assert 0 < a.y < a.y + a.height < drawing.height
+        assert a.width >= 7.8 * max(map(len, a.lines))
+        for b in boxes[:i]:
+            beside = a.x + a.width < b.x or b.x + b.width < a.x
+            assert beside or a.y + a.height < b.y or b.y + b.height < a.y, (a.key, b.key)
+    for wire in drawing.wires:
+        across = [x for x, _ in wire.points]
+        assert across == sorted(across), "forward is from left to right"
+        for x, y in wire.points[1:-1]:
+            assert not [b for b in boxes if b.x < x < b.x + b.width and b.y < y < b.y + b.height]
+
+
+def test_a_shared_weight_runs_on_one_line():
+    drawing = arrange(unrolled(), lines_of)
+    lanes = {
+        y for wire in drawing.wires if wire.source.kind == "leaf" for _, y in wire.points[1:-1]
+    }
+    assert len(lanes) == 1
+
+
+def test_addends_of_a_shared_value_are_shown():
+    explanation = unrolled()
+    [leaf] = explanation.leaves
+    page = explanation.html()
+    assert len(leaf.addends) == 4
+    for addend in leaf.addends:
+        assert from_text(addend.symbol) in page
+
+
+def test_arrays_of_three_dimensions_are_shown_by_their_slices():
+    x = nnlite.randn(2, 3, 4).requires_grad_()
+    page = explain((x * x).sum(), names={"x": x}).html()
+    start = re.search(r'<section class="item" id="start".*?</section>', page, re.DOTALL)[0]
+    shown = [[cell.text for cell in tree.iter("td")] for tree in contained(start, "table")]
+    assert shown == [[number(float(v)) for v in part.ravel()] for part in x.numpy(force=True)]
+    assert page.count("[1]") >= 2
+    assert page.count('class="chosen"') == len(explain((x * x).sum()).steps) + 1
 
 
 def test_in_a_notebook_the_page_has_a_frame_of_its_own():
