@@ -106,7 +106,7 @@ def test_saturated(model, x):
 
 def test_multiplied_by_zero(model, x):
     mask = nnlite.zeros(5, 4)
-    assert "multiplied by b, which is 0 everywhere" in why(
+    assert "multiplied by c, which is 0 everywhere" in why(
         model[0].weight, (model[0](x) * mask).sum()
     )
     with nnlite.no_grad():

@@ -139,7 +139,7 @@ def written(text: str, symbols: Mapping[str, str], gradient: str, alone: bool = 
     parts: list[str] = []
     for token in _TOKEN.finditer(text):
         parts.append(_token(token, symbols, gradient))
-    return "".join(parts)
+    return "".join(parts).replace(f"(({gradient}))", f"({gradient})")
 
 
 def _token(token: re.Match[str], symbols: Mapping[str, str], gradient: str) -> str:

@@ -91,8 +91,10 @@ class Symbols:
     def of_constant(self, role: str) -> str:
         """The letter itself for data, with a number from the second on."""
         letter = role.rstrip("₀₁₂₃₄₅₆₇₈₉").lower()
-        if letter in self._given or letter in ("l", "g"):
-            return self.numbered(letter if letter not in ("l", "g") else "c")
+        if letter in "abgl":  # these mean something else: activations, biases, gradients, losses
+            letter = "c"
+        if letter in self._given:
+            return self.numbered(letter)
         self._given.add(letter)
         self._taken.setdefault(letter, 1)
         return letter
