@@ -1,6 +1,8 @@
 """explain: what is printed is true, complete enough to be redone by hand, and changes nothing."""
 
+import gc
 import re
+import weakref
 
 import numpy as np
 import pytest
@@ -368,3 +370,31 @@ def test_frozen_and_hooked_leaves_are_said_to_be():
     text = str(nnlite.explain(loss, names={"w": w, "v": v}))
     assert "w has been frozen since the forward pass" in text
     assert "a hook that may change this gradient was not called" in text
+
+
+def test_a_recording_leaves_nothing_behind():
+    from nnlite.autograd.node import lookers
+
+    w = nnlite.ones(3, requires_grad=True)
+    with nnlite.explain.recording():
+        changed = nnlite.zeros(3)
+        changed.add_(w)
+        loss = (w * 2).exp().sum()
+        assert lookers
+    assert not lookers
+    nodes = [weakref.ref(t.grad_fn) for t in (loss, changed)]
+    gc.disable()
+    try:
+        del loss, changed
+        assert [node() for node in nodes] == [None, None]  # no cycle holds the graph
+    finally:
+        gc.enable()
+
+
+def test_the_engine_pays_nothing():
+    """Outside of recordings an operation leaves the same node and looks for nobody."""
+    with nnlite.explain.recording():
+        recorded = (nnlite.ones(2, requires_grad=True) * 2).grad_fn
+    plain = (nnlite.ones(2, requires_grad=True) * 2).grad_fn
+    assert type(recorded.edges) is type(plain.edges) is tuple
+    assert recorded.saved[1:] == plain.saved[1:]

@@ -119,6 +119,7 @@ class recording:
 
     def __enter__(self) -> recording:
         _cuts.clear()
+        _uses.clear()
         lookers.append(self._look)
         return self
 
