@@ -212,7 +212,7 @@ class Explanation(Outputs):
         >>> import nnlite
         >>> w = nnlite.tensor([1.0, 2.0], requires_grad=True)
         >>> print(nnlite.explain((w * w).sum(), names={"w": w}).to(w, index=1))
-        Paths from w[1] to the loss
+        Paths from w[1] to the loss, grouped by operations
           path 1: w[1] → u₁ → L
             step 2: ∂u₁/∂w[1] = through 1 of 2 elements, from 0 to 2, norm 2
             step 1: ∂L/∂w[1] = 2
