@@ -86,9 +86,8 @@ class Paths:
     def __str__(self) -> str:
         name = f"{self.value.symbol}{index_text(self.index)}"
         how = ", all ways together (they are too many to list)" if self.merged else ""
-        lines = [
-            f"Paths from {self.value.label}{index_text(self.index)} to the loss, grouped by operations{how}"
-        ]
+        start = f"{self.value.label}{index_text(self.index)}"
+        lines = [f"Paths from {start} to the loss, grouped by operations{how}"]
         for place, path in enumerate(self.paths, start=1):
             hops = path.hops if len(path.hops) <= _SHOWN else [*path.hops[:8], *path.hops[-4:]]
             left = len(path.hops) - len(hops)
