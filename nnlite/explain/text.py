@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["leaf_text", "rule_text", "step_text", "text_of"]
 
-LEAVES = 60  # as many are shown
+LEAVES = 60  # as many are shown, at the head and at the end
 
 
 def text_of(explanation: Explanation) -> str:
@@ -47,12 +47,13 @@ def _head(explanation: Explanation) -> list[str]:
         f"The backward pass of {explanation.loss.symbol}, {count} operations from the last to the "
         "first:"
     ]
-    for value in explanation.values:
-        if value.kind == "output":
-            continue
+    given = [value for value in explanation.values if value.kind != "output"]
+    for value in given[:LEAVES]:
         what = f"{value.name or 'data' if value.kind == 'constant' else value.name or 'a leaf'}"
         lines += wrapped(f"  {value.symbol} = {what}, {shape_text(value.shape)} {value.dtype}")
         lines += _array("    ", value.array)
+    if len(given) > LEAVES:
+        lines.append(f"  and {len(given) - LEAVES} others")
     return lines
 
 
