@@ -58,6 +58,7 @@ def test_shared_storages_strides_and_offsets(torch, tmp_path, options):
         "part": base[1:3, ::2],
         "element": base[2, 3],
         "expanded": base[0, :1].expand(3, 5),
+        "shown often": torch.arange(3.0).expand(4, 3),
         "empty": base[:0],
         "half": torch.arange(6).to(torch.bfloat16)[2:],
     }
@@ -65,6 +66,8 @@ def test_shared_storages_strides_and_offsets(torch, tmp_path, options):
     for name, theirs in state.items():
         assert same(loaded[name], theirs), name
         assert loaded[name].shape == theirs.shape
+    with pytest.raises(RuntimeError, match="one element at several places"):
+        loaded["shown often"].add_(1)
     loaded["base"].array[1, 2] = -1.0
     assert loaded["transposed"][2, 1].item() == -1.0
     assert loaded["part"][0, 1].item() == -1.0
@@ -306,6 +309,7 @@ HOSTILE = {
     "a mark alone": b"(.",
     "a tuple of tuples of tuples as a key": b"}" + b")" + b"2\x86" * 60 + b"Ns.",
     "a text that is no number": b"Ixyz\n.",
+    "a long text in a list": b"\x80\x04](\x8d" + struct.pack("<Q", 2**34) + b"ae.",
 }
 
 
@@ -320,6 +324,101 @@ def test_hostile_files(tmp_path, program):
             assert tracemalloc.get_traced_memory()[1] < 2**22  # bytes, whatever the file claims
         finally:
             tracemalloc.stop()
+
+
+def doubled(times=50):
+    """A tuple of a tuple of a tuple …, each twice: short to write, endless to hash or to show."""
+    return b")" + b"2\x86" * times
+
+
+def text(value):
+    return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+
+LARGE_DICT = (
+    b"\x80\x02}(" + b"".join(b"J" + struct.pack("<i", i) + b"N" for i in range(3000)) + b"u"
+)
+BOMBS = {
+    "a module that is endless to show": doubled() + text("a") + b"\x93.",
+    "a name that is endless to show": text("a") + doubled() + b"\x93.",
+    "an encoding": b"c_codecs\nencode\n" + text("a") + doubled() + b"\x86R.",
+    "a device": b"ctorch\ndevice\n" + doubled() + b"\x85R.",
+    "the index of a device": b"ctorch\ndevice\n" + text("cpu") + doubled() + b"\x86R.",
+    "a number as a key": b"}(" + b"\x8b" + struct.pack("<i", 16) + b"\x7f" * 16 + b"Nu.",
+    "a dict, copied": LARGE_DICT + b"q\x000](" + b"ccollections\nOrderedDict\n"
+    b"q\x01" + b"h\x01h\x00\x85R" * 3000 + b"e.",
+    "a text, copied": text("a" * 100_000) + b"q\x000](c_codecs\nencode\nq\x01"
+    + b"h\x01h\x00\x85R" * 1000 + b"e.",
+    "an array, copied": b"(K\x01K\x64\x85cnumpy\ndtype\n" + text("u1") + b"\x85R\x89B"
+    + struct.pack("<I", 100_000) + b"a" * 100_000 + b"tq\x000](cnumpy.core.multiarray\n"
+    b"_reconstruct\nq\x01cnumpy\nndarray\nK\x00\x85C\x01b\x87q\x02"
+    + b"h\x01h\x02Rh\x00b" * 1000 + b"e.",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("program", BOMBS.values(), ids=BOMBS)
+def test_short_programs_that_would_take_for_ever_or_all_memory(tmp_path, program):
+    path = tmp_path / "w.pt"
+    for data in in_layouts(program):
+        path.write_bytes(data)
+        tracemalloc.start()
+        try:
+            assert not loads(path)
+            assert tracemalloc.get_traced_memory()[1] < 2**28
+        finally:
+            tracemalloc.stop()
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_the_pickles_around_an_older_file_are_data_of_strangers_too(tmp_path, part):
+    parts = [pickle.dumps(value, 2) for value in (0x1950A86A20F9469CFC6C, 1001, {})]
+    parts += [tensor_program(), pickle.dumps(["0"], 2)]
+    for program in (b"\x80\x02" + doubled() + b".", b"\x80\x02](K\x00e.", b"\x80\x02}."):
+        changed = list(parts)
+        changed[part if part < 3 else 4] = program
+        if part == 2 and program.endswith(b"}."):
+            continue
+        (tmp_path / "w.pt").write_bytes(b"".join(changed) + struct.pack("<q", 6) + SIX)
+        assert not loads(tmp_path / "w.pt")
+
+
+def test_lists_that_are_deep_or_hold_themselves(tmp_path):
+    deep = b"]" * 100_000 + b"a" * 99_999 + b"."
+    for data in in_layouts(deep):
+        (tmp_path / "w.pt").write_bytes(data)
+        assert not loads(tmp_path / "w.pt") or type(load(tmp_path / "w.pt")) is list
+    (tmp_path / "w.pt").write_bytes(archive(b"]q\0h\0a.", {}))
+    loaded = load(tmp_path / "w.pt")
+    assert loaded[0] is loaded
+
+
+def test_entries_of_an_archive_that_overlap_or_share_a_name(tmp_path):
+    path = tmp_path / "w.pt"
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as out:
+        out.writestr("model/data.pkl", tensor_program())
+        out.writestr("model/data/0", SIX * 1000)
+        info = out.getinfo("model/data/0")
+        for number in range(1, 100):
+            copy = zipfile.ZipInfo(f"model/data/{number}")
+            copy.header_offset, copy.CRC = info.header_offset, info.CRC
+            copy.file_size = copy.compress_size = info.file_size
+            out.filelist.append(copy)
+    path.write_bytes(file.getvalue())
+    with pytest.raises(ValueError, match=r"w\.pt': .*overlap"):
+        load(path)
+    twice = archive(tensor_program(), {"0": SIX, "9": SIX}).replace(b"data/9", b"data/0")
+    path.write_bytes(twice)
+    with pytest.raises(ValueError, match=r"w\.pt': .*stands there twice"):
+        load(path)
+
+
+@pytest.mark.parametrize("mmap", [False, True])
+def test_bools_that_are_neither(tmp_path, mmap):
+    program = tensor_program().replace(b"FloatStorage", b"BoolStorage")
+    (tmp_path / "w.pt").write_bytes(archive(program, {"0": b"\0\1\2\0\0\0"}))
+    with pytest.raises(ValueError, match="a bool that is neither"):
+        load(tmp_path / "w.pt", mmap=mmap)
 
 
 def test_random_programs_of_known_instructions():

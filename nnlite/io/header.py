@@ -120,9 +120,9 @@ def _parse(text: bytes) -> dict[str, Any]:
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the name {twice!r} stands there twice")
+        last = {name: place for place, (name, _) in enumerate(pairs)}
+        twice = next(name for place, (name, _) in enumerate(pairs) if last[name] != place)
+        raise ValueError(f"the name {twice!r:.100} stands there twice")
     return table
 
 
@@ -152,7 +152,8 @@ def _entry(name: str, value: Any, start: int) -> Entry:
         raise ValueError(f"its header is damaged (what it says of {name!r})")
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _BITS:
-        raise ValueError(f"{name!r} has the unknown dtype {dtype!r:.40}")
+        known = f"{dtype!r:.40}" if isinstance(dtype, str) else f"a {type(dtype).__name__}"
+        raise ValueError(f"{name!r} has the unknown dtype {known}")
     if not _are_sizes(shape) or not _are_sizes(offsets) or len(offsets) != 2:
         raise ValueError(f"its header is damaged (the shape or the place of {name!r})")
     bits = _BITS[dtype]

@@ -100,7 +100,12 @@ class _Archive:
 
         try:
             with zipfile.ZipFile(self.file) as archive:
-                self.members = {member.filename: member for member in archive.infolist()}
+                members = archive.infolist()
+                self.members = {member.filename: member for member in members}
+                if len(self.members) != len(members):
+                    raise ValueError("it is damaged (the same name stands there twice)")
+                if sum(member.file_size for member in members) > self.size:
+                    raise ValueError("it is damaged (its entries overlap)")
                 pickles = [name for name in self.members if name.endswith("/data.pkl")]
                 if len(pickles) != 1:
                     raise ValueError("it is a zip archive without a 'data.pkl': no PyTorch file")
@@ -151,7 +156,8 @@ class _Archive:
 
     def _array(self, kind: str, begin: int, count: int) -> Array:
         stored, wanted = STORAGES[kind], _dtype(kind, self.dtype)
-        if self.path is not None and count and stored == wanted and self.order == _NATIVE:
+        as_stored = stored == wanted != np.bool_ and self.order == _NATIVE  # bools are checked
+        if self.path is not None and count and as_stored:
             mapped: Array = np.memmap(self.path, wanted, "c", begin, (count,))
             return mapped.view(np.ndarray)
         self.file.seek(begin)
@@ -175,11 +181,13 @@ class _Sequence:
             )
         version, machine = self._next(), self._next()
         if version != _PROTOCOL or not isinstance(machine, dict):
-            raise ValueError(f"it is of the unknown version {version!r:.20}")
+            known = f" {version}" if type(version) is int and abs(version) < 2**31 else ""
+            raise ValueError(f"it is of the unknown version{known}")
         order = "<" if machine.get("little_endian", True) else ">"
         loaded = unpickle(self.file, table(), self._storage, build)
         names = self._next()
-        if not isinstance(names, list) or set(map(str, names)) != set(self.storages):
+        listed = isinstance(names, list) and all(isinstance(name, str) for name in names)
+        if not listed or set(names) != set(self.storages):
             raise ValueError("it is damaged (the list of its storages)")
         for name in names:
             kind, storage = self.storages[name]

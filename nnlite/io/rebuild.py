@@ -58,7 +58,7 @@ def table() -> dict[Global, Any]:
         ("builtins", "bytearray"): _encode,
         ("_codecs", "encode"): _encode,
         ("torch", "Size"): _size,
-        ("torch", "device"): device,
+        ("torch", "device"): _device,
         ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
         ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor_v2,
         ("torch._utils", "_rebuild_tensor_v3"): _rebuild_tensor_v3,
@@ -101,12 +101,18 @@ def _size(lengths: Any) -> Size:
     return Size(lengths)
 
 
+def _device(kind: Any, index: Any = None) -> device:
+    if not isinstance(kind, str) or type(index) not in (int, type(None)):
+        raise ValueError("its pickle is damaged (a device)")
+    return device(kind, index)
+
+
 def _encode(text: Any = "", encoding: Any = "latin-1") -> bytes:
     """Bytes, as protocol 2 spells them."""
     if isinstance(text, bytes):
         return text
-    if not isinstance(text, str) or encoding not in {"latin1", "latin-1"}:
-        raise ValueError(f"it spells bytes in the encoding {encoding!r:.40}: it is damaged")
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+        raise ValueError("it spells bytes in an encoding other than latin-1: it is damaged")
     return text.encode("latin-1")
 
 
@@ -143,7 +149,7 @@ def build(value: Any, state: Any) -> Any:
         return np.frombuffer(data, dtype).reshape(tuple(shape), order=order).copy()
     if isinstance(value, np.dtype):
         byte_order = state[1]
-        return value.newbyteorder(byte_order) if byte_order in {"<", ">"} else value
+        return value.newbyteorder(byte_order) if byte_order in ("<", ">") else value
     if isinstance(value, (dict, Tensor)):
         return value
     raise ValueError(f"its pickle gives a {type(value).__name__} a state: it is damaged")
@@ -159,7 +165,10 @@ def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any) -> Tens
 
 
 def _strided(flat: Array, offset: Any, shape: Any, strides: Any) -> Array:
-    """A view of a storage, checked to lie inside of it; strides in elements."""
+    """A view of a storage, checked to lie inside of it; strides in elements.
+
+    Where it shows elements at several places, it is read-only, as what ``expand`` gives.
+    """
     numbers = [offset, *shape, *strides]
     if len(shape) != len(strides) or len(shape) > 32:
         raise ValueError("its pickle is damaged (shape and strides of a tensor)")
@@ -181,10 +190,12 @@ def _strided(flat: Array, offset: Any, shape: Any, strides: Any) -> Array:
         raise ValueError(
             f"it is damaged: a tensor of {count} elements lies in a storage of {flat.size}"
         )
-    view = np.lib.stride_tricks.as_strided(
-        flat[offset:], shape, [stride * flat.itemsize for stride in strides]
+    return np.lib.stride_tricks.as_strided(
+        flat[offset:],
+        shape,
+        [stride * flat.itemsize for stride in strides],
+        writeable=count <= flat.size,
     )
-    return view.copy() if count > flat.size else view
 
 
 def _rebuild_tensor_v2(

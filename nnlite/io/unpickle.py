@@ -11,12 +11,14 @@ Source: the opcodes' documentation in ``pickletools``, protocols 0 to 5.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, BinaryIO, NamedTuple, cast
 
 __all__ = ["Global", "as_key", "unpickle"]
 
 _MARK = object()
 _MOST = 5_000_000  # instructions; a checkpoint of a thousand tensors has some forty thousand
+_COPIED = 2**20  # elements that calls may copy beyond the file's own size: else each would copy …
+_INTEGERS = 2**61 - 1  # … whatever stands before it. Below this, no two integers share a hash
 _LITERALS = {
     "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT",
     "STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE",
@@ -25,6 +27,7 @@ _LITERALS = {
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _NEW: dict[str, Callable[[], Any]] = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_SET": set}
 _SHORT_TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_SIZED = (str, bytes, tuple, list, dict, set, frozenset)
 _KEYS = (str, int, float, bool, bytes, type(None))
 
 
@@ -70,19 +73,37 @@ def unpickle(
     import pickletools
 
     machine = _Machine(known, persistent, build)
-    instructions = pickletools.genops(stream)
+    instructions = pickletools.genops(cast("IO[bytes]", _Whole(stream)))
     for _ in range(_MOST):
         try:
-            opcode, argument, _ = next(instructions)
+            opcode, argument, position = next(instructions)
         except Exception as error:  # it raises many kinds for a damaged file
             raise ValueError(f"its pickle is damaged ({error})") from error
         if opcode.name == "STOP":
             return machine.pop()
+        machine.position = position or 0
         try:
             machine.run(opcode.name, argument)
         except (ArithmeticError, LookupError, TypeError, AttributeError, RuntimeError) as error:
             raise ValueError(f"its pickle is damaged (at {opcode.name}: {error!r})") from error
     raise ValueError(f"its pickle has more than {_MOST:,} instructions: keep long lists as tensors")
+
+
+class _Whole:
+    """A stream whose reads make room for what it holds, not for what is asked of it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.readline = stream.readline
+        self.tell = stream.tell
+        self.stream = stream
+
+    def read(self, count: int) -> bytes:
+        if count < _COPIED:
+            return self.stream.read(count)
+        begin = self.stream.tell()
+        end = self.stream.seek(0, 2)
+        self.stream.seek(begin)
+        return self.stream.read(min(count, end - begin))
 
 
 class _Machine:
@@ -99,6 +120,8 @@ class _Machine:
         self.known = known
         self.persistent = persistent
         self.build = build
+        self.position = 0  # of the instruction in the file
+        self.copied = 0
 
     def pop(self) -> Any:
         if not self.stack or self.stack[-1] is _MARK:
@@ -172,6 +195,7 @@ class _Machine:
             push(self._call(function, arguments))
         elif opcode == "BUILD":
             state, value = self.pop(), self.pop()
+            self._spend(state)
             push(self.build(value, state))
         elif opcode == "BINPERSID":
             push(self.persistent(self.pop()))
@@ -186,8 +210,10 @@ class _Machine:
         return self.stack[-1]
 
     def _named(self, module: Any, name: Any) -> Any:
+        if not isinstance(module, str) or not isinstance(name, str):
+            raise ValueError("its pickle is damaged (a name that is no text)")
         found = Global(module, name)
-        if not isinstance(module, str) or not isinstance(name, str) or found not in self.known:
+        if found not in self.known:
             raise ValueError(
                 f"it names {found!s:.100}, which is neither a tensor nor a plain container"
             )
@@ -197,7 +223,15 @@ class _Machine:
     def _call(self, function: Any, arguments: Any) -> Any:
         if not isinstance(function, Global) or type(arguments) is not tuple:
             raise ValueError("its pickle is damaged (it calls what is no function)")
+        self._spend(arguments)
         return self.known[function](*arguments)
+
+    def _spend(self, values: Any) -> None:
+        """Count what a call may copy; a file gives each value once, so its size bounds it."""
+        if type(values) is tuple:
+            self.copied += sum(len(value) for value in values if isinstance(value, _SIZED))
+        if self.copied > _COPIED + self.position:
+            raise ValueError(f"its pickle copies {self.copied:,} elements, more than it has")
 
 
 def _list(value: Any) -> list[Any]:
@@ -217,8 +251,9 @@ def _dict(value: Any, items: list[Any]) -> dict[Any, Any]:
 
 def as_key(value: Any) -> Any:
     """A key whose hash is quick to compute: a tuple in which tuples repeat could take for ever."""
-    if type(value) is tuple and len(value) < 100 and all(type(v) in _KEYS for v in value):
-        return value
-    if type(value) not in _KEYS and not isinstance(value, Global):
-        raise TypeError(f"{type(value).__name__} as a key")
+    for part in value if type(value) is tuple and len(value) < 100 else (value,):
+        if type(part) is int and abs(part) >= _INTEGERS:
+            raise TypeError("an integer of 61 bits or more as a key")
+        if type(part) not in _KEYS and not isinstance(part, Global):
+            raise TypeError(f"{type(part).__name__} as a key")
     return value

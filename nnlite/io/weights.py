@@ -257,7 +257,8 @@ def _load_safetensors(file: BinaryIO, size: int, mapped: StrPath | None) -> dict
             )
         count = (entry.end - entry.begin) // stored.itemsize
         array: Array
-        if mapped is not None and count and entry.dtype != "BF16" and stored.isnative:
+        checks = entry.dtype in ("BF16", "BOOL")
+        if mapped is not None and count and not checks and stored.isnative:
             memory = np.memmap(mapped, stored, "c", entry.begin, (count,))
             array = memory.view(np.ndarray)
         else:

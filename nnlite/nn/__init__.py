@@ -8,7 +8,7 @@ from nnlite.nn.module import Module
 from nnlite.nn.parameter import Parameter
 
 if TYPE_CHECKING:
-    from nnlite.nn import functional, init, utils
+    from nnlite.nn import functional, init, lora, utils
     from nnlite.nn.layers.activation import (
         GLU,
         Hardshrink,
@@ -152,7 +152,7 @@ _FILES = {
     "margin_loss": "CosineEmbeddingLoss HingeEmbeddingLoss MarginRankingLoss TripletMarginLoss",
     "regression_loss": "GaussianNLLLoss HuberLoss L1Loss MSELoss PoissonNLLLoss SmoothL1Loss",
 }
-_PARTS = {name: name for name in ("functional", "init", "utils")}
+_PARTS = {name: name for name in ("functional", "init", "lora", "utils")}
 _LAZY = {**_PARTS, **{name: file for file, names in _FILES.items() for name in names.split()}}
 
 __all__ = [
@@ -174,7 +174,7 @@ __all__ = [
     "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold", "Transformer",
     "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
     "TransformerEncoderLayer", "TripletMarginLoss", "Unflatten", "Unfold", "Upsample", "ZeroPad1d",
-    "ZeroPad2d", "functional", "init", "utils",
+    "ZeroPad2d", "functional", "init", "lora", "utils",
 ]  # fmt: skip
 
 
