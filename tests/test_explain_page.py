@@ -284,16 +284,20 @@ def test_in_a_notebook_the_page_has_a_frame_of_its_own():
 
 def test_files(tmp_path):
     explanation = explained()
-    for name in ("page.html", "text.txt", "graph.png", "graph.svg"):
+    for name in ("page.html", "text.txt", "text.md", "graph.dot", "graph.png", "graph.svg"):
         explanation.save(tmp_path / name)
     assert (tmp_path / "page.html").read_text(encoding="utf-8") == explanation.html()
     assert (tmp_path / "text.txt").read_text(encoding="utf-8") == f"{explanation}\n"
+    assert (tmp_path / "text.md").read_text(encoding="utf-8").strip() == (
+        explanation.markdown().strip()
+    )
+    assert (tmp_path / "graph.dot").read_text(encoding="utf-8").strip() == explanation.dot().strip()
     assert matplotlib.image.imread(tmp_path / "graph.png").shape[1] > 1000
     with pytest.raises(ValueError, match=r"explanation.save: path is .*page.pdf.*\.html"):
         explanation.save(tmp_path / "page.pdf")
     with pytest.raises(ValueError, match=r"explanation.plot: path is .*\.png or \.svg"):
         explanation.plot(tmp_path / "page.html")
-    assert len(list(tmp_path.iterdir())) == 4
+    assert len(list(tmp_path.iterdir())) == 6
 
 
 def test_the_picture_holds_the_values_and_gradients(tmp_path):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_to", "run"]
 
-_ENDINGS = (".html", ".png", ".svg", ".txt")
+_ENDINGS = (".html", ".png", ".svg", ".md", ".dot", ".txt")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -29,8 +29,8 @@ def run(options: argparse.Namespace) -> int:
     out = options.out
     if out is not None and os.path.splitext(out)[1].lower() not in _ENDINGS:
         raise InputError(
-            f"--out {out}: give it the ending .html for the page, .png or .svg for a picture, or "
-            ".txt for the text"
+            f"--out {out}: give it the ending .html for the page, .png or .svg for a picture, "
+            ".md, .dot or .txt for text"
         )
     with suppress(OSError):
         if out and options.data and os.path.samefile(out, options.data):
@@ -138,7 +138,7 @@ def add_to(commands: Any) -> None:
         type=path_name,
         metavar="FILE",
         help="the file to write: .html for a page to open in a browser, .png or .svg for a "
-        "picture of the graph, .txt (default: text on standard output)",
+        "picture of the graph, .md, .dot or .txt (default: text on standard output)",
     )
     parser.add_argument(
         "--quiz",

@@ -38,10 +38,11 @@ class Outputs:
         return page_of(self._explanation, self._blanks())
 
     def save(self, path: StrPath) -> None:
-        """Write a page, a picture or the text, as the path ends.
+        """Write a page, a picture, Markdown, a graph in DOT or the text, as the path ends.
 
         Args:
-            path: it ends in .html, .png, .svg or .txt. An old file is replaced in one step.
+            path: it ends in .html, .png, .svg, .md, .dot or .txt. An old file is replaced in one
+                step.
 
         Raises:
             ValueError: another ending.
@@ -51,16 +52,24 @@ class Outputs:
         if ending in (".png", ".svg"):
             self.plot(path)
             return
-        if ending not in (".html", ".htm", ".txt"):
+        made = {
+            ".html": self.html,
+            ".htm": self.html,
+            ".md": self._explanation.markdown,
+            ".dot": self._explanation.dot,
+            ".txt": self.__str__,
+        }.get(ending)
+        if made is None:
             raise ValueError(
                 f"explanation.save: path is {os.fspath(path)!r}: give it the ending .html for the "
-                "page, .png or .svg for a picture, or .txt for the text"
+                "page, .png or .svg for a picture, .md for Markdown, .dot for Graphviz, or .txt "
+                "for the text"
             )
         from nnlite.io.atomic import atomic_write
 
-        text = f"{self}\n" if ending == ".txt" else self.html()
+        text = made()
         with atomic_write(path, "w") as file:
-            file.write(text)
+            file.write(text if text.endswith("\n") else f"{text}\n")
 
     def plot(self, path: StrPath | None = None) -> Figure:
         """Draw the graph with its values and gradients, through matplotlib.
@@ -103,7 +112,7 @@ class Outputs:
         ...     lambda prompt: next(answers), say=lambda line: None
         ... )
         >>> score.total
-        4
+        6
         """
         from nnlite.explain.quiz import Quiz
 
