@@ -205,6 +205,8 @@ def test_a_long_pass_is_folded():
     assert folds
     assert {a["data-key"] for a in folds} <= set(document.ids)
     assert len(page) < 4_000_000
+    assert "operations that are worked out here" in document.text
+    assert "worked out here" not in Document(explained().html()).text
 
 
 def test_a_fold_that_is_opened_shows_its_operations():

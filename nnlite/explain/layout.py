@@ -175,6 +175,9 @@ def _columns(boxes: list[Box], wires: list[Wire]) -> None:
         if not box.steps:
             users = [wire.target.column for wire in outof.get(id(box), [])]
             box.column = min(users, default=1) - 1
+    least = min(box.column for box in boxes)
+    for box in boxes:
+        box.column -= least
 
 
 def _slots(boxes: list[Box], wires: list[Wire]) -> None:

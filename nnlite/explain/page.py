@@ -137,6 +137,8 @@ def _header(
         found.update(rule.check.status for rule in step.rules)
     verdict = ", ".join(f"{count} {status}" for status, count in found.most_common())
     count = len(explanation.steps)
+    if len(worked) < count:
+        verdict += f", of the {len(worked)} operations that are worked out here"
     lines = [
         f"<header><h1>{escape(title)}</h1>",
         f"<p>{count} operation{'s' * (count != 1)} from the last to the first. "
