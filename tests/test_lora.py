@@ -128,6 +128,36 @@ def test_adapters_that_are_there_are_trained_on():
         lora.add(model, "1")
 
 
+def test_the_layer_behind_the_heads_of_attention():
+    model = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True).eval()
+    classes = [type(module) for module in model.modules()]
+    assert lora.add(model, rank=2) == ["self_attn.out_proj", "linear1", "linear2"]
+    model.self_attn.out_proj.lora_B.data = nnlite.randn(8, 2)
+    x = nnlite.randn(2, 5, 8)
+    outputs = model(x)
+    outputs.square().sum().backward()
+    assert model.self_attn.out_proj.lora_A.grad.abs().sum() > 0
+    again = pickle.loads(pickle.dumps(model))
+    assert lora.merge(again) == ["self_attn.out_proj", "linear1", "linear2"]
+    assert [type(module) for module in again.modules()] == classes
+    np.testing.assert_allclose(again(x).detach().numpy(), outputs.detach().numpy(), atol=1e-5)
+    with pytest.raises(ValueError, match=r"matches 'self_attn\.in_proj_weight'"):
+        lora.add(again, "self_attn.in_proj_weight")
+
+
+def test_a_weight_that_another_layer_uses_is_refused():
+    model = nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 4), nn.Linear(4, 5, bias=False))
+    model[2].weight = model[0].weight
+    with pytest.raises(ValueError, match=r"lora\.add: '2\.weight' is '0\.weight', too"):
+        lora.add(model)
+    assert model.frozen == []
+    assert lora.add(model, "1") == ["1"]
+    model[0].weight = model[1].weight
+    with pytest.raises(ValueError, match=r"lora\.merge: '1\.weight' is '0\.weight', too"):
+        lora.merge(model)
+    assert lora.remove(model) == ["1"]
+
+
 def test_dropout_of_the_adapter():
     model = nn.Sequential(nn.Linear(6, 4))
     lora.add(model, rank=2, dropout=0.5)

@@ -23,6 +23,7 @@ Linear(in_features=8, out_features=8, bias=True)
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -30,6 +31,7 @@ import numpy as np
 from nnlite.autograd.mutation import note_write
 from nnlite.nn import init
 from nnlite.nn.checks import probability, real_number, whole_number
+from nnlite.nn.layers.attention import NonDynamicallyQuantizableLinear
 from nnlite.nn.layers.linear import Linear
 from nnlite.nn.loading import nearest
 from nnlite.nn.module import Module
@@ -40,6 +42,8 @@ from nnlite.ops.linalg import linear
 from nnlite.tensor import Tensor
 
 __all__ = ["LoRALinear", "add", "merge", "remove", "state_dict"]
+
+_PLAIN = (Linear, NonDynamicallyQuantizableLinear)
 
 
 class LoRALinear(Linear):
@@ -54,12 +58,14 @@ class LoRALinear(Linear):
         lora_B: shape (out_features, rank); starts at zero.
         scaling: alpha / rank.
         dropout: the share of the adapter's inputs that is dropped in training.
+        plain_class: what the layer becomes again when the adapter goes.
     """
 
     lora_A: Parameter
     lora_B: Parameter
     scaling: float
     dropout: float
+    plain_class: type[Linear]
 
     def forward(self, input: Tensor) -> Tensor:
         dropped = dropout(input, self.dropout, self.training)
@@ -78,7 +84,9 @@ def add(
     Args:
         model: what to fine-tune; changed in place. Everything in it is frozen, but adapters that
             it has already are trained on. What else shall be trained, a new head for example, is
-            unfrozen afterwards: ``model.unfreeze("head")``.
+            unfrozen afterwards: ``model.unfreeze("head")``. Of a ``MultiheadAttention`` only
+            ``out_proj`` is a layer; the projections of query, key and value are parameters of its
+            own, which are frozen and get no adapter.
         patterns: dotted names of ``Linear`` layers or of modules that hold some, with ``*``, ``?``
             and ``[…]`` as in ``Module.freeze``; none: all linear layers.
         rank: r, the rank of the correction; at least 1.
@@ -89,15 +97,18 @@ def add(
         The names of the layers that have got adapters.
 
     Raises:
-        ValueError: a pattern that names no linear layer without an adapter, or a rank, alpha or
-            dropout out of range.
+        ValueError: a pattern that names no linear layer without an adapter, a layer whose weight
+            another layer uses too, or a rank, alpha or dropout out of range.
     """
     rank = whole_number("lora.add", "rank", rank)
     chosen_alpha = rank if alpha is None else alpha
     scaling = real_number("lora.add", "alpha", chosen_alpha, 0, open_low=True) / rank
     dropout = probability("lora.add", "dropout", dropout)
-    plain = {name: layer for name, layer in model.named_modules() if type(layer) is Linear}
+    plain = {
+        name: cast(Linear, layer) for name, layer in model.named_modules() if type(layer) in _PLAIN
+    }
     chosen = _chosen(plain, patterns)
+    _check_untied("add", model, {name: plain[name] for name in chosen})
     model.freeze()
     for layer in _adapted(model).values():
         layer.lora_A.requires_grad_()
@@ -112,8 +123,12 @@ def merge(model: Module) -> list[str]:
 
     The product is computed in double precision and rounded once, so that the outputs stay what they
     were up to round-off. Everything stays frozen or not as it was. Returns the layers' names.
+
+    Raises:
+        ValueError: another layer uses the weight of one of them, too, and would change with it.
     """
     adapted = _adapted(model)
+    _check_untied("merge", model, adapted)
     for layer in adapted.values():
         weight = layer.weight.array
         correction = layer.lora_B.array.astype(np.float64) @ layer.lora_A.array.astype(np.float64)
@@ -149,6 +164,22 @@ def _adapted(model: Module) -> dict[str, LoRALinear]:
     return {name: layer for name, layer in model.named_modules() if isinstance(layer, LoRALinear)}
 
 
+def _check_untied(function: str, model: Module, layers: Mapping[str, Linear]) -> None:
+    """Raise where the weight of one of ``layers`` belongs to another module of the model, too."""
+    users: dict[Parameter, list[str]] = {}
+    for place, module in model.named_modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            users.setdefault(parameter, []).append(f"{place}.{name}".removeprefix("."))
+    for place, layer in layers.items():
+        own = f"{place}.weight".removeprefix(".")
+        others = [name for name in users[layer.weight] if name != own]
+        if others:
+            raise ValueError(
+                f"lora.{function}: {own!r} is {others[0]!r}, too, which a merged adapter would "
+                "change: name the other layers, or give this one a weight of its own first"
+            )
+
+
 def _chosen(plain: dict[str, Linear], patterns: tuple[str, ...]) -> list[str]:
     """The names among ``plain`` that the patterns mean."""
     from fnmatch import fnmatchcase
@@ -181,6 +212,7 @@ def _adapt(layer: Linear, rank: int, scaling: float, dropout: float) -> None:
     """Make a ``LoRALinear`` of a ``Linear``: the same object, wherever the model keeps it."""
     dtype = layer.weight.array.dtype
     adapted = cast(LoRALinear, layer)
+    adapted.plain_class = type(layer)
     adapted.__class__ = LoRALinear
     adapted.lora_A = Parameter(zeros(rank, layer.in_features, dtype=dtype))
     adapted.lora_B = Parameter(zeros(layer.out_features, rank, dtype=dtype))
@@ -190,7 +222,8 @@ def _adapt(layer: Linear, rank: int, scaling: float, dropout: float) -> None:
 
 
 def _restore(layer: Any) -> None:
-    """Make a ``Linear`` of a ``LoRALinear``."""
-    for name in ("lora_A", "lora_B", "scaling", "dropout"):
+    """Make of a ``LoRALinear`` what it was before."""
+    plain = layer.plain_class
+    for name in ("lora_A", "lora_B", "scaling", "dropout", "plain_class"):
         delattr(layer, name)
-    layer.__class__ = Linear
+    layer.__class__ = plain
