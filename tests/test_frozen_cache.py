@@ -9,7 +9,7 @@ from nnlite.train import Trainer
 from nnlite.train.callbacks import EMA, Callback, Checkpoint
 from nnlite.train.callbacks.fine_tuning import FreezeAudit, GradualUnfreezing
 from nnlite.train.frozen_cache import constant_layers
-from nnlite.utils.data import DataLoader, Dataset, TensorDataset
+from nnlite.utils.data import DataLoader, Dataset, TensorDataset, default_collate
 
 SAMPLES = 70  # no multiple of the batch size
 
@@ -284,6 +284,22 @@ def test_data_that_may_change_are_not_kept(samples):
     with pytest.warns(RuntimeWarning, match="the data must be arrays"):
         trainer = train(frozen_network(), samples, valid=None, epochs=1)
     assert len(trainer.history) == 1
+
+
+def test_a_function_that_puts_batches_together_of_ones_own_gets_the_inputs():
+    def doubled(batch):
+        x, y = default_collate(batch)
+        return x * 2, y
+
+    def loader():
+        return DataLoader(TensorDataset(*data()), 16, collate_fn=doubled)
+
+    with pytest.warns(RuntimeWarning, match="cache_frozen has no effect.*collate_fn"):
+        with_cache = train(frozen_network(), loader(), valid=None)
+    without = train(frozen_network(), loader(), valid=None, cache=False)
+    assert with_cache.history["train_loss"] == without.history["train_loss"]
+    plain = DataLoader(TensorDataset(*data()), 16, collate_fn=default_collate)
+    assert train(frozen_network(), plain, valid=None).frozen_cache.layers
 
 
 def test_a_loss_that_is_not_finite_is_explained():
