@@ -340,6 +340,27 @@ def test_other_programs_read_it_and_are_read(tmp_path):
     assert read_metadata(tmp_path / "b.safetensors") == {"x": "y"}
 
 
+def test_torch_reads_it_and_is_read(tmp_path, torch):
+    from safetensors.torch import load_file as load_torch
+    from safetensors.torch import save_file as save_torch
+
+    names = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
+    ours = {name: np.arange(6).reshape(2, 3).astype(name) for name in names}
+    ours["scalar"] = np.array(2.5)
+    ours["empty"] = np.ones((0, 3), np.float32)
+    save(ours, tmp_path / "ours.safetensors")
+    theirs = load_torch(tmp_path / "ours.safetensors")
+    assert theirs.keys() == ours.keys()
+    for name, tensor in theirs.items():
+        assert same(tensor.numpy(), ours[name]), name
+    save_torch(theirs, tmp_path / "theirs.safetensors")
+    for mmap in (False, True):
+        again = load(tmp_path / "theirs.safetensors", mmap=mmap)
+        assert again.keys() == ours.keys()
+        for name, tensor in again.items():
+            assert same(tensor.array, ours[name]), name
+
+
 def test_metadata(tmp_path):
     path = tmp_path / "w.safetensors"
     metadata = {"epoch": "3", "text": 'quotes " \\ and\nlines ☃', "": ""}
@@ -666,6 +687,20 @@ def test_hostile_safetensors(tmp_path, name):
     path.write_bytes(data)
     with pytest.raises(ValueError, match=rf"load: cannot read .*w\.safetensors': .*{message}"):
         load(path)
+
+
+def test_headers_that_would_take_for_ever(tmp_path):
+    names = b",".join(b'"%d":0' % number for number in range(150_000))
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(safetensors(b"{" + names + b',"149999":0}'))
+    with pytest.raises(ValueError, match=r"w\.safetensors': .*'149999' stands there twice"):
+        load(path)
+    for depth in range(800, 1100, 7):  # where it can still be read, but not shown
+        nested = b"[" * depth + b"]" * depth
+        entry = b'{"a":{"dtype":%b,"shape":[],"data_offsets":[0,0]}}' % nested
+        path.write_bytes(safetensors(entry))
+        with pytest.raises(ValueError, match=r"w\.safetensors'"):
+            load(path)
 
 
 def test_a_header_that_is_too_long(tmp_path):

@@ -502,10 +502,13 @@ def test_weights_in_several_files(tmp_path):
         ('{"weight_map": {"w": "../m.safetensors"}}', "no file of weights beside it"),
         ('{"weight_map": {"w": "i.json"}}', "no file of weights beside it"),
         ('{"weight_map": {"b": "m.safetensors"}}', "has no tensor 'b'"),
+        ('{"weight_map": {"a": 3}}', "no index of weights"),
+        ('{"weight_map": {"a": "list.bin"}}', "has no tensor 'a'"),
     ],
 )
 def test_wrong_indexes(tmp_path, text, message):
     nnlite.save({"a": np.ones(2)}, tmp_path / "m.safetensors")
+    (tmp_path / "list.bin").write_bytes(archive(b"](X\x01\0\0\0ae.", {}))
     (tmp_path / "i.json").write_text(text)
     with pytest.raises(ValueError, match=rf"i\.json.*{message}"):
         load(tmp_path / "i.json")

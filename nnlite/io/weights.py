@@ -281,9 +281,10 @@ def _load_sharded(path: StrPath, mmap: bool, dtype: Any) -> dict[str, Tensor]:
     folder = os.path.dirname(os.fsdecode(path))
     place = f"load: cannot read {os.fsdecode(path)!r}: "
     try:
-        with open(path, encoding="utf-8") as file:
-            places = json.load(file)["weight_map"]
-        pairs = [(name, shard) for name, shard in places.items() if isinstance(shard, str)]
+        file, _ = open_file(path)
+        with file:
+            places = json.loads(file.read().decode("utf-8"))["weight_map"]
+        pairs = [(name, os.path.basename(shard), shard) for name, shard in places.items()]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"{place}it is no index of weights, which has a table 'weight_map' from each tensor's "
@@ -291,12 +292,13 @@ def _load_sharded(path: StrPath, mmap: bool, dtype: Any) -> dict[str, Tensor]:
         ) from error
     shards: dict[str, Any] = {}
     tensors = {}
-    for name, shard in pairs:
+    for name, base, shard in pairs:
         if shard not in shards:
-            if os.path.basename(shard) != shard or _suffix(shard, "load") == ".json":
+            if base != shard or _suffix(shard, "load") == ".json":
                 raise ValueError(f"{place}{shard!r} is no file of weights beside it")
             shards[shard] = load(os.path.join(folder, shard), mmap=mmap, dtype=dtype)
-        if name not in shards[shard]:
+        held = shards[shard]
+        if not isinstance(held, dict) or not isinstance(held.get(name), Tensor):
             raise ValueError(f"{place}{shard!r} has no tensor {name!r}, which is said to be there")
-        tensors[name] = shards[shard][name]
+        tensors[name] = held[name]
     return tensors

@@ -13,7 +13,7 @@ from nnlite.nn.layers.dropout import _Dropout
 from nnlite.tensor import Tensor, wrap
 from nnlite.train import state
 from nnlite.train.modes import evaluating
-from nnlite.utils.data import DataLoader, TensorDataset, default_collate
+from nnlite.utils.data import DataLoader, TensorDataset, default_collate, default_convert
 from nnlite.utils.data.dataset import unwrap
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class FrozenCache:
         """Put the features in the place of the loader's inputs."""
         if type(loader) is not DataLoader or loader.num_workers:
             raise _RefusedError("the data must be arrays, or a DataLoader of them without workers")
-        if loader.collate_fn not in (None, default_collate):
+        if loader.collate_fn not in (default_collate, default_convert):
             raise _RefusedError("the loader has a collate_fn, which may change what goes in")
         dataset, rows = unwrap(loader.dataset)
         if type(dataset) is not TensorDataset or len(dataset.tensors) != parts + 1:
