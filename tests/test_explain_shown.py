@@ -1,10 +1,11 @@
-"""Every operator of the table on the page and in the quiz."""
+"""Every operator of the table on the page and in the quiz, and how lines are written."""
 
 import numpy as np
 import pytest
 from operators import CASES
 from test_explain_operators import explained
 
+import nnlite
 from nnlite.explain.mathml import from_text
 from nnlite.explain.quiz import Quiz
 
@@ -27,3 +28,66 @@ def test_an_operator(case):
         assert question.is_right(question.answer), question.text
         assert not question.is_right("q₇"), question.text
         assert not question.is_right(""), question.text
+
+
+def test_equal_values_share_the_gradient_of_a_maximum_and_the_line_says_so() -> None:
+    a = nnlite.tensor([2.0, 1.0], requires_grad=True)
+    b = nnlite.tensor([2.0, 0.0], requires_grad=True)
+    for choose, sign in ((nnlite.maximum, ">"), (nnlite.minimum, "<")):
+        step = nnlite.explain(choose(a, b).sum(), names={"a": a, "b": b}).steps[1]
+        for position, (own, other) in enumerate(("ab", "ba")):
+            for index in ((0,), (1,)):
+                assert step.rule_for(position, index).check.status == "right"
+            assert step.rules[position].right == f"(∂L/∂u₁) ([{own} {sign} {other}] + [a = b] / 2)"
+    apart = nnlite.explain(nnlite.maximum(a, b + 2).sum(), names={"a": a}).steps[1]
+    assert apart.rules[0].right == "(∂L/∂u₂) [a ≥ u₁]"
+
+
+def test_a_rule_of_what_was_broadcast_has_the_sum_in_it() -> None:
+    x, b = nnlite.ones(2, 3), nnlite.ones(3, requires_grad=True)
+    with nnlite.explain.recording():
+        added, multiplied = x + b, x * b
+    for result, wanted in (
+        (added, "Σ (∂L/∂u₁) over the rows"),
+        (multiplied, "Σ ((∂L/∂u₁) c) over the rows"),
+    ):
+        rule = nnlite.explain(result.sum(), names={"b": b}).steps[1].rules[0]
+        assert rule.right == wanted
+        assert rule.check.status == "right"
+
+
+def test_one_row_is_said_of_a_batch_of_one() -> None:
+    layer = nnlite.nn.Linear(2, 1)
+    text = str(nnlite.explain(layer(nnlite.ones(1, 2)).sum(), model=layer))
+    assert "broadcast over 1 row of (1, 1)" in text
+
+
+def test_a_convolution_without_bias_has_none_in_its_line() -> None:
+    x = nnlite.ones(1, 1, 4)
+    w = nnlite.ones(1, 1, 2, requires_grad=True)
+    b = nnlite.ones(1)
+    for convolution, plain in (
+        (nnlite.nn.functional.conv1d, "⋆"),
+        (nnlite.nn.functional.conv_transpose1d, "spread by"),
+    ):
+        for bias in (None, b):
+            with nnlite.explain.recording():
+                loss = convolution(x, w, bias).sum()
+            step = nnlite.explain(loss, names={"x": x, "w": w}).steps[-1]
+            assert step.forward.startswith(f"z₁ = x {plain} w")
+            assert step.forward.endswith("b") == (bias is not None)
+            assert "⋆" in step.rules[0].right
+
+
+def test_intermediate_results_are_called_by_their_names() -> None:
+    w = nnlite.tensor([1.0, 2.0], requires_grad=True)
+    y = w * 3
+    lesson = nnlite.explain((y * y).sum(), names={"w": w, "y": y})
+    assert lesson.steps[-1].forward == "y = w 3"
+    assert lesson.value_of("y") is lesson.value_of(y)
+
+
+def test_a_tensor_called_l_is_not_taken_for_the_loss() -> None:
+    w = nnlite.tensor([1.0, 2.0], requires_grad=True)
+    lesson = nnlite.explain((w * 3).sum(), names={"L": w})
+    assert [value.symbol for value in lesson.values] == ["L₁", "u₁", "L"]

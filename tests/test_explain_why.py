@@ -130,3 +130,13 @@ def test_wrong_arguments():
         why("0.weight")
     with pytest.raises(TypeError, match="loss must be a Tensor, got float"):
         why(nnlite.ones(2, requires_grad=True), 0.5)
+
+
+def test_an_earlier_recording_is_not_blamed_for_a_later_loss() -> None:
+    w = nnlite.tensor([1.0, 2.0], requires_grad=True)
+    v = nnlite.tensor([1.0, 2.0], requires_grad=True)
+    with nnlite.explain.recording(), nnlite.no_grad():
+        (w * 2).sum()
+    answer = nnlite.explain.why(w, ((w * 3).detach() * v).sum())
+    assert "no_grad at" not in answer
+    assert "recording()" in answer

@@ -122,8 +122,9 @@ class Explanation(Outputs):
         arrays = arrived if isinstance(arrived, Cotangents) else {0: arrived}
         for index, g in arrays.items():
             is_loss = loss is not None and index == root_index
-            symbol = "L" if is_loss else self._symbols.of_output(node)
-            value = Value(symbol, "", "output", g.shape, g.dtype, None, g, step.number)
+            name = "" if is_loss or index else self._symbols.name_of(node)
+            symbol = "L" if is_loss else self._symbols.of_output(node, name)
+            value = Value(symbol, name, "output", g.shape, g.dtype, None, g, step.number)
             value.used_by = self._users(node)
             value.uses = len(self.run.sent.get(node, ()))
             if is_loss and loss is not None:

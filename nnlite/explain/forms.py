@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from nnlite.autograd.equation import equation
 from nnlite.autograd.node import Node
+from nnlite.explain.record import record_of
 
 __all__ = ["constants", "equation_of", "mean_of"]
 
@@ -139,12 +142,41 @@ def _power(text: str, node: Node, saved: tuple[Any, ...]) -> str:
     return text
 
 
+def _halved(text: str, node: Node, saved: tuple[Any, ...]) -> str:
+    """Where the two are equal somewhere, each gets half of the gradient."""
+    a, b = saved
+    rules, _, _ = text.partition("; half each")
+    if not np.equal(a, b).any():
+        return rules
+    sign = ">" if "≥" in rules else "<"
+    return (
+        f"{rules.partition(':')[0]}: ∂a = g ([a {sign} b] + [a = b] / 2), "
+        f"∂b = g ([b {sign} a] + [a = b] / 2)"
+    )
+
+
+def _convolution(text: str, node: Node, saved: tuple[Any, ...]) -> str:
+    """A bias that gets no gradient is a constant or there is none; a recording tells which."""
+    if node.edges[2] or _has_bias(node):
+        return text
+    bias = " + b:" if " + b:" in text else ", + b:"
+    return text.replace(bias, ":")
+
+
+def _has_bias(node: Node) -> bool:
+    record = record_of(node)
+    return record is None or any(call.argument("bias") is not None for call in record.calls)
+
+
 _FORMS: dict[str, Callable[[str, Node, tuple[Any, ...]], str]] = {
     "AddmmBackward0": _addmm,
     "BinaryCrossEntropyBackward0": _bce,
     "BinaryCrossEntropyWithLogitsBackward0": _with_logits,
+    "ConvolutionBackward0": _convolution,
     "GeluBackward0": _gelu,
     "LinearBackward0": _linear,
+    "MaximumBackward0": _halved,
+    "MinimumBackward0": _halved,
     "NativeBatchNormBackward0": _batch_norm,
     "NativeGroupNormBackward0": _affine,
     "NativeLayerNormBackward0": _affine,
@@ -153,6 +185,7 @@ _FORMS: dict[str, Callable[[str, Node, tuple[Any, ...]], str]] = {
     "RmsNormBackward0": _affine,
     "ScaledDotProductAttentionBackward0": _attention,
     "SoftplusBackward0": _softplus,
+    "TransposedConvolutionBackward0": _convolution,
 }
 
 

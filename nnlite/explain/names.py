@@ -44,7 +44,7 @@ class Symbols:
 
     def __init__(self, model: Any = None, names: Mapping[str, Tensor] | None = None) -> None:
         self._taken: dict[str, int] = {}
-        self._given: set[str] = set()
+        self._given: set[str] = {"L"}
         self.names: dict[int, str] = {}  # by the id of a leaf's node or of an array's memory
         self._keep: list[Any] = []
         if model is not None:
@@ -71,8 +71,10 @@ class Symbols:
         letter = _PARAMETERS.get(re.sub(r"(_l\d+)?(_reverse)?$", "", last))
         return self.numbered(letter or ("W" if ndim > 1 else "w"))
 
-    def of_output(self, node: Node) -> str:
-        """A symbol for what an operation computes."""
+    def of_output(self, node: Node, given: str = "") -> str:
+        """A symbol for what an operation computes, the ``given`` name where it is a letter."""
+        if re.fullmatch(r"[A-Za-z]\d?", given) and given != "g":
+            return self.of_leaf(given, 0)
         name = operation_name(node)
         return self.numbered(
             "z" if _AFFINE.fullmatch(name) else "a" if _ACTIVATIONS.fullmatch(name) else "u"

@@ -12,7 +12,7 @@ from nnlite.explain.model import Input
 if TYPE_CHECKING:
     from nnlite.explain.step import Step
 
-__all__ = ["of", "summed_axes"]
+__all__ = ["of", "summed", "summed_axes"]
 
 Shape = tuple[int, ...]
 
@@ -104,9 +104,29 @@ def summed_axes(x: Shape, y: Shape) -> tuple[int, ...]:
     )
 
 
+def summed(pattern: str, name: str, x: Shape, y: Shape) -> str:
+    """The rule of an input that was repeated by broadcasting, with the sum that this calls for.
+
+    Args:
+        pattern: the rule for one element, in the letters of the operation's equation.
+        name: the operation.
+        x, y: the shapes of the input and of the output.
+    """
+    axes = summed_axes(x, y) if _ELEMENTWISE.fullmatch(name) else ()
+    if not axes or not pattern or "Σ" in pattern:
+        return pattern
+    inner = pattern if re.fullmatch(r"[gG]", pattern.strip()) else f"({pattern})"
+    return f"Σ {inner} over the {_places(axes, y)}"
+
+
+def _places(axes: tuple[int, ...], y: Shape) -> str:
+    return "rows" if axes == (0,) and len(y) == 2 else "places"
+
+
 def _broadcast(symbol: str, x: Shape, y: Shape, axes: tuple[int, ...]) -> str:
     over = " × ".join(str(y[a]) for a in axes)
-    rows = "rows" if axes == (0,) and len(y) == 2 else "places"
+    rows = _places(axes, y)
+    rows = rows[:-1] if over == "1" else rows
     return (
         f"{symbol} of shape {_shape(x)} was broadcast over {over} {rows} of {_shape(y)}, so its "
         "gradient sums over them"

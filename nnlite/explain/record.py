@@ -45,6 +45,13 @@ class Call:
         self.args = args
         self.keywords = keywords
 
+    def argument(self, name: str) -> Any:
+        """What the operator was given under a name; None where it has no such argument."""
+        code = getattr(self.function, "__code__", None)
+        if code is not None and name in code.co_varnames[: code.co_argcount]:
+            return self.args[code.co_varnames.index(name)]
+        return self.keywords.get(name)
+
 
 class Record:
     """What is remembered of an operation.

@@ -184,7 +184,9 @@ class Step:
         left = f"∂L/∂{given.value.symbol}"
         via = self.via_label(position) if given.value.uses > 1 else ""
         pattern = self.equation.rule_of(given.role)
-        right = self._written(pattern)
+        right = self._written(
+            reasons.summed(pattern, self.name, given.value.shape, self.output.shape)
+        )
         if not right:  # the equation has no line of its own for this input
             right = f"Σⱼ (∂L/∂{self.output.symbol})ⱼ ∂{self.output.symbol}ⱼ/∂{given.value.symbol}"
         terms, exact = self.terms_for(position, index)

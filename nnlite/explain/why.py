@@ -10,7 +10,7 @@ import numpy as np
 from nnlite.autograd.engine import _reachable
 from nnlite.autograd.node import Node
 from nnlite.explain.explanation import Explanation
-from nnlite.explain.record import cuts, place_text, uses_of
+from nnlite.explain.record import cuts, place_text, record_of, uses_of
 from nnlite.explain.step import Step
 from nnlite.tensor import FROZEN, NoGraph, Tensor, wrap
 
@@ -63,7 +63,7 @@ def why(tensor: Tensor, loss: Tensor | None = None) -> str:
     if loss is None:
         return _without_loss(grad)
     if tensor._node not in _reachable([loss._node]):
-        return _not_reached(tensor)
+        return _not_reached(tensor, loss)
     return _reached(tensor, loss, grad)
 
 
@@ -121,8 +121,10 @@ def _present(grad: Array) -> str:
     return f"It has a gradient, of norm {np.linalg.norm(grad.astype(np.float64)):.4g}{zeros}"
 
 
-def _not_reached(tensor: Tensor) -> str:
-    used = uses_of(tensor._node)
+def _not_reached(tensor: Tensor, loss: Tensor) -> str:
+    # What an earlier recording saw says nothing of a loss that it did not see.
+    seen = isinstance(loss._node, Node) and record_of(loss._node) is not None
+    used = uses_of(tensor._node) if seen else []
     if used:
         return (
             f"The tensor was used ({place_text(used[-1])}), but the graph is cut between there and "
