@@ -91,3 +91,25 @@ def test_a_tensor_called_l_is_not_taken_for_the_loss() -> None:
     w = nnlite.tensor([1.0, 2.0], requires_grad=True)
     lesson = nnlite.explain((w * 3).sum(), names={"L": w})
     assert [value.symbol for value in lesson.values] == ["L₁", "u₁", "L"]
+
+
+def test_data_that_no_derivative_reads_are_shown_by_a_recording() -> None:
+    x, b = nnlite.ones(2, 3), nnlite.ones(3, requires_grad=True)
+    for compute, forward in (
+        (lambda: x + b, "u₁ = x + b"),
+        (lambda: b - x, "u₁ = b - x"),
+        (lambda: x - b, "u₁ = x - b"),
+        (lambda: b + 3, "u₁ = b + 3"),
+    ):
+        with nnlite.explain.recording():
+            loss = compute().sum()
+        step = nnlite.explain(loss, names={"x": x, "b": b}).steps[-1]
+        assert step.forward == forward
+        assert step.rules[0].check.status == "right"
+
+
+def test_data_that_nothing_kept_are_not_mistaken_for_something_else() -> None:
+    x, a = nnlite.ones(2, 3), nnlite.ones(3, requires_grad=True)
+    step = nnlite.explain((x + a).sum(), names={"a": a}).steps[-1]
+    assert step.forward == "u₁ = c + a"
+    assert step.rules[0].check.status == "right"

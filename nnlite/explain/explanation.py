@@ -17,7 +17,7 @@ from nnlite.explain.names import Symbols
 from nnlite.explain.output import Outputs
 from nnlite.explain.path import Paths, paths_from
 from nnlite.explain.places import Modules, place_of
-from nnlite.explain.record import record_of
+from nnlite.explain.record import Held, operand, record_of
 from nnlite.explain.step import Step, chosen_element
 from nnlite.explain.update import update_of
 from nnlite.explain.walk import Pass
@@ -115,8 +115,15 @@ class Explanation(Outputs):
         roles = step.equation.roles
         for position, edge in enumerate(node.edges):
             array = known.get(position)
+            source = None
+            if array is None and not edge and step.name in ("Add", "Sub", "Rsub"):
+                array = operand(node, position)
+                if isinstance(array, Held):
+                    array, source = array.array, array.source
             step.inputs.append(
-                Input(roles[position], self._input(edge, array, roles[position]), bool(edge))
+                Input(
+                    roles[position], self._input(edge, array, roles[position], source), bool(edge)
+                )
             )
         arrived = self.run.arrived[node]
         arrays = arrived if isinstance(arrived, Cotangents) else {0: arrived}
@@ -141,7 +148,7 @@ class Explanation(Outputs):
         else:
             step.module_path, step.module = self._modules.of_parameters(step.inputs)
 
-    def _input(self, edge: Edge, array: Any, role: str) -> Value:
+    def _input(self, edge: Edge, array: Any, role: str, source: int | None = None) -> Value:
         node, index = _source(edge)
         value = self._values.get((id(node), index))
         if edge and value is None:  # it was written over: nothing goes back to it
@@ -151,13 +158,13 @@ class Explanation(Outputs):
                 value.array = array
             return value
         if array is None or not hasattr(array, "dtype"):
-            symbol = role if array is None else f"{array:.6g}"
+            symbol = self._symbols.of_unknown(role) if array is None else f"{array:.6g}"
             return Value(symbol, "", "constant", (), None, array)
         key = (array.__array_interface__["data"][0], array.shape, array.strides)
         known = self._constants.get(key)
         if known is not None:
             return known
-        name = self._symbols.name_of(None, array)
+        name = self._symbols.name_of(None, array, source)
         symbol = self._symbols.of_constant(name if len(name) == 1 else role)
         made = Value(symbol, name, "constant", array.shape, array.dtype, array)
         self._constants[key] = made

@@ -105,7 +105,9 @@ def formula_values(step: Step, arrays: dict[int, Array]) -> dict[str, Any]:
         if position in arrays:
             values[given.role] = arrays[position]
         elif type(step._node).__name__ in table.LINEAR:
-            values[given.role] = 0.0  # a constant beside it: the derivative is the same without
+            # A constant beside it: the derivative is the same without.
+            is_sum = step.name in ("Add", "Sub", "Rsub")
+            values[given.role] = np.zeros(step.output.shape) if is_sum else 0.0
     extra = {"w": 2, "p": 3} if "CrossEntropy" in step.name else {}
     for letter, place in extra.items():
         saved = step.saved

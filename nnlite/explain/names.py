@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from nnlite.autograd.node import Edge, Node
 from nnlite.explain.formula import subscript
@@ -59,9 +59,10 @@ class Symbols:
             if key is not None:
                 self.names[id(key)] = name
 
-    def name_of(self, edge: Edge, array: Any = None) -> str:
-        """The name that a leaf, an output or an array has been given."""
-        return self.names.get(id(edge)) or self.names.get(id(array)) or ""
+    def name_of(self, edge: Edge, array: Any = None, source: int | None = None) -> str:
+        """The name that a leaf, an output or an array (or what it is a copy of) has been given."""
+        found = self.names.get(id(edge)) or self.names.get(id(array))
+        return found or self.names.get(cast(int, source), "")
 
     def of_leaf(self, name: str, ndim: int) -> str:
         """A symbol for a leaf."""
@@ -100,6 +101,10 @@ class Symbols:
         self._given.add(letter)
         self._taken.setdefault(letter, 1)
         return letter
+
+    def of_unknown(self, role: str) -> str:
+        """The letter of the equation, or another where something else is called so."""
+        return self.of_constant(role) if role in self._given else role
 
     def _once(self, symbol: str) -> str:
         if symbol in self._given:

@@ -20,17 +20,31 @@ from nnlite.autograd.mutation import version
 from nnlite.autograd.node import Edge, Node, lookers
 from nnlite.tensor import DETACHED, NO_GRAD, AccumulateGrad, NoGraph, Tensor
 
-__all__ = ["Call", "Held", "Record", "cuts", "place_text", "record_of", "recording", "uses_of"]
+__all__ = [
+    "Call",
+    "Held",
+    "Record",
+    "cuts",
+    "operand",
+    "place_text",
+    "record_of",
+    "recording",
+    "uses_of",
+]
 
 
 class Held:
-    """A tensor that an operator was given: its array, and which input of the node it was."""
+    """A tensor that an operator was given: its array, and which input of the node it was.
 
-    __slots__ = ("array", "position")
+    ``source`` is the id of the array that ``array`` is a copy of.
+    """
 
-    def __init__(self, array: Any, position: int | None) -> None:
+    __slots__ = ("array", "position", "source")
+
+    def __init__(self, array: Any, position: int | None, source: int) -> None:
         self.array = array
         self.position = position
+        self.source = source
 
 
 class Call:
@@ -86,6 +100,19 @@ def uses_of(leaf: Any) -> list[Site]:
 def cuts() -> list[tuple[str, Site]]:
     """What the last recording has seen cut, ``relu used a detached value``, and where."""
     return _cuts
+
+
+def operand(node: Node, position: int) -> Any:
+    """What a recording has seen an operator of two operands given: ``Held``, a number, or None.
+
+    It tells the operand that needs no gradient and that no derivative reads: x in x + b.
+    """
+    record = _records.get(node)
+    if record is None or not record.calls or len(node.edges) != 2:
+        return None
+    args = record.calls[0].args[:2]
+    other = args[1 - position] if len(args) == 2 else None
+    return args[position] if isinstance(other, Held) and other.position == 1 - position else None
 
 
 def place_text(site: Site) -> str:
@@ -209,7 +236,7 @@ def _held(value: Any, free: list[tuple[int, Edge]]) -> Any:
         found = next((pair for pair in free if pair[1] and pair[1] is node), None)
         if found is not None:
             free.remove(found)
-        return Held(_copy(value.array), None if found is None else found[0])
+        return Held(_copy(value.array), None if found is None else found[0], id(value.array))
     if type(value) in (tuple, list):
         return type(value)(_held(item, free) for item in value)
     return value
