@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -517,6 +518,37 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     options: dict[str, Any] = {"capture_output": True, "encoding": "utf-8", "timeout": 60}
     assert subprocess.run([*command, str(tmp_path / "data.csv")], **options).stdout == wanted
     assert subprocess.run([*command, "--self-test"], **options).stdout.startswith("passed")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes are closed in another way")
+def test_a_reader_that_has_had_enough(tmp_path: Path) -> None:
+    from nnlite.cli import main
+
+    run, path = tmp_path / "run", tmp_path / "model.py"
+    assert main(["train", "--out", str(run), "--epochs", "1", "--quiet"]) == 0
+    assert main(["export", str(run), "--numpy", str(path)]) == 0
+    table = builtin_table()
+    with open(tmp_path / "data.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(table.names)
+        writer.writerows(zip(*(table[name].tolist() for name in table.names)))
+    command = [sys.executable, "-I", str(path), str(tmp_path / "data.csv")]
+    end, begin = os.pipe()
+    os.close(end)  # nobody reads
+    try:
+        done = subprocess.run(
+            command, stdout=begin, stderr=subprocess.PIPE, encoding="utf-8", timeout=60
+        )
+    finally:
+        os.close(begin)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_the_name_of_a_class_is_text(tmp_path: Path) -> None:
+    kind = type('A"""\nraise SystemExit\n"""', (nn.Tanh,), {})
+    path = tmp_path / "model.py"
+    to_numpy(kind(), nnlite.ones(2, 3), path)
+    assert path.read_text("utf-8").startswith('"""A model, as a file that needs NumPy alone.')
 
 
 @pytest.mark.parametrize(

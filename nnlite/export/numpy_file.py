@@ -84,7 +84,9 @@ def source_of(model: Module, arrays: Sequence[Array], axes: Axes) -> str:
     """The text of the file for a model of any kind."""
     usage = _USAGE.replace("$inputs", ", ".join(_input_names(arrays)))
     main = template("main.txt").substitute(input_count=len(arrays))
-    text = network_source(model, arrays, axes, type(model).__name__, "predict", usage, main)
+    name = type(model).__name__
+    title = name if name.isidentifier() else "A model"  # it stands in the file's first text
+    text = network_source(model, arrays, axes, title, "predict", usage, main)
     program: dict[str, Any] = {"__name__": "exported"}
     exec(compile(text, "exported", "exec"), program)
     check_sizes(model, arrays, axes, program["predict"])
