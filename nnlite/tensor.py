@@ -64,6 +64,9 @@ class NoGraph(tuple[str, ...]):
         return self
 
 
+# What is called with every tensor that detach() cuts from its graph. See explain.record.
+detach_lookers: list[Callable[[Tensor], None]] = []
+
 # Of several causes the one with the highest rank is named: the one that the user can act on.
 NO_GRAD = NoGraph(
     1,
@@ -245,6 +248,8 @@ class Tensor(Methods):
     def detach(self) -> Tensor:
         """The same values (shared memory) as a tensor outside of the graph."""
         out = wrap(self.array)
+        for look in detach_lookers:
+            look(self)
         cause = DETACHED if self._node else getattr(self._node, "origin", None)
         out._node = DETACHED if cause is NO_GRAD else cause
         return out

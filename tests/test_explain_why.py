@@ -5,6 +5,7 @@ import pytest
 import nnlite
 from nnlite import nn
 from nnlite.explain import why
+from nnlite.tensor import detach_lookers
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_detached_with_its_line(model, x):
         loss = model[2](hidden.relu()).sum()  # used here
     found = why(model[0].weight, loss)
     assert "hidden = model[0](x).detach()" in found
-    assert "relu used a detached value at" in found
+    assert "was detached at" in found
     assert "# used here" in found
     assert "detach()" in why(hidden)
 
@@ -140,3 +141,19 @@ def test_an_earlier_recording_is_not_blamed_for_a_later_loss() -> None:
     answer = nnlite.explain.why(w, ((w * 3).detach() * v).sum())
     assert "no_grad at" not in answer
     assert "recording()" in answer
+
+
+@pytest.mark.parametrize("cut", [lambda h: h.detach(), lambda h: h.data])
+def test_the_line_that_detached_is_named(cut):
+    w = nnlite.tensor([1.0, 2.0], requires_grad=True)
+    v = nnlite.tensor([1.0, 2.0], requires_grad=True)
+    with nnlite.explain.recording():
+        (v * 2).detach()  # of another tensor, so not the reason
+        h = w * 3
+        kept = cut(h)
+        loss = (kept * v).sum()
+    answer = nnlite.explain.why(w, loss)
+    assert "detached at" in answer
+    assert "test_explain_why.py" in answer
+    assert "lambda h: h." in answer
+    assert not detach_lookers

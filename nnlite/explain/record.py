@@ -15,16 +15,18 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.anomaly import Site, _operator_frames
+from nnlite.autograd.engine import _reachable
 from nnlite.autograd.function import Function
 from nnlite.autograd.mutation import version
 from nnlite.autograd.node import Edge, Node, lookers
-from nnlite.tensor import DETACHED, NO_GRAD, AccumulateGrad, NoGraph, Tensor
+from nnlite.tensor import DETACHED, NO_GRAD, AccumulateGrad, NoGraph, Tensor, detach_lookers
 
 __all__ = [
     "Call",
     "Held",
     "Record",
     "cuts",
+    "detached_at",
     "operand",
     "place_text",
     "record_of",
@@ -90,11 +92,18 @@ _records: weakref.WeakKeyDictionary[Node, Record] = weakref.WeakKeyDictionary()
 # For leaves the places where they were used, and where values without a graph came in.
 _uses: weakref.WeakKeyDictionary[AccumulateGrad, list[Site]] = weakref.WeakKeyDictionary()
 _cuts: list[tuple[str, Site]] = []
+# Where detach() was called, and the leaves from which the tensor was computed.
+_detached: list[tuple[weakref.WeakSet[AccumulateGrad], Site]] = []
 
 
 def uses_of(leaf: Any) -> list[Site]:
     """The places where recordings have seen a leaf used."""
     return _uses.get(leaf, [])
+
+
+def detached_at(leaf: Any) -> Site | None:
+    """Where the last recording has first seen a detach() of what was computed from a leaf."""
+    return next((site for leaves, site in _detached if leaf in leaves), None)
 
 
 def cuts() -> list[tuple[str, Site]]:
@@ -154,7 +163,9 @@ class recording:
     def __enter__(self) -> recording:
         _cuts.clear()
         _uses.clear()
+        _detached.clear()
         lookers.append(self._look)
+        detach_lookers.append(self._look_at_detach)
         return self
 
     def __exit__(
@@ -165,6 +176,16 @@ class recording:
     ) -> None:
         if self._look in lookers:
             lookers.remove(self._look)
+        if self._look_at_detach in detach_lookers:
+            detach_lookers.remove(self._look_at_detach)
+
+    def _look_at_detach(self, tensor: Tensor) -> None:
+        if not tensor._node or len(_detached) >= 100:
+            return
+        below = _reachable([tensor._node])
+        leaves = weakref.WeakSet(edge for edge in below if type(edge) is AccumulateGrad)
+        kind = type(tensor._node) if isinstance(tensor._node, Node) else Node
+        _detached.append((leaves, Site(kind, sys._getframe(1))))
 
     def _look(self, out: Tensor, node_class: type[Node], edges: tuple[Edge, ...]) -> None:
         node = out._node

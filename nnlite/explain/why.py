@@ -10,7 +10,7 @@ import numpy as np
 from nnlite.autograd.engine import _reachable
 from nnlite.autograd.node import Node
 from nnlite.explain.explanation import Explanation
-from nnlite.explain.record import cuts, place_text, record_of, uses_of
+from nnlite.explain.record import cuts, detached_at, place_text, record_of, uses_of
 from nnlite.explain.step import Step
 from nnlite.tensor import FROZEN, NoGraph, Tensor, wrap
 
@@ -125,6 +125,13 @@ def _not_reached(tensor: Tensor, loss: Tensor) -> str:
     # What an earlier recording saw says nothing of a loss that it did not see.
     seen = isinstance(loss._node, Node) and record_of(loss._node) is not None
     used = uses_of(tensor._node) if seen else []
+    site = detached_at(tensor._node) if used else None
+    if site is not None:
+        return (
+            f"What was computed from the tensor was detached at {place_text(site)}, and no other "
+            "way leads from it to this loss: compute the loss from the result itself, without "
+            "detach() or .data"
+        )
     if used:
         return (
             f"The tensor was used ({place_text(used[-1])}), but the graph is cut between there and "
