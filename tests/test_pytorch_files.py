@@ -115,6 +115,30 @@ def test_a_whole_checkpoint(torch, tmp_path, options):
 
 
 @layouts
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_arrays_and_bytes_in_every_protocol(torch, tmp_path, options, protocol):
+    value = {
+        "none": np.empty((0, 3)),
+        "some": np.arange(6.0).reshape(2, 3),
+        "by columns": np.asfortranarray(np.arange(6, dtype=np.int16).reshape(2, 3)),
+        "bytes": b"x" * 300,
+        "no bytes": b"",
+        "changeable": bytearray(b"ab"),
+        "random": torch.get_rng_state(),
+    }
+    options = {"pickle_protocol": protocol, **options}
+    loaded = load(saved(torch, value, tmp_path / "w.pt", options))
+    for name in ("none", "some", "by columns"):
+        assert loaded[name].shape == value[name].shape
+        assert loaded[name].dtype == value[name].dtype
+        assert np.array_equal(loaded[name], value[name])
+        assert loaded[name].flags.writeable
+    for name in ("bytes", "no bytes", "changeable"):
+        assert loaded[name] == value[name]
+    assert same(loaded["random"], value["random"])
+
+
+@layouts
 def test_weights_go_into_a_model(torch, tmp_path, options):
     theirs = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4)).eval()
     ours = nnlite.nn.Sequential(nnlite.nn.Linear(3, 4), nnlite.nn.BatchNorm1d(4)).eval()

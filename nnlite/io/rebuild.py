@@ -56,6 +56,7 @@ def table() -> dict[Global, Any]:
         ("builtins", "complex"): complex,
         ("builtins", "slice"): slice,
         ("builtins", "bytearray"): _encode,
+        ("builtins", "bytes"): _encode,
         ("_codecs", "encode"): _encode,
         ("torch", "Size"): _size,
         ("torch", "device"): _device,
@@ -80,6 +81,8 @@ def table() -> dict[Global, Any]:
     for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
         entries[module, "scalar"] = _numpy_scalar
         entries[module, "_reconstruct"] = _numpy_array
+    for module in ("numpy.core.numeric", "numpy._core.numeric"):
+        entries[module, "_frombuffer"] = _numpy_buffer
     for (module, name), meaning in list(entries.items()):
         if module == "builtins":
             entries["__builtin__", name] = meaning
@@ -137,6 +140,13 @@ def _numpy_scalar(dtype: Any, value: Any) -> Any:
 
 def _numpy_array(kind: Any, shape: Any, code: Any) -> _Numpy:
     return _Numpy()
+
+
+def _numpy_buffer(data: Any, dtype: Any, shape: Any, order: Any) -> Array:
+    """An array, as protocol 5 spells it."""
+    if not isinstance(dtype, np.dtype) or not isinstance(data, bytes):
+        raise ValueError("its pickle is damaged (a NumPy array)")
+    return np.frombuffer(data, dtype).reshape(tuple(shape), order=order).copy()
 
 
 def build(value: Any, state: Any) -> Any:

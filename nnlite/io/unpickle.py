@@ -142,6 +142,8 @@ class _Machine:
         push = self.stack.append
         if opcode in _LITERALS:
             push(argument)
+        elif opcode == "BYTEARRAY8":
+            push(bytes(argument))
         elif opcode in _CONSTANTS:
             push(_CONSTANTS[opcode])
         elif opcode in _NEW:
