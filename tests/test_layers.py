@@ -32,8 +32,8 @@ RECORDED = json.loads(REFERENCE.read_text(encoding="utf-8"))
 TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
 
 # What is no layer, and so has no row.
-NOT_LAYERS = {"Module", "Parameter", "functional", "init", "utils"}
-PARTS = ("functional", "init", "utils")
+NOT_LAYERS = {"Module", "Parameter", "functional", "init", "lora", "utils"}
+PARTS = ("functional", "init", "lora", "utils")
 # Containers and methods that are what their base class says.
 CONTAINERS = {"ModuleDict", "ModuleList", "Sequential"}
 INHERITED = {"forward", "extra_repr"}

@@ -19,7 +19,7 @@ def test_every_name_is_there_and_listed():
         module = importlib.import_module(f"nnlite.nn.{file}")
         for name in names.split():
             assert getattr(nn, name) is getattr(module, name)
-    for name in ("functional", "init", "utils"):
+    for name in ("functional", "init", "lora", "utils"):
         assert getattr(nn, name) is importlib.import_module(f"nnlite.nn.{name}")
 
 

@@ -8,6 +8,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ size = path.stat().st_size
 begin = perf_counter()
 if package == "numpy":
     with path.open("rb", buffering=0) as file:
-        buffer = np.empty(size, np.uint8)
+        buffer: Any = np.empty(size, np.uint8)
         count = file.readinto(buffer)
 else:
     weights = lite.load(path)
