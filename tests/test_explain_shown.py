@@ -6,6 +6,7 @@ from operators import CASES
 from test_explain_operators import explained
 
 import nnlite
+from nnlite.explain import check
 from nnlite.explain.mathml import from_text
 from nnlite.explain.quiz import Quiz
 
@@ -113,3 +114,19 @@ def test_data_that_nothing_kept_are_not_mistaken_for_something_else() -> None:
     step = nnlite.explain((x + a).sum(), names={"a": a}).steps[-1]
     assert step.forward == "u₁ = c + a"
     assert step.rules[0].check.status == "right"
+
+
+def test_the_share_of_equal_values_in_a_median_is_a_convention_and_a_wrong_share_is_wrong() -> None:
+    for values in ([1.0, 1.0, 1.0], [2.0, 1.0, 1.0, 1.0, 0.0]):
+        for median in (nnlite.Tensor.median, lambda x: x.median(dim=0).values):
+            x = nnlite.tensor(values, requires_grad=True)
+            with nnlite.explain.recording():
+                loss = median(x)
+            step = nnlite.explain(loss).steps[-1]
+            rule = step.rules[0]
+            assert rule.check.status == "kink"
+            again = check.of_rule(
+                step, step._node, step.saved, np.ones((), np.float32), 0, rule.index,
+                rule.gradient * 1.01, None, None,
+            )  # fmt: skip
+            assert again.status == "wrong"

@@ -58,7 +58,10 @@ def of_rule(
     if isinstance(found, str):
         verdict = _Verdict("unverified", None, found)
     else:
-        verdict = _compared(_Slope(found, position, upstream), gradient, index, eps)
+        slope = _Slope(found, position, upstream)
+        verdict = _compared(slope, gradient, index, eps)
+        if verdict.status == "wrong" and step.name in _MIDDLES:
+            verdict = _tied(slope, gradient, step.array_of(position), eps) or verdict
     is_right = engine_error <= tolerance or (np.isnan(at) and engine_error == 0)
     status = verdict.status if is_right else "wrong"
     tolerance = max(tolerance, verdict.tolerance)
@@ -75,6 +78,22 @@ class _Verdict(NamedTuple):
 
 
 _KINK = "no derivative exists here (a kink): this is the convention"
+
+
+# Of three equal values none moves the middle by itself: every difference is 0, all together are 1.
+_MIDDLES = frozenset(("Median", "Nanmedian"))
+
+
+def _tied(slope: _Slope, gradient: Array, x: Array, eps: float) -> _Verdict | None:
+    """The verdict where equal values share a gradient, by moving them together."""
+    if x is None:
+        return None
+    distinct, which = np.unique(x, return_inverse=True)
+    if distinct.size == x.size:
+        return None
+    together = np.cos(1.0 + which.reshape(x.shape))
+    found = slope.compare(gradient, together, eps)
+    return found._replace(status="kink", note=_KINK) if found.status == "right" else None
 
 
 def _compared(slope: _Slope, gradient: Array, index: Index, eps: float) -> _Verdict:
