@@ -156,3 +156,10 @@ def test_the_line_that_detached_is_named(cut):
     assert "test_explain_why.py" in answer
     assert "lambda h: h." in answer
     assert not detach_lookers
+
+
+def test_dead_units_are_counted_before_backward_too(model, x):
+    nn.init.constant_(model[0].bias, 100.0)
+    assert "dead" not in why(model[0].weight, model(x).sum())
+    model[0].bias.data[:2] = -100.0
+    assert "2 of 4 units" in why(model[0].weight, model(x).sum())

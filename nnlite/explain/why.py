@@ -162,18 +162,19 @@ def _reached(tensor: Tensor, loss: Tensor, grad: Array) -> str:
     value = explanation.value_of(tensor)
     if value.gradient.any():
         computed = f"norm {np.linalg.norm(value.gradient.astype(np.float64)):.4g}"
+        dead = _dead_units(explanation, value.used_by)
+        dead = f". {dead}" if dead else ""
         if grad is None:
             return (
                 f"The loss reaches it with a gradient of {computed}: backward() has not run yet, "
-                "or zero_grad() has cleared it since"
+                f"or zero_grad() has cleared it since{dead}"
             )
         if not grad.any():
             return (
                 f"Its grad holds zeros although the loss gives it a gradient of {computed}: "
                 "zero_grad() has cleared it after backward(), or backward() has not run since"
             )
-        dead = _dead_units(explanation, value.used_by)
-        return _present(grad) + (f". {dead}" if dead else "")
+        return _present(grad) + dead
     return _vanished(explanation, tensor._node)
 
 
