@@ -39,9 +39,13 @@ class ReluBackward0(Node):
 
     def backward(self, g: Array) -> tuple[Array, ...]:
         (y,) = self.saved
+        mask = y != number(0, y)
         if type(y) is ndarray and y.size <= LARGE:
-            return (np.where(y, g, number(0, y)),)  # the same in one call: NaN is not 0 either
-        return (kept(g, y != number(0, y)),)
+            product = g * mask  # half the time of kept, but ∞ · 0 is NaN: looked for
+            flat = product.ravel()
+            if flat.dot(flat) < math.inf:
+                return (product,)
+        return (kept(g, mask),)
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
