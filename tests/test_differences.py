@@ -240,6 +240,14 @@ def _(torch):
         torch.zeros(2, layout=torch.strided)
 
 
+@shows("`unique` has no graph.")
+def _(torch):
+    assert not nnlite.ones(2, requires_grad=True).unique().requires_grad
+    if torch:
+        values = torch.ones(2, requires_grad=True).unique()
+        raises(NotImplementedError, values.sum().backward)
+
+
 @shows("Matrix norms that need singular values raise:")
 def _(torch):
     for order in (2, -2, "nuc"):
