@@ -398,3 +398,8 @@ def test_the_engine_pays_nothing():
     plain = (nnlite.ones(2, requires_grad=True) * 2).grad_fn
     assert type(recorded.edges) is type(plain.edges) is tuple
     assert recorded.saved[1:] == plain.saved[1:]
+
+
+def test_a_number_is_no_loss():
+    with pytest.raises(TypeError, match=r"expected the loss as a Tensor, got float; .*item"):
+        nnlite.explain(0.5)

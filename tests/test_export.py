@@ -571,3 +571,9 @@ def test_command_line_errors(
         status = exit.code
     assert status == 2
     assert message in capsys.readouterr().err
+
+
+def test_no_module(tmp_path):
+    with pytest.raises(TypeError, match="export: expected a Module, got int"):
+        nnlite.export.to_numpy(3, nnlite.ones(1), tmp_path / "model.py")
+    assert list(tmp_path.iterdir()) == []

@@ -94,6 +94,10 @@ def test_wrong_schedules():
         GradualUnfreezing(every=0)
     with pytest.raises(ValueError, match="epochs count from 1, got 0"):
         GradualUnfreezing({0: "2"})
+    with pytest.raises(ValueError, match="every must be 1 or more epochs, got 'a'"):
+        GradualUnfreezing(every="a")
+    with pytest.raises(TypeError, match="epoch 2 needs a pattern or a list, got 3"):
+        GradualUnfreezing({2: 3})
     with pytest.raises(CallbackError, match="matches 'head'"):
         trainer(network(), GradualUnfreezing({2: "head"})).fit((X, Y), epochs=1)
     with pytest.raises(CallbackError, match="not two layers"):

@@ -80,3 +80,8 @@ def test_special_characters_are_no_patterns():
     layer = nn.Linear(1, 1, bias=False)
     layer.load_state_dict({"a+b[0]": np.ones((1, 1))}, rename={"a+b[0]": "weight"})
     assert layer.weight.item() == 1.0
+
+
+def test_rename_is_a_dict():
+    with pytest.raises(TypeError, match="rename must be a dict of pattern and new name, got str"):
+        body_and_head(2).load_state_dict({}, rename="module.")

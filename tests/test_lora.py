@@ -186,3 +186,9 @@ def test_wrong_arguments_change_nothing(patterns, options, error, message):
     assert model.frozen == []
     with pytest.raises(ValueError, match="the model has no Linear layer"):
         lora.add(nn.Sequential(nn.ReLU()))
+
+
+@pytest.mark.parametrize("function", [lora.add, lora.merge, lora.remove, lora.state_dict])
+def test_no_module(function):
+    with pytest.raises(TypeError, match="lora: expected a Module, got int"):
+        function(3)

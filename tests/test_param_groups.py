@@ -82,3 +82,10 @@ def test_frozen_and_shared_parameters():
 def test_wrong_arguments(arguments, options, message):
     with pytest.raises(ValueError, match=message):
         optim.param_groups(Encoder(), *arguments, **options)
+
+
+def test_wrong_types():
+    with pytest.raises(TypeError, match="param_groups: expected a Module, got int"):
+        optim.param_groups(3, 0.1)
+    with pytest.raises(TypeError, match="base_lr must be a number, got 'x'"):
+        optim.param_groups(Encoder(), "x")

@@ -65,6 +65,11 @@ class _Explain:
         >>> rule.numbers, rule.total, rule.check.status
         ('1 · 3', 3.0, 'right')
         """
+        if not isinstance(loss, Tensor):
+            raise TypeError(
+                f"explain: expected the loss as a Tensor, got {type(loss).__name__}; give what the "
+                "loss function returned, not loss.item()"
+            )
         return Explanation(
             loss, gradient, model=model, optimizer=optimizer, names=names, depth=depth, quiz=quiz
         )

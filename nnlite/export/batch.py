@@ -117,6 +117,8 @@ def traced(
     Raises:
         ExportError: the model cannot be traced, or treats batches of different sizes differently.
     """
+    if not isinstance(model, Module):
+        raise TypeError(f"export: expected a Module, got {type(model).__name__}")
     if all(axis is None for axis in axes):
         trace = run(model, arrays, during)
         trace.shapes = [array.shape for array in trace.arrays]

@@ -66,6 +66,11 @@ def renamed(given: Mapping[str, Any], patterns: Mapping[str, str]) -> dict[str, 
     """
     import re
 
+    if not isinstance(patterns, Mapping):
+        raise TypeError(
+            "load_state_dict: rename must be a dict of pattern and new name, got "
+            f"{type(patterns).__name__}"
+        )
     rules = [
         (pattern, re.compile("(.*)".join(map(re.escape, pattern.split("*")))), new)
         for pattern, new in patterns.items()

@@ -100,6 +100,7 @@ def add(
         ValueError: a pattern that names no linear layer without an adapter, a layer whose weight
             another layer uses too, or a rank, alpha or dropout out of range.
     """
+    adapted = _adapted(model)
     rank = whole_number("lora.add", "rank", rank)
     chosen_alpha = rank if alpha is None else alpha
     scaling = real_number("lora.add", "alpha", chosen_alpha, 0, open_low=True) / rank
@@ -110,7 +111,7 @@ def add(
     chosen = _chosen(plain, patterns)
     _check_untied("add", model, {name: plain[name] for name in chosen})
     model.freeze()
-    for layer in _adapted(model).values():
+    for layer in adapted.values():
         layer.lora_A.requires_grad_()
         layer.lora_B.requires_grad_()
     for name in chosen:
@@ -155,12 +156,14 @@ def state_dict(model: Module) -> dict[str, Tensor]:
     ``model.load_state_dict(adapters, strict=False)`` puts them into a model to which ``add`` has
     given adapters of the same rank.
     """
-    own = model.state_dict()
     names = [f"{name}.{part}" for name in _adapted(model) for part in ("lora_A", "lora_B")]
+    own = model.state_dict()
     return {name.removeprefix("."): own[name.removeprefix(".")] for name in names}
 
 
 def _adapted(model: Module) -> dict[str, LoRALinear]:
+    if not isinstance(model, Module):
+        raise TypeError(f"lora: expected a Module, got {type(model).__name__}")
     return {name: layer for name, layer in model.named_modules() if isinstance(layer, LoRALinear)}
 
 

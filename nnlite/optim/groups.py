@@ -43,6 +43,7 @@ def param_groups(
         output; layers without parameters have none.
 
     Raises:
+        TypeError: ``model`` is no module, or a rate no number.
         ValueError: ``base_lr``, ``decay`` or ``weight_decay`` out of range, a name in ``layers``
             that the model lacks, or a parameter that belongs to none of them.
 
@@ -53,6 +54,11 @@ def param_groups(
     [('0', 0.05, 0.01), ('0', 0.05, 0.0), ('2', 0.1, 0.01), ('2', 0.1, 0.0)]
     >>> optimizer = optim.SGD(groups, lr=0.1, momentum=0.9)
     """
+    if not isinstance(model, Module):
+        raise TypeError(f"param_groups: expected a Module, got {type(model).__name__}")
+    for name, value in [("base_lr", base_lr), ("decay", decay), ("weight_decay", weight_decay)]:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError(f"param_groups: {name} must be a number, got {value!r}")
     for name, value, fits in [
         ("base_lr", base_lr, base_lr >= 0),
         ("decay", decay, 0 < decay <= 1),

@@ -50,14 +50,18 @@ class GradualUnfreezing(Callback):
     def __init__(
         self, schedule: Mapping[int, str | Sequence[str]] | None = None, *, every: int = 1
     ) -> None:
-        if every < 1:
-            raise ValueError(f"GradualUnfreezing: every must be 1 or more epochs, got {every}")
+        if type(every) is not int or every < 1:
+            raise ValueError(f"GradualUnfreezing: every must be 1 or more epochs, got {every!r}")
         self.every = every
         self._own = schedule is None
         self.schedule: dict[int, list[str]] = {}
         for epoch, patterns in (schedule or {}).items():
-            if epoch < 1:
-                raise ValueError(f"GradualUnfreezing: epochs count from 1, got {epoch}")
+            if type(epoch) is not int or epoch < 1:
+                raise ValueError(f"GradualUnfreezing: epochs count from 1, got {epoch!r}")
+            if not isinstance(patterns, (str, list, tuple)):
+                raise TypeError(
+                    f"GradualUnfreezing: epoch {epoch} needs a pattern or a list, got {patterns!r}"
+                )
             self.schedule[epoch] = [patterns] if isinstance(patterns, str) else list(patterns)
 
     def on_fit_start(self, trainer: Trainer) -> None:
