@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnlite.export.calls import ExportError
+from nnlite.export.errors import ExportError
 from nnlite.export.numpy_file import to_numpy
 from nnlite.export.onnx_file import to_onnx
 from nnlite.export.tabular import classifier_to_numpy, classifier_to_onnx

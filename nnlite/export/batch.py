@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.export.calls import Call, ExportError, Ref, walk
+from nnlite.export.errors import ExportError
 from nnlite.export.trace import Trace, run
 from nnlite.nn.module import Module
 from nnlite.tensor import Tensor
+from nnlite.tracing.calls import Call, Ref, walk
 
 __all__ = ["Size", "arrays_of_example", "resized", "traced"]
 

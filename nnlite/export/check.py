@@ -9,10 +9,11 @@ import numpy as np
 
 from nnlite.autograd.modes import no_grad
 from nnlite.export.batch import Array, Axes, resized
-from nnlite.export.calls import ExportError, walk
+from nnlite.export.errors import ExportError
 from nnlite.export.trace import copied_state, evaluating
 from nnlite.nn.module import Module
 from nnlite.tensor import Tensor, wrap
+from nnlite.tracing.calls import walk
 
 __all__ = ["check_sizes", "flat", "outputs_of"]
 

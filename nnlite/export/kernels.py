@@ -12,12 +12,12 @@ from unittest import mock
 
 import numpy as np
 
-from nnlite.export.array import Traced
-from nnlite.export.calls import walk
 from nnlite.export.trace import Trace
 from nnlite.nn.layers import recurrent
 from nnlite.ops import columns, exponential, norm, pool, softmax
 from nnlite.tensor import Tensor, wrap
+from nnlite.tracing.array import Traced
+from nnlite.tracing.calls import walk
 
 __all__ = ["noted_as_kernels"]
 

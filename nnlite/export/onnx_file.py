@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from nnlite.export.batch import Array, Axes, Size, arrays_of_example, axes_of, traced
-from nnlite.export.calls import ExportError, Ref, refs
 from nnlite.export.check import check_sizes
+from nnlite.export.errors import ExportError
 from nnlite.export.kernels import noted_as_kernels
 from nnlite.export.onnx_graph import Graph
 from nnlite.export.plan import Plan
 from nnlite.io.atomic import write_bytes
 from nnlite.nn.module import Module
+from nnlite.tracing.calls import Ref, refs
 from nnlite.version import __version__
 
 __all__ = ["to_onnx"]

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from nnlite.export.batch import Size
-from nnlite.export.calls import Call, ExportError, Ref, refs
+from nnlite.export.errors import ExportError
 from nnlite.export.plan import Plan
+from nnlite.tracing.calls import Call, Ref, refs
 
 __all__ = ["Graph", "GraphNode"]
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from nnlite.export.batch import Size
-from nnlite.export.calls import Call, ExportError, Ref
+from nnlite.export.errors import ExportError
 from nnlite.export.onnx_graph import Graph, unmapped
+from nnlite.tracing.calls import Call, Ref
 
 __all__ = ["added_at", "put", "put_back", "take"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from nnlite.export.batch import Size
-from nnlite.export.calls import Call, Ref
 from nnlite.export.onnx_graph import Graph, unmapped
+from nnlite.tracing.calls import Call, Ref
 
 __all__ = ["loop_of", "ufunc"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from nnlite.export.batch import depends_on_size
-from nnlite.export.calls import Call, refs
 from nnlite.export.trace import Trace
+from nnlite.tracing.calls import Call, refs
 
 __all__ = ["Plan"]
 

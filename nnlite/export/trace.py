@@ -11,133 +11,48 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from nnlite.autograd.modes import no_grad
-from nnlite.export.array import Traced, bare, caller
-from nnlite.export.calls import Call, ExportError, Ref, refs, walk
+from nnlite.export.errors import ExportError
 from nnlite.nn.module import Module
 from nnlite.ops.random import default_generator
 from nnlite.tensor import Tensor, wrap
+from nnlite.tracing.array import Traced
+from nnlite.tracing.calls import TraceError, refs, walk
+from nnlite.tracing.recording import Recording
 
 __all__ = ["Trace", "copied_state", "evaluating", "run"]
 
 
+class ExportTraced(Traced):
+    """A traced array for exports."""
+
+    # With it, operators that have a choice do not write into memory: ``sequence.room``.
+    is_traced = True
+
+
 @dataclass
-class Trace:
+class Trace(Recording):
     """What one run of a model noted down.
 
     Attributes:
-        calls: in order.
-        arrays: the value of each `Ref`, as it was in the end.
-        roots: for each value the first one in the same memory.
-        names: of the constants: dotted names of parameters and buffers, or "" for other arrays.
-        inputs: the values that stand for the inputs.
-        outputs: what the model returned, nested as it was, with a `Ref` in place of each tensor.
-        varying: the values (first ones in their memory) that depend on the inputs.
         modules: dotted name → how the module prints in one line.
         shapes: the shape of each value, with `batch.Size` in it where it depends on the batch.
     """
 
-    calls: list[Call] = field(default_factory=list)
-    arrays: list[np.ndarray[Any, Any]] = field(default_factory=list)
-    roots: list[int] = field(default_factory=list)
-    names: dict[int, str] = field(default_factory=dict)
-    inputs: list[int] = field(default_factory=list)
-    outputs: Any = None
-    varying: set[int] = field(default_factory=set)
     modules: dict[str, str] = field(default_factory=dict)
     shapes: list[tuple[Any, ...]] = field(default_factory=list)
-    _memory: dict[int, int] = field(default_factory=dict)
-    _constants: dict[int, int] = field(default_factory=dict)
-    _stack: list[str] = field(default_factory=list)
 
-    # ---- values ----
-
-    def add(self, array: np.ndarray[Any, Any], name: str | None = None) -> Traced:
-        """A new value; with a name, a constant."""
-        number = len(self.arrays)
-        owner: Any = array
-        while isinstance(owner.base, np.ndarray):
-            owner = owner.base
-        self.arrays.append(array)
-        self.roots.append(self._memory.setdefault(id(owner), number))
-        if name is not None:
-            self.names[number] = name
-        return Traced(array, self, number)
-
-    def ref(self, value: Any) -> Ref:
-        """The `Ref` of a traced array, or of a plain one, which becomes a constant."""
-        if isinstance(value, Traced):
-            return Ref(value.id)
-        if id(value) not in self._constants:
-            self._constants[id(value)] = self.add(value, "").id
-        return Ref(self._constants[id(value)])
-
-    def depends(self, number: int) -> bool:
-        """Whether a value depends on the inputs."""
-        return self.roots[number] in self.varying
-
-    # ---- calls ----
-
-    def call(
-        self,
-        kind: str,
-        name: str,
-        target: Any,
-        function: Callable[..., Any],
-        args: Any,
-        kwargs: dict[str, Any],
-        written: Sequence[Any] = (),
-    ) -> Any:
-        """Compute ``function(*args, **kwargs)`` on plain arrays and note it down."""
-        result = function(*bare(args), **bare(kwargs))
-        noted = walk((tuple(args), kwargs), self._noted)
-        made: list[int] = []
-        dressed = self._dressed(result, written, made)
-        call = Call(
-            kind, name, target, noted[0], noted[1], tuple(made),
-            tuple(self.ref(array).id for array in written), self._stack[-1] if self._stack else "",
-        )  # fmt: skip
-        self.calls.append(call)
-        if any(self.depends(ref.id) for ref in refs((noted[0], noted[1]))):
-            self.varying.update(self.roots[number] for number in (*call.results, *call.writes))
-        return dressed
-
-    def _noted(self, value: Any) -> Any:
-        return self.ref(value) if isinstance(value, (Traced, np.ndarray)) else value
-
-    def _dressed(self, result: Any, written: Sequence[Any], made: list[int]) -> Any:
-        if isinstance(result, (tuple, list)):
-            return type(result)(self._dressed(part, written, made) for part in result)
-        for array in written:
-            if result is bare(array):
-                return array
-        if isinstance(result, (np.ndarray, np.generic)):
-            value = self.add(np.asarray(result))
-            made.append(value.id)
-            return value
-        return result
-
-    def look(self, value: Traced, convert: Callable[[Any], Any], what: str) -> Any:
-        """Python wants to know a value, by what is called so."""
-        result = convert(value._array)
-        if not self.depends(value.id):
-            return result
-        where, ours = caller()
-        if convert is bool and ours:
-            module = self._stack[-1] if self._stack else ""
-            expected = {"expected": result}
-            self.calls.append(Call("bool", where, bool, (Ref(value.id),), expected, (), (), module))
-            return result
-        raise ExportError(
-            f"export: {where} asks for the value of an array that depends on the input "
-            f"({what}), and what follows from it would be fixed to the example: "
-            "compute with tensors instead (nnlite.where, masks), or export the parts before and "
-            "behind it"
-        )
+    traced: ClassVar[type[Traced]] = ExportTraced
+    error: ClassVar[type[TraceError]] = ExportError
+    label: ClassVar[str] = "export"
+    cure: ClassVar[str] = (
+        "compute with tensors instead (nnlite.where, masks), or export the parts before and "
+        "behind it"
+    )
 
 
 # ---- running a model ----------------------------------------------------------------------------

@@ -9,25 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnlite.export.calls import ExportError, walk
+from nnlite.tracing.calls import walk
 
 if TYPE_CHECKING:
-    from nnlite.export.trace import Trace
+    from nnlite.tracing.recording import Recording
 
 __all__ = ["Traced", "bare", "caller"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_HERE = os.path.dirname(os.path.abspath(__file__))
+_MACHINERY = tuple(
+    os.path.join(_PACKAGE, part) + os.sep for part in ("tracing", "export", "capture")
+)
 _TENSOR = os.path.join(_PACKAGE, "tensor.py")
 
 
 class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     """An array that notes down what is computed with it."""
 
-    # With it, operators that have a choice do not write into memory: ``sequence.room``.
-    is_traced = True
-
-    def __init__(self, array: np.ndarray[Any, Any], trace: Trace, number: int) -> None:
+    def __init__(self, array: np.ndarray[Any, Any], trace: Recording, number: int) -> None:
         self._array = array
         self._trace = trace
         self.id = number
@@ -41,19 +40,19 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
                 options["out"] = written[0]
         else:
             written = inputs[:1] if method == "at" else ()
-        _check_written(ufunc.__name__, written)
+        self._check_written(ufunc.__name__, written)
         function = getattr(ufunc, method)
         return self._trace.call("ufunc", method, ufunc, function, inputs, options, written)
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
         name = function.__name__
         if name in _OF_VALUES:
-            raise ExportError(
-                f"export: the shape of the result of numpy.{name} depends on the values of the "
+            raise self._trace.refusal(
+                f"the shape of the result of numpy.{name} depends on the values of the "
                 "input, and would be fixed to the example; use masks (nnlite.where) instead"
             )
         written = args[:1] if name in _WRITERS else ()
-        _check_written(name, written)
+        self._check_written(name, written)
         if name in _LIKE and options.get("shape") is not None:
             return self._made(name.removesuffix("_like"), function, args, options)
         return self._trace.call("function", name, function, function, args, options, written)
@@ -82,8 +81,8 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     def __getitem__(self, index: Any) -> Any:
         for part in index if isinstance(index, tuple) else (index,):
             if isinstance(part, Traced) and part.dtype == np.bool_ and self._trace.depends(part.id):
-                raise ExportError(
-                    "export: the shape of x[mask] depends on the values of the input, and would be "
+                raise self._trace.refusal(
+                    "the shape of x[mask] depends on the values of the input, and would be "
                     "fixed to the example; use nnlite.where or masked_fill instead"
                 )
         return self._trace.call(
@@ -127,11 +126,19 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __array__(self, *args: Any, **options: Any) -> Any:
         where, _ = caller()
-        raise ExportError(
-            f"export: {where} makes a NumPy array of a tensor, where calls are no longer seen, or "
+        raise self._trace.refusal(
+            f"{where} makes a NumPy array of a tensor, where calls are no longer seen, or "
             "combines it with an array that is no part of the model; use nnlite's functions, and "
             "self.register_buffer(name, tensor) for constants"
         )
+
+    def _check_written(self, name: str, written: Sequence[Any]) -> None:
+        for array in written:
+            if not isinstance(array, Traced):
+                raise self._trace.refusal(
+                    f"{name} writes into an array that is no part of the model; use a new "
+                    "tensor, or self.register_buffer(name, tensor) in __init__"
+                )
 
 
 _OF_VALUES = {
@@ -162,15 +169,6 @@ for _name in _METHODS.split():
     setattr(Traced, _name, _method(_name))
 
 
-def _check_written(name: str, written: Sequence[Any]) -> None:
-    for array in written:
-        if not isinstance(array, Traced):
-            raise ExportError(
-                f"export: {name} writes into an array that is no part of the model; use a new "
-                "tensor, or self.register_buffer(name, tensor) in __init__"
-            )
-
-
 def caller() -> tuple[str, bool]:
     """Who asked: file, line and function; and whether it is nnlite itself."""
     frame = sys._getframe(2)
@@ -184,7 +182,7 @@ def caller() -> tuple[str, bool]:
 
 def _is_machinery(file: str) -> bool:
     path = os.path.abspath(file)
-    return path.startswith(_HERE + os.sep) or path == _TENSOR or os.sep + "numpy" + os.sep in path
+    return path.startswith(_MACHINERY) or path == _TENSOR or os.sep + "numpy" + os.sep in path
 
 
 def bare(value: Any) -> Any:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Call", "ExportError", "Ref", "refs", "walk"]
+__all__ = ["Call", "Ref", "TraceError", "refs", "walk"]
 
 
-class ExportError(RuntimeError):
-    """What a model does that cannot be exported, and what to do about it."""
+class TraceError(RuntimeError):
+    """What a traced piece of code does that a trace cannot hold, and what to do about it."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,15 @@ class Call:
     Attributes:
         kind: ``"ufunc"`` (``target`` is the ufunc, ``name`` its method), ``"function"`` (``target``
             is NumPy's function), ``"method"`` (``name``), ``"getitem"``, ``"setitem"``, ``"bool"``
-            (a condition: ``kwargs["expected"]``) or ``"kernel"`` (``name``: several calls that were
-            noted down as one).
+            (a condition: ``kwargs["expected"]``), ``"kernel"`` (``name``: several calls that were
+            noted down as one), ``"draw"`` (random numbers: ``target`` is the generator, ``name``
+            its method) or ``"opaque"`` (``target`` is called as it is, outside of the trace).
         args, kwargs: as given, with a `Ref` in place of every array.
         results: the values that were made; what was written into is among ``writes`` instead.
         writes: the values that were written into.
         module: the dotted name of the module whose forward made the call.
+        note: what the call belongs to, for readers.
+        errors: how NumPy treated floating point errors, where that was not as usual.
     """
 
     kind: str
@@ -43,6 +46,8 @@ class Call:
     results: tuple[int, ...]
     writes: tuple[int, ...]
     module: str
+    note: str = ""
+    errors: dict[str, Any] | None = None
 
 
 def walk(value: Any, change: Callable[[Any], Any]) -> Any:
