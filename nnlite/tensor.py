@@ -23,6 +23,16 @@ else:
 __all__ = ["Size", "Tensor", "wrap"]
 
 ndarray = np.ndarray
+
+
+def is_replayed(array: Any) -> bool:
+    """Whether an array that is no ndarray notes down what is to be done with ndarrays.
+
+    Operators take the same way for it as for an ndarray (nnlite.capture).
+    """
+    return hasattr(type(array), "is_replayed")
+
+
 CPU = device("cpu")
 
 

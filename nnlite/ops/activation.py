@@ -11,7 +11,7 @@ import numpy as np
 from nnlite.autograd.node import Node, record
 from nnlite.ops.exponential import normal_cdf, normal_density, sigmoid_of
 from nnlite.ops.operands import LARGE, Array, array_of, float_array, kept, number
-from nnlite.tensor import Tensor, ndarray
+from nnlite.tensor import Tensor, is_replayed, ndarray
 
 
 def in_place(function: str, operator: Callable[..., Tensor], input: Tensor, *args: Any) -> Tensor:
@@ -40,7 +40,7 @@ class ReluBackward0(Node):
     def backward(self, g: Array) -> tuple[Array, ...]:
         (y,) = self.saved
         mask = y != number(0, y)
-        if type(y) is ndarray and y.size <= LARGE:
+        if (type(y) is ndarray or is_replayed(y)) and y.size <= LARGE:
             product = g * mask  # half the time of kept, but ∞ · 0 is NaN: looked for
             flat = product.ravel()
             if flat.dot(flat) < math.inf:

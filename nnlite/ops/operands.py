@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.tensor import Tensor, ndarray, wrap
+from nnlite.tensor import Tensor, is_replayed, ndarray, wrap
 
 __all__ = [
     "float_array",
@@ -192,7 +192,8 @@ _NUMBERS = {
 
 def number(value: int, like: Array) -> Any:
     """0 or 1 to be combined with ``like``: as a 0-d array, which NumPy takes 0.5 µs faster."""
-    return _NUMBERS.get((like.dtype, value), value) if type(like) is ndarray else value
+    plain = type(like) is ndarray or is_replayed(like)
+    return _NUMBERS.get((like.dtype, value), value) if plain else value
 
 
 LARGE = 4096  # elements, from which on it pays to mask bits
@@ -209,7 +210,8 @@ def kept(g: Array, mask: Array) -> Array:
     >>> kept(np.array([1.0, np.inf]), np.array([True, False]))
     array([1., 0.])
     """
-    if type(g) is ndarray and type(mask) is ndarray and g.size > LARGE and g.shape == mask.shape:
+    plain = (type(g) is ndarray and type(mask) is ndarray) or is_replayed(g) or is_replayed(mask)
+    if plain and g.size > LARGE and g.shape == mask.shape:
         integers = _BITS.get(g.dtype)
         if integers is not None:
             ones = np.negative(mask.view(np.int8), dtype=integers)
@@ -219,14 +221,14 @@ def kept(g: Array, mask: Array) -> Array:
 
 def sum_of_rows(g: Array) -> Array:
     """Σ g over the rows of a matrix; of an array as a product with ones, which is faster."""
-    if type(g) is not ndarray:
+    if type(g) is not ndarray and not is_replayed(g):
         return g.sum(axis=0)
     ones = _ONES.get(len(g))
     if ones is None or ones.dtype is not g.dtype:
         if len(_ONES) > 100:
             _ONES.clear()
         ones = _ONES[len(g)] = np.ones(len(g), g.dtype)
-    return ones.dot(g)
+    return ones.dot(g) if type(g) is ndarray else np.dot(ones, g)
 
 
 _ONES: dict[int, Array] = {}
