@@ -14,6 +14,7 @@ import numpy as np
 from nnlite.autograd.hooks import RemovableHandle
 from nnlite.optim.plan import Plan
 from nnlite.tensor import Tensor, wrap
+from nnlite.utils.memory import keep_memory
 
 __all__ = ["Optimizer"]
 
@@ -53,6 +54,7 @@ class Optimizer:
                 f"{self._name()}: params must be an iterable of tensors or dicts, got one "
                 f"{type(params).__name__}; put it into a list"
             )
+        keep_memory()
         self.defaults = defaults
         self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
