@@ -119,3 +119,20 @@ def test_a_mask_of_bits_is_a_mask():
             np.testing.assert_array_equal(
                 nnlite.ops.operands.kept(wide, mask), np.where(mask, wide, 0)
             )
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_block_by_block_gelu_is_that_of_each_block(approximate: str) -> None:
+    x = np.random.default_rng(0).standard_normal((3, 40_000), dtype=np.float32)
+
+    def gelu(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        inputs = nnlite.tensor(array, requires_grad=True)
+        y = nnlite.nn.functional.gelu(inputs, approximate)
+        y.sum().backward()
+        return y.detach().numpy(), inputs.grad.numpy()
+
+    small = [gelu(piece) for piece in x.reshape(-1, 1000)]
+    for whole, pieces in zip(gelu(x), zip(*small)):
+        assert np.array_equal(whole.reshape(-1, 1000), pieces)
+    strided = gelu(np.asfortranarray(x))  # no blocks: its memory is in another order
+    assert all(np.array_equal(*both) for both in zip(gelu(x), strided))

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnlite.autograd.node import Node, record
 from nnlite.ops.exponential import normal_cdf, normal_density, sigmoid_of
-from nnlite.ops.operands import LARGE, Array, array_of, float_array, kept, number
+from nnlite.ops.operands import LARGE, Array, array_of, float_array, in_blocks, kept, number
 from nnlite.tensor import Tensor, is_replayed, ndarray
 
 
@@ -111,16 +111,28 @@ class GeluBackward0(Node):
     """y = x Φ(x):   ∂x = g (Φ(x) + x φ(x)),   Φ and φ: distribution and density of N(0, 1)"""
 
     __slots__ = ()
-    lifts = (0,)
+    lifts = (0, "cache")
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (x,) = self.saved
+        x, cdf = self.saved
         if self.meta == "tanh":
-            # y = x (1 + t) / 2 with t = tanh(u), u = √(2/π) (x + c x³)
-            t = np.tanh(_TANH_SCALE * (x + _TANH_CUBIC * (x * x * x)))
-            slope = _TANH_SCALE * (1 + 3 * _TANH_CUBIC * (x * x))
-            return (g * (0.5 * (1 + t) + 0.5 * x * ((1 - t * t) * slope)),)
-        return (g * (normal_cdf(x) + x * normal_density(x)),)
+            return (in_blocks(_tanh_gelu_backward, g, x),)
+        return (in_blocks(_gelu_backward, g, x, normal_cdf(x) if cdf is None else cdf),)
+
+
+def _gelu_backward(g: Array, x: Array, cdf: Array) -> Array:
+    return g * (cdf + x * normal_density(x))
+
+
+def _tanh_gelu_backward(g: Array, x: Array) -> Array:
+    # y = x (1 + t) / 2 with t = tanh(u), u = √(2/π) (x + c x³)
+    t = np.tanh(_TANH_SCALE * (x + _TANH_CUBIC * (x * x * x)))
+    slope = _TANH_SCALE * (1 + 3 * _TANH_CUBIC * (x * x))
+    return g * (0.5 * (1 + t) + 0.5 * x * ((1 - t * t) * slope))
+
+
+def _tanh_gelu(x: Array) -> Array:
+    return 0.5 * x * (1 + np.tanh(_TANH_SCALE * (x + _TANH_CUBIC * (x * x * x))))
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
@@ -136,11 +148,13 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     if approximate not in ("none", "tanh"):
         raise ValueError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
     x = float_array("gelu", input)
+    cdf = None
     if approximate == "tanh":
-        y = 0.5 * x * (1 + np.tanh(_TANH_SCALE * (x + _TANH_CUBIC * (x * x * x))))
+        y = in_blocks(_tanh_gelu, x)
     else:
-        y = x * normal_cdf(x)
-    return record(y, GeluBackward0, (input._node,), (x,), approximate)
+        cdf = normal_cdf(x)
+        y = x * cdf
+    return record(y, GeluBackward0, (input._node,), (x, cdf), approximate)
 
 
 class SoftplusBackward0(Node):

@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.node import Node, record
-from nnlite.ops.operands import Array, float_array, floats, number, operands, unbroadcast
+from nnlite.ops.operands import (
+    Array,
+    float_array,
+    floats,
+    in_blocks,
+    number,
+    operands,
+    unbroadcast,
+)
 from nnlite.tensor import Tensor
 
 _LN_2 = math.log(2)
@@ -325,6 +333,10 @@ def normal_cdf(x: Any) -> Any:
     if isinstance(x, Tensor):
         y = normal_cdf(x.array)
         return record(y, NormalCdfBackward, (x._node,), (x.array,))
+    return in_blocks(_normal_cdf, x)
+
+
+def _normal_cdf(x: Array) -> Array:
     k, coefficients = _CDF_SINGLE if x.dtype.itemsize <= 4 else _CDF_DOUBLE
     a = np.absolute(x)
     t = 1 / (1 + k * a)
@@ -335,7 +347,7 @@ def normal_cdf(x: Any) -> Any:
         tail *= u
     tail += coefficients[0]
     tail = tail * t * np.exp(-0.5 * (a * a))
-    return np.where(x < 0, tail, 1 - tail)
+    return np.absolute((x >= 0) - tail)  # 1 - tail or tail, without a branch at each element
 
 
 class ErfBackward0(Node):
