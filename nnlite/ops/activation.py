@@ -108,7 +108,7 @@ _TANH_CUBIC = 0.044715
 
 
 class GeluBackward0(Node):
-    """y = x Φ(x):   ∂x = g (Φ(x) + x φ(x)),   Φ and φ: distribution and density of N(0, 1)"""
+    """y = x Φ(x):   ∂x = g (Φ(x) + x φ(x));   Φ and φ: distribution and density of N(0, 1)"""
 
     __slots__ = ()
     lifts = (0, "cache")
@@ -206,13 +206,13 @@ class CeluBackward0(EluBackward0):
 
 
 class EluBackward1(EluBackward0):
-    """y = s x if x > 0 else s a (e^(cx) - 1), written over x:   ∂x = g (s or s a c e^(cx))"""
+    """y = s x if x > 0 else s a (e^(cx) - 1), written over x:   ∂x = g (s if x > 0 else s a c e^(cx))"""
 
     __slots__ = ()
 
 
 class CeluBackward1(EluBackward0):
-    """y = x if x > 0 else a (e^(x/a) - 1), written over x:   ∂x = g (1 or e^(x/a))"""
+    """y = x if x > 0 else a (e^(x/a) - 1), written over x:   ∂x = g (1 if x > 0 else e^(x/a))"""
 
     __slots__ = ()
 

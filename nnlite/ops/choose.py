@@ -241,7 +241,8 @@ def where_method(input: Any, condition: Any, other: Any) -> Tensor:
 
 
 class FmaxBackward0(Node):
-    """y = max(a, b), NaN passed over:   ∂a = g [a ≥ b or b is NaN],   ∂b = g elsewhere"""
+    """y = max(a, b), NaN passed over:   ∂a = g [a ≥ b or b ≠ b],
+    ∂b = g (1 - [a ≥ b or b ≠ b]);   only NaN is b ≠ b"""
 
     __slots__ = ()
     lifts = (None,)
@@ -257,7 +258,8 @@ class FmaxBackward0(Node):
 
 
 class FminBackward0(FmaxBackward0):
-    """y = min(a, b), NaN passed over:   ∂a = g [a ≤ b or b is NaN],   ∂b = g elsewhere"""
+    """y = min(a, b), NaN passed over:   ∂a = g [a ≤ b or b ≠ b],
+    ∂b = g (1 - [a ≤ b or b ≠ b]);   only NaN is b ≠ b"""
 
     __slots__ = ()
 

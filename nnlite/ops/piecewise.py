@@ -118,7 +118,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 class PreluKernelBackward0(Node):
-    """y = x if x > 0 else w x:   ∂x = g (1 if x > 0 else w),   ∂w = Σ g x [x ≤ 0]"""
+    """y = x if x > 0 else w x:   ∂x = g (1 if x > 0 else w),   ∂w = g x [x ≤ 0]"""
 
     __slots__ = ()
     lifts = (0, 1)
