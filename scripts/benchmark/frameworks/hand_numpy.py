@@ -86,4 +86,19 @@ def mlp_step(package: str, sizes: dict[str, Any]) -> Program:
     return Program(sizes["steps"], prepare)
 
 
-PROGRAMS = {"mlp_step": mlp_step}
+def one_sample(package: str, sizes: dict[str, Any]) -> Program:
+    """Single samples through a ReLU network with three layers."""
+    data = [x for x, _ in batches(sizes["layers"][0], 1, sizes["samples"])]
+
+    def prepare() -> Callable[[], list[float]]:
+        _, predict = three_layers(sizes["layers"], lr=0.0, momentum=0.0)
+
+        def run() -> list[float]:
+            return [predict(x).item() for x in data]
+
+        return run
+
+    return Program(sizes["samples"], prepare)
+
+
+PROGRAMS = {"mlp_step": mlp_step, "one_sample": one_sample}

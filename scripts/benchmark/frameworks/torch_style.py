@@ -7,28 +7,35 @@ from typing import Any
 import numpy as np
 
 from benchmark.data import batches, weights
+from benchmark.frameworks.networks import PROGRAMS as NETWORKS
 from benchmark.frameworks.program import Program
 from benchmark.frameworks.training import trainer_overhead
 
 
-def mlp_step(package: str, sizes: dict[str, Any]) -> Program:
-    """Training steps of a ReLU network, its first layers frozen (see `workloads.py`)."""
-    torch = import_module(package)
+def layered(torch: Any, layers: list[int]) -> Any:
+    """Make a ReLU network of linear layers with the shared weights."""
     nn = torch.nn
+    modules: list[Any] = []
+    state = {}
+    for weight, bias in weights(layers):
+        state[f"{len(modules)}.weight"] = torch.tensor(weight)
+        state[f"{len(modules)}.bias"] = torch.tensor(bias)
+        modules += [nn.Linear(weight.shape[1], weight.shape[0]), nn.ReLU()]
+    model = nn.Sequential(*modules[:-1])
+    model.load_state_dict(state)
+    return model
+
+
+def mlp_step(package: str, sizes: dict[str, Any]) -> Program:
+    """Training steps of a ReLU network, its first layers frozen (see `workloads`)."""
+    torch = import_module(package)
     arrays = batches(sizes["layers"][0], sizes["batch"], sizes["steps"])
     data = [(torch.tensor(x), torch.tensor(y)) for x, y in arrays]
 
     def prepare() -> Callable[[], list[float]]:
-        modules: list[Any] = []
-        state = {}
-        for weight, bias in weights(sizes["layers"]):
-            state[f"{len(modules)}.weight"] = torch.tensor(weight)
-            state[f"{len(modules)}.bias"] = torch.tensor(bias)
-            modules += [nn.Linear(weight.shape[1], weight.shape[0]), nn.ReLU()]
-        model = nn.Sequential(*modules[:-1])
-        model.load_state_dict(state)
+        model = layered(torch, sizes["layers"])
         model[: 2 * sizes.get("frozen", 0)].requires_grad_(False)
-        loss_fn = nn.BCEWithLogitsLoss()
+        loss_fn = torch.nn.BCEWithLogitsLoss()
         optimizer = torch.optim.SGD(model.parameters(), lr=sizes["lr"], momentum=sizes["momentum"])
 
         def run() -> list[float]:
@@ -44,6 +51,27 @@ def mlp_step(package: str, sizes: dict[str, Any]) -> Program:
         return run
 
     return Program(sizes["steps"], prepare)
+
+
+def one_sample(package: str, sizes: dict[str, Any]) -> Program:
+    """Single samples through a ReLU network, as a service answers single requests."""
+    torch = import_module(package)
+    arrays = batches(sizes["layers"][0], 1, sizes["samples"])
+    data = [torch.tensor(x) for x, _ in arrays]
+
+    def prepare() -> Callable[[], list[float]]:
+        model = layered(torch, sizes["layers"]).eval()
+
+        def run() -> list[float]:
+            logits = []
+            for x in data:
+                with torch.no_grad():
+                    logits.append(model(x).item())
+            return logits
+
+        return run
+
+    return Program(sizes["samples"], prepare)
 
 
 def chain(package: str, sizes: dict[str, Any]) -> Program:
@@ -112,4 +140,6 @@ PROGRAMS = {
     "trainer_overhead": trainer_overhead,
     "chain": chain,
     "loader": loader,
+    "one_sample": one_sample,
+    **NETWORKS,
 }

@@ -1,0 +1,70 @@
+"""Networks of linear layers: training steps, one sample, frozen layers."""
+
+from benchmark.workloads.kinds import Case, Target, Workload
+
+SGD = {"lr": 0.05, "momentum": 0.9}
+TINY = {"layers": [30, 64, 32, 1], "batch": 32, "steps": 500, **SGD}
+MEDIUM = {"layers": [784, 512, 256, 1], "batch": 128, "steps": 20, **SGD}
+LARGE = {"layers": [1024, 2048, 2048, 1], "batch": 512, "steps": 2, **SGD}
+TEN_LAYERS = {"layers": [256] * 10 + [1], "batch": 128, "steps": 20, **SGD}
+
+LAYERED = (
+    Workload(
+        name="tiny_step",
+        title="training step, 30-64-32-1",
+        details="batch 32, BCE with logits, SGD with momentum",
+        unit="step",
+        program="mlp_step",
+        frameworks=("numpy", "nnlite", "torch", "sklearn"),
+        cases=(Case("", TINY, {"steps": 60}),),
+        targets=(
+            Target(1.1, ratio_to="numpy"),
+            Target(0.2, ratio_to="torch"),
+            Target(0.06, ratio_to="sklearn"),
+        ),
+    ),
+    Workload(
+        name="medium_step",
+        title="training step, 784-512-256-1",
+        details="batch 128, BCE with logits, SGD with momentum",
+        unit="step",
+        program="mlp_step",
+        frameworks=("numpy", "nnlite", "torch", "sklearn"),
+        cases=(Case("", MEDIUM, {"steps": 4}),),
+        targets=(Target(0.7, ratio_to="numpy"), Target(1.0, ratio_to="torch")),
+    ),
+    Workload(
+        name="large_step",
+        title="training step, 1024-2048-2048-1",
+        details="batch 512, BCE with logits, SGD with momentum",
+        unit="step",
+        program="mlp_step",
+        frameworks=("numpy", "nnlite", "torch"),
+        cases=(Case("", LARGE, {"layers": [64, 128, 128, 1], "batch": 32}),),
+        targets=(Target(1.0, ratio_to="numpy"), Target(1.0, ratio_to="torch")),
+    ),
+    Workload(
+        name="one_sample",
+        title="one sample through 30-64-32-1",
+        details="no_grad entered, forward, the result read as a float",
+        unit="sample",
+        program="one_sample",
+        frameworks=("numpy", "nnlite", "torch"),
+        cases=(Case("", {"layers": [30, 64, 32, 1], "samples": 2_000}, {"samples": 50}),),
+        targets=(Target(0.3, ratio_to="torch"),),
+        result="logit",
+    ),
+    Workload(
+        name="frozen",
+        title="training step, nine of ten layers frozen",
+        details="256 wide, batch 128, BCE with logits, SGD with momentum",
+        unit="step",
+        program="mlp_step",
+        frameworks=("nnlite", "torch"),
+        cases=(
+            Case("none frozen", TEN_LAYERS, {"steps": 4}),
+            Case("nine frozen", {**TEN_LAYERS, "frozen": 9}, {"steps": 4}),
+        ),
+        targets=(Target(0.45, growth_from="none frozen"),),
+    ),
+)
