@@ -9,6 +9,7 @@ import nnlite
 from nnlite.explain import check
 from nnlite.explain.mathml import from_text
 from nnlite.explain.quiz import Quiz
+from nnlite.explain.recheck import Recheck
 
 # One case for each row.
 FIRST = {id(case.row): case for case in reversed(CASES) if case.sample.differentiable}
@@ -77,7 +78,8 @@ def test_a_convolution_without_bias_has_none_in_its_line() -> None:
             step = nnlite.explain(loss, names={"x": x, "w": w}).steps[-1]
             assert step.forward.startswith(f"z₁ = x {plain} w")
             assert step.forward.endswith("b") == (bias is not None)
-            assert "⋆" in step.rules[0].right
+            assert step.rules[0].places == "[i, j, k]"
+            assert step.rules[0].check.status == "right"
 
 
 def test_intermediate_results_are_called_by_their_names() -> None:
@@ -127,6 +129,6 @@ def test_the_share_of_equal_values_in_a_median_is_a_convention_and_a_wrong_share
             assert rule.check.status == "kink"
             again = check.of_rule(
                 step, step._node, step.saved, np.ones((), np.float32), 0, rule.index,
-                rule.gradient * 1.01, None, None,
+                rule.gradient * 1.01, None, None, Recheck("right", 0.0, 1),
             )  # fmt: skip
             assert again.status == "wrong"

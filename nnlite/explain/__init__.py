@@ -60,7 +60,7 @@ class _Explain:
         >>> w = nnlite.tensor([1.0, 2.0], requires_grad=True)
         >>> explanation = nnlite.explain((w * 3).sum(), names={"w": w})
         >>> [rule.text for step in explanation.steps for rule in step.rules]
-        ['∂L/∂u₁ = ∂L/∂L, repeated to the shape of u₁', '∂L/∂w = (∂L/∂u₁) 3']
+        ['∂L/∂u₁[i] = ∂L/∂L', '∂L/∂w = (∂L/∂u₁) 3']
         >>> rule = explanation.steps[1].rules[0]
         >>> rule.numbers, rule.total, rule.check.status
         ('1 · 3', 3.0, 'right')

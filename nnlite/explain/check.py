@@ -9,6 +9,7 @@ import numpy as np
 from nnlite.autograd.node import Cotangents, Node, Output
 from nnlite.explain import forward, local
 from nnlite.explain.model import Check, Index, Term
+from nnlite.explain.recheck import Recheck
 
 if TYPE_CHECKING:
     from nnlite.explain.step import Step
@@ -30,6 +31,7 @@ def of_rule(
     gradient: Array,
     terms: list[Term] | None,
     value: float | None,
+    line: Recheck,
 ) -> Check:
     """Check the gradient that a step sends to an input.
 
@@ -39,6 +41,7 @@ def of_rule(
         gradient: what the engine sends.
         terms: the products that are printed for the element; None where there are none.
         value: what the printed formula gives for it; None where it is in words.
+        line: what the printed formula gives for the whole array.
     """
     again = _again(node, saved, g, position)
     engine_error = _distance(again, gradient)
@@ -48,7 +51,7 @@ def of_rule(
     size = sum(abs(t.product) + abs(t.upstream) for t in terms) if terms else weight
     tolerance = 64 * eps * size + 1e-300
     if not gradient.size:
-        return Check("right", engine_error, 0.0, tolerance, "there are no elements")
+        return Check("right", engine_error, 0.0, tolerance, "there are no elements", 0.0)
     at = float(gradient[index])
     if terms is not None:
         engine_error = max(engine_error, _apart(sum(t.product for t in terms), at))
@@ -64,8 +67,17 @@ def of_rule(
             verdict = _tied(slope, gradient, step.array_of(position), eps) or verdict
     is_right = engine_error <= tolerance or (np.isnan(at) and engine_error == 0)
     status = verdict.status if is_right else "wrong"
+    if line.status == "wrong" or status == "wrong":
+        status = "wrong"
+    elif line.status in ("words", "missing"):
+        status = "words" if line.status == "words" else "unverified"
+    elif line.status == "convention" and status == "right":
+        status = "kink"
+    note = "; ".join(filter(None, (line.note, verdict.note)))
     tolerance = max(tolerance, verdict.tolerance)
-    return Check(status, engine_error, verdict.difference, tolerance, verdict.note)
+    return Check(
+        status, engine_error, verdict.difference, tolerance, note, line.error, line.elements
+    )
 
 
 class _Verdict(NamedTuple):

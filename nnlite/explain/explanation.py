@@ -317,6 +317,11 @@ class Explanation(Outputs):
 
     # ---- asked by steps ------------------------------------------------------------------------
 
+    @property
+    def symbols_in_use(self) -> set[str]:
+        """The symbols of all values."""
+        return self._symbols.in_use
+
     def array_of(self, value: Value) -> Array:
         """The numbers of a value; computed from the formulas where nothing has kept them."""
         if value.array is not None or value.made_by is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -111,6 +112,18 @@ def _addmm(text: str, node: Node, saved: tuple[Any, ...]) -> str:
     return text.replace("α ", "") if alpha == 1 else text
 
 
+def _clamp(text: str, node: Node, saved: tuple[Any, ...]) -> str:
+    """With one bound only."""
+    lo, hi = saved[1:] if len(saved) > 1 else node.meta
+    if hi is None:
+        text = re.sub(r"min\((.*), hi\)", r"\1", text).replace(", ∂hi = g [x > hi or hi < lo]", "")
+        return text.replace("lo ≤ x ≤ hi", "x ≥ lo").replace("x < lo < hi", "x < lo")
+    if lo is None:
+        text = text.replace("max(x, lo)", "x").replace(", ∂lo = g [x < lo < hi]", "")
+        return text.replace("lo ≤ x ≤ hi", "x ≤ hi").replace("x > hi or hi < lo", "x > hi")
+    return text
+
+
 def _nll(text: str, node: Node, saved: tuple[Any, ...]) -> str:
     pull = saved[0]
     values = pull[pull != 0]
@@ -172,6 +185,8 @@ _FORMS: dict[str, Callable[[str, Node, tuple[Any, ...]], str]] = {
     "AddmmBackward0": _addmm,
     "BinaryCrossEntropyBackward0": _bce,
     "BinaryCrossEntropyWithLogitsBackward0": _with_logits,
+    "ClampBackward0": _clamp,
+    "ClampBackward1": _clamp,
     "ConvolutionBackward0": _convolution,
     "GeluBackward0": _gelu,
     "LinearBackward0": _linear,

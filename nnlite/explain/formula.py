@@ -30,10 +30,12 @@ _ROLES = {
     "NativeLayerNormBackward0": "x γ β",
     "RmsNormBackward0": "x γ",
     "ScaledDotProductAttentionBackward0": "Q K V M",
-    "LstmBackward0": "x h c W U b b′",
+    "LstmBackward0": "x h c W U b d",
     "GruBackward0": "x h W U b c",
     "RnnBackward0": "x h W U b c",
     "NllLossBackward0": "x",
+    "ClampBackward0": "x lo hi",
+    "LinearBackward0": "X W b",
     "RsubBackward1": "c x",
     "XlogyBackward1": "c y",
     "XlogyBackward2": "x c",
@@ -147,8 +149,8 @@ def _token(token: re.Match[str], symbols: Mapping[str, str], gradient: str) -> s
     kind = token.lastgroup
     if kind in ("symbol", "marks"):
         letter, marks = token["symbol"], token["marks"]
-        if letter in ("g", "G") and letter not in symbols:
-            return f"({gradient}){marks}"
+        if letter in ("g", "G") and letter not in symbols and letter + marks not in symbols:
+            return f"({gradient}{marks})" if marks == "ₙ" else f"({gradient}){marks}"
         if letter.startswith("∂"):
             inner = symbols.get(letter[1:] + marks) or symbols.get(letter[1:])
             return (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nnlite.autograd.equation import to_latex
 from nnlite.explain.fold import Fold
-from nnlite.explain.numbers import index_text, number, shape_text, terms_text
+from nnlite.explain.numbers import SMALL, index_text, number, shape_text, terms_text
 from nnlite.explain.text import accumulation, check_text
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ def _step(step: Step) -> list[str]:
 
 def _rule(rule: Rule) -> list[str]:
     lines = [f"$${rule.latex}$$", ""]
+    lines += [f"- where ${to_latex(line)}$" for line in rule.where]
+    lines += [f"- {symbol} is {about}: `{array.tolist()}`" if array.size <= SMALL
+              else f"- {symbol} is {about}, {shape_text(array.shape)}"
+              for symbol, about, array in rule.data]  # fmt: skip
     lines += [f"- because {reason}" for reason in rule.reasons]
     if rule.gradient.size:
         name = f"{rule.left}{index_text(rule.index)}"

@@ -96,15 +96,20 @@ class Check:
     """How far a printed line is from the engine's gradient and from a finite difference.
 
     Attributes:
-        status: "right"; "wrong"; "kink" (a convention: no derivative exists at this point, and the
-            line has that of a side or a value between); "unverified" (agrees with the engine, but
-            no finite difference could be taken: ``note`` says why and what to do).
+        status: "right" (the formula, the engine and a finite difference agree); "wrong"; "kink" (a
+            convention: no derivative exists at this point, and the line has that of a side or a
+            value between); "words" (the line is a sentence: only its numbers were checked);
+            "unverified" (nothing disagrees, but something could not be worked out: ``note`` says
+            what, why, and what to do).
         engine_error: the largest absolute difference between the engine's gradient and the
             derivative run again; and of the sum of the printed terms.
         difference_error: the same against a central difference in float64 of the operation alone,
             for the chosen element and for the whole gradient along one direction; None without.
         tolerance: up to what is right: the rounding of the dtype.
         note: a sentence, or empty.
+        formula_error: the largest absolute difference between the engine's gradient and the value
+            of the printed formula, worked out anew; None where it is in words, or lacks a value.
+        elements: how many elements the formula was worked out for.
     """
 
     status: str
@@ -112,6 +117,8 @@ class Check:
     difference_error: float | None
     tolerance: float
     note: str = ""
+    formula_error: float | None = None
+    elements: int = 0
 
     @property
     def mark(self) -> str:
@@ -128,6 +135,9 @@ class Rule:
         role: what the operation's equation calls it.
         left, right: the two sides of the rule in the symbols of this pass:
             ``∂L/∂W₁`` and ``(∂L/∂z₁)ᵀ x``.
+        places: the indices of the left side of a rule in index notation: ``[i, j]``; else empty.
+        where: equations for symbols that stand in the right side and are none of the values.
+        data: arrays that stand in it: the symbol, what it is, and its numbers.
         via: where the value is used more than once, which use this is: ``via z₂``; else empty.
         latex: both sides in LaTeX.
         reasons: why something is transposed or summed, a sentence each.
@@ -153,11 +163,14 @@ class Rule:
     total: float
     numbers: str
     check: Check
+    places: str = ""
+    where: tuple[str, ...] = ()
+    data: list[tuple[str, str, Array]] = field(default_factory=list)
 
     @property
     def text(self) -> str:
         """``∂L/∂W₁ = (∂L/∂z₁)ᵀ x``"""
-        return f"{self.left}{self.via and ' ' + self.via} = {self.right}"
+        return f"{self.left}{self.places}{self.via and ' ' + self.via} = {self.right}"
 
 
 @dataclass(eq=False)

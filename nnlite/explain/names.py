@@ -59,6 +59,11 @@ class Symbols:
             if key is not None:
                 self.names[id(key)] = name
 
+    @property
+    def in_use(self) -> set[str]:
+        """The symbols that have been given out."""
+        return self._given
+
     def name_of(self, edge: Edge, array: Any = None, source: int | None = None) -> str:
         """The name that a leaf, an output or an array (or what it is a copy of) has been given."""
         found = self.names.get(id(edge)) or self.names.get(id(array))

@@ -156,10 +156,9 @@ def _step(step: Step, of: int, questions: Questions) -> list[str]:
         if value.array is not None:
             lines.append(_value(value.symbol, value.array))
         lines += _arrives(step, value)
-    for way in step.via:
-        lines.append(_equation("where", way))
+    told: set[str] = set()
     for rule in step.rules:
-        lines += _rule(rule, questions.get(id(rule), []))
+        lines += _rule(rule, questions.get(id(rule), []), told)
     if step.hooked:
         lines.append("<p>A hook that may change this gradient was not called.</p>")
     return lines
@@ -180,13 +179,18 @@ def _equation(label: str, text: str) -> str:
     return f'<div class="equation"><span class="label">{label}</span> {math_of(text)}</div>'
 
 
-def _rule(rule: Rule, questions: list[Question]) -> list[str]:
+def _rule(rule: Rule, questions: list[Question], told: set[str]) -> list[str]:
     check = rule.check
     mark = f'<span class="mark {check.status}" title="{check.status}">{check.mark}</span>'
     symbol = next((q for q in questions if q.kind == "symbol"), None)
     text = rule.text if symbol is None else f"{symbol.before}{BLANK}{symbol.after}"
     lines = ['<div class="rule">', f'<div class="equation">{mark} {math_of(text)}</div>']
     lines += [_form(symbol)] if symbol else []
+    lines += [_equation("where", line) for line in rule.where if line not in told]
+    for letter, about, array in rule.data:
+        if f"{letter}: {about}" not in told:
+            lines.append(_value(letter, array, about=escape(about)))
+    told.update(rule.where, (f"{letter}: {about}" for letter, about, _ in rule.data))
     if rule.reasons:
         reasons = "".join(f"<li>{escape(reason)}</li>" for reason in rule.reasons)
         lines.append(f"<ul>{reasons}</ul>")

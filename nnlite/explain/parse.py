@@ -1,8 +1,10 @@
-"""Formulas of docstrings as trees: to evaluate them, and to write them with numbers in them.
+"""Formulas as trees: to evaluate them, and to write them with numbers in them.
 
 The grammar is the one of the equations in ``nnlite.ops``: two things side by side are a product
 (``x σ(x)``), capital letters side by side one of matrices (``X Wᵀ``), and a formula may go on with
-definitions (``y = x t, t = tanh x``).
+definitions (``y = x t, t = tanh x``). Elements are written ``x[i, j]``, sums and products over
+indices ``Σ_{k} g[i, k] y[k, j]`` and ``Π_{k≠i} x[k]``, and sums over whole axes
+``Σ g x over the rows``.
 """
 
 from __future__ import annotations
@@ -14,7 +16,16 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["NotAFormula", "Tree", "definitions", "evaluate", "letters", "parse", "show"]
+__all__ = [
+    "NotAFormula",
+    "Tree",
+    "definition_texts",
+    "definitions",
+    "evaluate",
+    "letters",
+    "parse",
+    "show",
+]
 
 Tree = tuple[Any, ...]
 
@@ -27,11 +38,13 @@ _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵃᵇⁿᵖˣᵗ", "0
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:e[+-]?\d+)?|½)"
     r"|(?P<name>arccos|arcosh|arcsin|arctan|arsinh|artanh|cosh|cos|sinh|sin|tanh|tan|ln|log₂|log₁₀"
-    r"|sign|trunc|min|max|if|else|where|or|and|not|lo|hi|threshold|NaN|inf)(?![A-Za-z])"
-    r"|(?P<letter>[A-Za-zα-ωΑ-Ω∂][\u0302\u0304]?[₀-₉]*′?)"
+    r"|sign|trunc|min|max|if|else|where|or|and|not|mod|lo|hi|threshold|NaN|inf)(?![A-Za-z])"
+    r"|(?P<over>over the rows|over ax[ei]s (?:\d+, )*\d+)"
+    r"|(?P<sum>[ΣΠ])"
+    r"|(?P<letter>(?:∂L/∂)?[A-Za-zα-ωΑ-Ω∂][\u0302\u0304]?[₀-₉]*ₙ?′?)"
     r"|(?P<raised>[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵃᵇⁿᵖˣ]+)"
     r"|(?P<mark>ᵀ)"
-    r"|(?P<sign>[-+·/^()\[\]|⌊⌋⌈⌉√,=≤≥<>≠]))"
+    r"|(?P<sign>_\{|[-+·/^()\[\]|⌊⌋⌈⌉√,=≤≥<>≠}:∞]))"
 )
 # What looks like letters side by side but is a word.
 _WORD = re.compile(r"\s*(?:[A-Za-z]{3,}|(?:of|at|is|on|in|as|by|no|to|it)\b)")
@@ -63,12 +76,17 @@ def definitions(text: str) -> list[tuple[str, Tree]]:
 
     Of ``y = σ(x) = 1 / (1 + e⁻ˣ)`` the first right side counts.
     """
-    found: list[tuple[str, Tree]] = []
+    return [(letter, parse(right)) for letter, right in definition_texts(text)]
+
+
+def definition_texts(text: str) -> list[tuple[str, str]]:
+    """The letters and the right sides of the equations of a text."""
+    found: list[tuple[str, str]] = []
     for part in _split(text, ","):
         sides = part.split("=")
         if len(sides) < 2 or not re.fullmatch(r"\s*\S\u0302?\s*", sides[0]):
             raise NotAFormula(text)
-        found.append((sides[0].strip(), parse(sides[1])))
+        found.append((sides[0].strip(), sides[1].strip()))
     return found
 
 
@@ -83,8 +101,12 @@ def _split(text: str, mark: str) -> list[str]:
     return [*parts, text[start:]]
 
 
-def parse(text: str) -> Tree:
+def parse(text: str, numbers: Mapping[str, float] | None = None) -> Tree:
     """The tree of a formula.
+
+    Args:
+        text: the formula.
+        numbers: the values of numbers that stand in it rounded to six digits.
 
     Raises:
         NotAFormula: when there are words or running indices in it.
@@ -92,7 +114,7 @@ def parse(text: str) -> Tree:
     >>> show(parse("g y (1 - y)"), {"g": 2.0, "y": 0.25})
     '2 · 0.25 · (1 - 0.25)'
     """
-    parser = _Parser(text)
+    parser = _Parser(text, numbers or {})
     tree = parser.choice()
     if parser.next() is not None:
         raise NotAFormula(text)
@@ -100,17 +122,21 @@ def parse(text: str) -> Tree:
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, numbers: Mapping[str, float]) -> None:
         self.text = text
+        self.numbers = numbers
         self.tokens: list[tuple[str, str]] = []
+        self.close: set[int] = set()  # where a bracket follows without a space: x[i]
         self.place = 0
         at = 0
         text = text.strip()
         while at < len(text):
             found = _TOKEN.match(text, at)
             word = _WORD.match(text, at)
-            if found is None or (word is not None and found.lastgroup != "name"):
+            if found is None or (word is not None and found.lastgroup not in ("name", "over")):
                 raise NotAFormula(self.text)
+            if found.group()[0] == "[":
+                self.close.add(len(self.tokens))
             self.tokens.append((str(found.lastgroup), found.group().strip()))
             at = found.end()
 
@@ -174,10 +200,17 @@ class _Parser:
         if self.next() == "-":
             self.take()
             return ("neg", self.product())
+        if self.kind() == "sum":
+            return self.series()
         tree = self.power()
         while True:
             following = self.next()
-            if following in ("·", "/"):
+            if self.kind() == "sum":
+                return ("*", tree, self.series())
+            if following == "mod":
+                self.take()
+                tree = ("mod", tree, self.power())
+            elif following in ("·", "/"):
                 self.take()
                 tree = ("/" if following == "/" else "*", tree, self.power())
             elif self._starts_a_factor(following):
@@ -185,8 +218,36 @@ class _Parser:
             else:
                 return tree
 
+    def series(self) -> Tree:
+        """``Σ_{j, k<2, m≠i : condition} term``, or ``Σ term over axis 0``"""
+        mark = self.take()
+        if self.next() != "_{":
+            term = self.product()
+            if self.kind() != "over" or mark != "Σ":
+                raise NotAFormula(self.text)
+            found = self.take()
+            axes = [0] if found.endswith("rows") else map(int, re.findall(r"\d+", found))
+            return ("over", tuple(axes), term)
+        names: list[str] = []
+        bounds: list[tuple[str, int]] = []
+        conditions: list[Tree] = []
+        while self.take("_{", ",", ":", "}") != "}":
+            if self.tokens[self.place - 1][1] == ":":
+                conditions.append(self.condition())
+                continue
+            condition = self.comparison()
+            letter = condition if condition[0] == "letter" else condition[1]
+            if letter[0] != "letter":
+                raise NotAFormula(self.text)
+            names.append(letter[1])
+            if condition[0] == "<" and condition[2][0] == "number":
+                bounds.append((letter[1], int(condition[2][1])))
+            elif condition[0] != "letter":
+                conditions.append(condition)
+        return (mark, tuple(names), tuple(bounds), tuple(conditions), self.product())
+
     def _starts_a_factor(self, following: str | None) -> bool:
-        if following is None or following in _KEYWORDS:
+        if following is None or following in _KEYWORDS or following == "mod":
             return False
         if following == "|":
             return self.bars == 0
@@ -197,7 +258,9 @@ class _Parser:
     def power(self) -> Tree:
         tree = self.atom()
         while True:
-            if self.kind() == "raised":
+            if self.next() == "[" and self.is_close():
+                tree = ("at", tree, *self.subscripts())
+            elif self.kind() == "raised":
                 tree = ("^", tree, parse(self.take().translate(_RAISED)))
             elif self.kind() == "mark":
                 self.take()
@@ -208,10 +271,24 @@ class _Parser:
             else:
                 return tree
 
+    def is_close(self) -> bool:
+        """Whether the next token stands right behind the one before."""
+        return self.place in self.close
+
+    def subscripts(self) -> list[Tree]:
+        """``[n, 2 i - 1]``"""
+        self.take("[")
+        found = [self.sum()]
+        while self.next() == ",":
+            self.take()
+            found.append(self.sum())
+        self.take("]")
+        return found
+
     def atom(self) -> Tree:
         kind, found = self.kind(), self.take()
         if kind == "number":
-            return ("number", 0.5 if found == "½" else float(found))
+            return ("number", 0.5 if found == "½" else self.numbers.get(found, float(found)))
         if found == "(":
             inside = self._inside()
             self.take(")")
@@ -243,8 +320,10 @@ class _Parser:
                 self.take(")")
                 return ("call", found, first, second)
             return ("call", found, self.power())
+        if found == "∞":
+            return ("letter", "inf")
         if kind in ("letter", "name") and found not in _KEYWORDS:
-            return ("letter", found)
+            return ("letter", found.removesuffix("ₙ"))
         raise NotAFormula(self.text)
 
     def _inside(self) -> Tree:
@@ -295,7 +374,10 @@ def letters(tree: Tree) -> set[str]:
     if tree[0] == "letter":
         return {tree[1]}
     found: set[str] = set()
-    return found.union(*(letters(part) for part in tree[1:] if isinstance(part, tuple)))
+    if tree[0] in ("Σ", "Π"):
+        inner = found.union(letters(tree[4]), *map(letters, tree[3]))
+        return inner - set(tree[1])
+    return found.union(*(letters(part) for part in tree[1:] if isinstance(part, tuple) and part))
 
 
 _OPERATIONS: dict[str, Any] = {
@@ -304,7 +386,8 @@ _OPERATIONS: dict[str, Any] = {
     "ᵀ": lambda a: a if np.ndim(a) < 2 else np.swapaxes(a, -1, -2),
     "[": lambda a: np.asarray(a, dtype=np.float64),
     "≤": np.less_equal, "≥": np.greater_equal, "<": np.less, ">": np.greater, "=": np.equal,
-    "≠": np.not_equal, "or": np.logical_or, "and": np.logical_and, "not": np.logical_not,
+    "≠": np.not_equal, "mod": np.mod, "or": np.logical_or, "and": np.logical_and,
+    "not": np.logical_not,
 }  # fmt: skip
 
 

@@ -12,16 +12,21 @@ from nnlite.explain.model import Input
 if TYPE_CHECKING:
     from nnlite.explain.step import Step
 
-__all__ = ["of", "summed", "summed_axes"]
+__all__ = ["is_matrix_product", "of", "over", "summed", "summed_axes"]
 
 Shape = tuple[int, ...]
 
 _ELEMENTWISE = re.compile(
     r"(Add|Sub|Rsub|Mul|Div|Pow|Maximum|Minimum|Fmax|Fmin|Atan2|Hypot|Logaddexp|Xlogy|Lerp|Addcmul|"
-    r"Addcdiv|Remainder|Fmod|Where|Clamp|MaskedFill|Copy|Copys|Expand)"
+    r"Addcdiv|Remainder|Fmod|Where|Clamp|MaskedFill|Copy|Copys|Expand|PreluKernel)"
 )
 _MATRIX = re.compile(r"(Linear|Addmm|Mm|Bmm|Baddbmm|BatchedMatmul|Mv|Addmv|Vm)")
 _NORMS = re.compile(r"Native(Batch|Group|Layer)Norm|RmsNorm")
+
+
+def is_matrix_product(name: str) -> bool:
+    """Whether two arrays side by side are a matrix product in the equations of an operation."""
+    return _MATRIX.fullmatch(name) is not None
 
 
 def of(step: Step, given: Input, pattern: str) -> list[str]:
@@ -113,19 +118,26 @@ def summed(pattern: str, name: str, x: Shape, y: Shape) -> str:
         x, y: the shapes of the input and of the output.
     """
     axes = summed_axes(x, y) if _ELEMENTWISE.fullmatch(name) else ()
-    if not axes or not pattern or "Σ" in pattern:
+    if _MATRIX.fullmatch(name) and "Σ" not in pattern:
+        alone = pattern.strip(" αβ·") in ("G", "Gₙ")
+        # A matrix may have been used for a batch of others.
+        axes = summed_axes(x, y) if alone else summed_axes(x[:-2], y[:-2])
+    if not axes or not pattern or "Σ" in pattern or pattern == "0":
         return pattern
     inner = pattern if re.fullmatch(r"[gG]", pattern.strip()) else f"({pattern})"
-    return f"Σ {inner} over the {_places(axes, y)}"
+    return f"Σ {inner} {over(axes, y)}"
 
 
-def _places(axes: tuple[int, ...], y: Shape) -> str:
-    return "rows" if axes == (0,) and len(y) == 2 else "places"
+def over(axes: tuple[int, ...], y: Shape) -> str:
+    """``over the rows``, ``over axis 1``, ``over axes 0, 2``"""
+    if axes == (0,) and len(y) == 2:
+        return "over the rows"
+    return f"over ax{'es' if len(axes) > 1 else 'is'} {', '.join(map(str, axes))}"
 
 
 def _broadcast(symbol: str, x: Shape, y: Shape, axes: tuple[int, ...]) -> str:
     over = " × ".join(str(y[a]) for a in axes)
-    rows = _places(axes, y)
+    rows = "rows" if axes == (0,) and len(y) == 2 else "places"
     rows = rows[:-1] if over == "1" else rows
     return (
         f"{symbol} of shape {_shape(x)} was broadcast over {over} {rows} of {_shape(y)}, so its "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,13 @@ import numpy as np
 from nnlite.autograd.equation import equation, to_latex
 from nnlite.autograd.node import Cotangents, Node, Output
 from nnlite.explain import check, forms, forward, local, reasons
-from nnlite.explain.formula import Equation, bare, written
+from nnlite.explain.formula import Equation, subscript, written
 from nnlite.explain.model import Addend, Index, Input, Place, Rule, Term, Value
 from nnlite.explain.names import operation_name
 from nnlite.explain.parse import NotAFormula, evaluate, letters, parse, show
+from nnlite.explain.recheck import Line, recheck
+from nnlite.explain.rules import Formula, formula_of
+from nnlite.explain.stated import stated
 
 if TYPE_CHECKING:
     from nnlite.explain.explanation import Explanation
@@ -25,7 +29,6 @@ Array = Any
 
 # Fused operations whose equations have gates and states for letters: they keep them.
 _OWN_LETTERS = frozenset(("Gru", "Lstm", "Rnn"))
-_ALSO_STATES = frozenset("hc")
 
 
 class Step:
@@ -41,7 +44,6 @@ class Step:
         forward: ``z₁ = x W₁ᵀ + b₁``; ``forward_latex`` the same in LaTeX.
         rule: the derivative as the operation's docstring has it, in its own letters.
         remark: words that belong to the rule.
-        via: equations of the steps on the way, for a fused operation (text).
         addends: what has been summed up to the gradient of the output.
         hooked: whether a hook of the user's may change the gradient here; it was not called.
 
@@ -90,8 +92,10 @@ class Step:
     @cached_property
     def _symbols(self) -> dict[str, str]:
         symbols = {i.role: i.value.symbol for i in self.inputs}
-        if len(self.outputs) == 1 or self.equation.output not in symbols:
-            symbols[self.equation.output] = self.output.symbol
+        symbols.setdefault(self.equation.output, self.output.symbol)
+        if len(self.outputs) > 1:
+            for which, value in self.outputs.items():
+                symbols[self.gradient_letter(which)] = f"(∂L/∂{value.symbol})"
         return symbols
 
     @property
@@ -127,20 +131,8 @@ class Step:
         text = self.equation.forward + " ".join(self.equation.rules.values())
         return {k: v for k, v in forms.constants(self._node).items() if k in text}
 
-    @cached_property
-    def via(self) -> list[str]:
-        """The equations of the steps on the way, of a fused operation."""
-        roles = {i.role.rstrip("₀₁₂₃₄₅₆₇₈₉′") for i in self.inputs}
-        return [
-            f"∂L/∂{letter} = {self._written(right)}"
-            for letter, right in self.equation.rules.items()
-            if letter not in roles and bare(letter) not in roles - _ALSO_STATES
-        ]
-
     def _written(self, pattern: str) -> str:
         """A rule in the symbols of this pass."""
-        if self.name in _OWN_LETTERS:
-            return pattern
         return written(pattern, self._symbols, self._upstream, alone=True)
 
     @cached_property
@@ -184,11 +176,7 @@ class Step:
         left = f"∂L/∂{given.value.symbol}"
         via = self.via_label(position) if given.value.uses > 1 else ""
         pattern = self.equation.rule_of(given.role)
-        right = self._written(
-            reasons.summed(pattern, self.name, given.value.shape, self.output.shape)
-        )
-        if not right:  # the equation has no line of its own for this input
-            right = f"Σⱼ (∂L/∂{self.output.symbol})ⱼ ∂{self.output.symbol}ⱼ/∂{given.value.symbol}"
+        formula, line = self.line_of(position)
         terms, exact = self.terms_for(position, index)
         numbers, value = self.numbers_for(position, index, pattern)
         return Rule(
@@ -196,8 +184,8 @@ class Step:
             role=given.role,
             left=left,
             via=via,
-            right=right,
-            latex=to_latex(f"{left} = {right}"),
+            right=line.right,
+            latex=to_latex(f"{left}{line.places} = {line.right}"),
             reasons=reasons.of(self, given, pattern),
             gradient=gradient,
             index=index,
@@ -205,9 +193,43 @@ class Step:
             total=float(sum(term.product for term in terms)),
             numbers=numbers,
             check=check.of_rule(
-                self, node, saved, g, position, index, gradient, terms if exact else None, value
+                self, node, saved, g, position, index, gradient, terms if exact else None, value,
+                recheck(self, line, gradient, index),
             ),
-        )
+            places=line.places,
+            where=line.where,
+            data=[
+                (letter, self._about(about), array)
+                for letter, (about, array) in formula.data.items()
+            ],
+        )  # fmt: skip
+
+    def _about(self, text: str) -> str:
+        """What is said of data, with the symbols of the input and of the output."""
+        symbols = {"x": self.inputs[0].value.symbol, "y": self.output.symbol}
+        return re.sub(r"\b[xy]\b", lambda found: symbols[found.group()], text)
+
+    def line_of(self, position: int) -> tuple[Formula, Line]:
+        """The rule of one input, in the letters of the equation and as it is printed."""
+        given = self.inputs[position]
+        formula = formula_of(self, position)
+        if formula is None:
+            formula = stated(self, position)
+        right = self._written(formula.right)
+        if not right:  # the equation has no line of its own for this input
+            right = f"Σⱼ (∂L/∂{self.output.symbol})ⱼ ∂{self.output.symbol}ⱼ/∂{given.value.symbol}"
+        where = tuple(map(self._written, formula.where))
+        data = {letter: array for letter, (_, array) in formula.data.items()}
+        return formula, Line(right, formula.places, where, data)
+
+    @property
+    def symbols_in_use(self) -> set[str]:
+        """All symbols of the explanation."""
+        return self._explanation.symbols_in_use
+
+    def gradient_letter(self, which: int) -> str:
+        """What rules call the gradient of an output: ``g``, or of several ``g₁``, ``g₂``."""
+        return "g" if len(self.outputs) == 1 else f"g{subscript(which + 1)}"
 
     def numbers_for(self, position: int, index: Index, pattern: str) -> tuple[str, float | None]:
         """A rule that works element by element, with the numbers of one element in it.

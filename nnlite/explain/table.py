@@ -95,7 +95,7 @@ def _transposed(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) 
 
 
 def _max_pool(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
-    (index,) = saved
+    index = saved[0]
     planes = x[0].reshape(*x[0].shape[:-2], -1)
     flat = index.reshape(*index.shape[:-2], -1)
     return np.take_along_axis(planes, flat, axis=-1).reshape(index.shape)

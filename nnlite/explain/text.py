@@ -75,18 +75,31 @@ def step_text(step: Step) -> list[str]:
         if len(step.outputs) == 1:
             lines += fan_out(value, step.addends)
         lines += _labelled(label, value.gradient)
-    for line in step.via:
-        lines += wrapped(f"  where    {line}", " " * 11)
+    told: set[str] = set()
     for rule in step.rules:
-        lines += rule_text(rule)
+        lines += rule_text(rule, told)
     if step.hooked:
         lines += wrapped("  note     a hook that may change this gradient was not called", " " * 11)
     return lines
 
 
-def rule_text(rule: Rule) -> list[str]:
-    """One rule with its numbers and its check."""
+def rule_text(rule: Rule, told: set[str] | None = None) -> list[str]:
+    """One rule with its numbers and its check.
+
+    Args:
+        rule: the rule.
+        told: equations that need not be repeated; what this rule needs is added to them.
+    """
     lines = wrapped(f"  {rule.check.mark} {rule.text}", "      ")
+    told = set() if told is None else told
+    for line in rule.where:
+        if line not in told:
+            lines += wrapped(f"      where {line}", " " * 12)
+    for symbol, about, array in rule.data:
+        if f"{symbol}: {about}" not in told:
+            lines += wrapped(f"      {symbol} is {about}", " " * 8)
+            lines += _labelled(f"        {symbol}", array)
+    told.update(rule.where, (f"{symbol}: {about}" for symbol, about, _ in rule.data))
     for reason in rule.reasons:
         lines += wrapped(f"      because {reason}", "      ")
     if rule.gradient.size:
@@ -103,7 +116,13 @@ def rule_text(rule: Rule) -> list[str]:
 def check_text(rule: Rule) -> str:
     """What the check has found."""
     check = rule.check
-    found = f"check: {check.mark} {check.status}; engine {number(check.engine_error)} off"
+    found = f"check: {check.mark} {check.status}; "
+    if check.formula_error is not None and check.elements:
+        size = rule.gradient.size
+        some = "all " if check.elements == size else f"{check.elements} of "
+        at = "" if size == 1 else f" at {some}{size} elements"
+        found += f"formula {number(check.formula_error)} off{at}, "
+    found += f"engine {number(check.engine_error)} off"
     if check.difference_error is not None:
         found += f", finite difference {number(check.difference_error)} off"
     return found + (f" ({check.note})" if check.note else "")

@@ -1,0 +1,203 @@
+"""The printed line of a rule, worked out anew from its own text and compared with the gradient."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from nnlite.explain.indexed import Result, TooLarge, compute
+from nnlite.explain.model import Index
+from nnlite.explain.parse import NotAFormula
+from nnlite.explain.reasons import is_matrix_product
+
+if TYPE_CHECKING:
+    from nnlite.explain.step import Step
+
+__all__ = ["Line", "Recheck", "recheck"]
+
+Array = Any
+_ROUNDINGS = 512  # so many may add up
+_SAMPLES = (64, 8, 1)  # elements that are worked out where all are too many
+
+
+class Line(NamedTuple):
+    """A rule as it is printed.
+
+    Attributes:
+        right: its right side.
+        places: the indices of its left side.
+        where: equations for symbols on the way.
+        data: arrays that stand in it, by symbol.
+    """
+
+    right: str
+    places: str
+    where: tuple[str, ...]
+    data: dict[str, Array]
+
+
+class Recheck(NamedTuple):
+    """What has come out.
+
+    Attributes:
+        status: "right", "wrong", "words" (it is no formula), "missing" (a value has not been kept),
+            or "convention" (the formula has no finite value at some elements).
+        error: the largest absolute difference; None where nothing could be worked out.
+        elements: for how many elements it was.
+        note: a sentence, or empty.
+    """
+
+    status: str
+    error: float | None
+    elements: int
+    note: str = ""
+
+
+def recheck(step: Step, line: Line, gradient: Array, index: Index) -> Recheck:
+    """Work out a rule.
+
+    Args:
+        step: the operation.
+        line: the rule.
+        gradient: what the engine sends.
+        index: the element that must be among those that are worked out.
+    """
+    if not gradient.size:
+        return Recheck("right", 0.0, 0)
+    values, numbers = _values(step)
+    values.update((symbol, _float(array)) for symbol, array in line.data.items())
+    try:
+        with np.errstate(all="ignore"):
+            found, elements = _computed(step, line, gradient.shape, index, values, numbers)
+    except NotAFormula as error:
+        missing = re.fullmatch(r"(\S+) is not known", str(error))
+        if missing and missing[1] in _symbols(step):
+            return Recheck("missing", None, 0, f"{missing[1]} has not been kept, so the formula "
+                           "was not worked out: run the forward pass under "
+                           "nnlite.explain.recording()")  # fmt: skip
+        return Recheck("words", None, 0, _WORDS)
+    except TooLarge:
+        return Recheck("missing", None, 0, "the formula has too many terms to be worked out here")
+    except (ValueError, IndexError, TypeError) as error:
+        return Recheck("wrong", float("inf"), 0, f"the formula cannot be worked out: {error}")
+    loose = re.search(r"(?<![\d.])\d*\.?\d{6,}", "".join((line.right, *line.where)))
+    rounding = _ROUNDINGS * _eps(step, gradient) + (1e-5 if loose else 0.0)
+    return _compared(found, elements, gradient, rounding)
+
+
+_WORDS = "the rule is a sentence, no formula: only its numbers were checked"
+
+
+def _computed(
+    step: Step,
+    line: Line,
+    shape: tuple[int, ...],
+    index: Index,
+    values: dict[str, Any],
+    numbers: dict[str, float],
+) -> tuple[Result, list[Index] | None]:
+    matrices = is_matrix_product(step.name) and not line.places
+
+    def work(elements: list[Index] | None) -> Result:
+        return compute(
+            line.right, values, shape, places=line.places, where=line.where, elements=elements,
+            matrices=matrices, numbers=numbers,
+        )  # fmt: skip
+
+    try:
+        return work(None), None
+    except TooLarge:
+        if not line.places:
+            raise
+    size = int(np.prod(shape))
+    for count in _SAMPLES:
+        spread: Any = np.linspace(0, size - 1, count - 1).astype(int) if count > 1 else []
+        elements = [index, *(tuple(map(int, np.unravel_index(n, shape))) for n in spread)]
+        try:
+            return work(elements), elements
+        except TooLarge:
+            continue
+    raise TooLarge
+
+
+def _compared(
+    found: Result, elements: list[Index] | None, gradient: Array, rounding: float
+) -> Recheck:
+    value, size = np.asarray(found.value), np.asarray(found.size)
+    if elements is not None:
+        expected = gradient[tuple(np.array(elements).T)]
+    else:
+        expected = gradient
+        if value.shape != expected.shape:
+            if value.ndim and _without_ones(value.shape) != _without_ones(expected.shape):
+                note = f"the formula gives the shape {value.shape}, not {expected.shape}"
+                return Recheck("wrong", float("inf"), int(expected.size), note)
+            if value.ndim:
+                value, size = value.reshape(expected.shape), size.reshape(expected.shape)
+    expected = expected.astype(np.float64)
+    value, size = np.broadcast_to(value, expected.shape), np.broadcast_to(size, expected.shape)
+    with np.errstate(all="ignore"):
+        apart = np.where(
+            (value == expected) | (np.isnan(value) & np.isnan(expected)),
+            0.0,
+            np.abs(value - expected),
+        )
+        allowed = rounding * (size + np.abs(expected)) + 1e-300
+        undefined = ~np.isfinite(value) & np.isfinite(expected)
+        wrong = ~undefined & ~(apart <= allowed)
+    error = float(np.max(np.where(undefined, 0.0, apart), initial=0.0))
+    count = int(expected.size)
+    if wrong.any():
+        return Recheck("wrong", error, count)
+    if undefined.any():
+        some = int(undefined.sum())
+        note = (
+            f"the formula has no finite value at {some} element{'s' * (some != 1)}: what stands "
+            "there is a convention"
+        )
+        return Recheck("convention", error, count, note)
+    return Recheck("right", error, count)
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n for n in shape if n != 1)
+
+
+def _eps(step: Step, gradient: Array) -> float:
+    """The rounding of the least precise dtype that takes part."""
+    dtypes = [gradient.dtype, *(given.value.dtype for given in step.inputs)]
+    dtypes += [value.dtype for value in step.outputs.values()]
+    return max(float(np.finfo(d).eps) for d in dtypes if d is not None and d.kind == "f")
+
+
+def _float(array: Array) -> Array:
+    array = np.asarray(array)
+    return array.astype(np.float64) if array.dtype.kind == "f" else array
+
+
+def _symbols(step: Step) -> set[str]:
+    found = {given.value.symbol for given in step.inputs}
+    return found | {value.symbol for value in step.outputs.values()}
+
+
+def _values(step: Step) -> tuple[dict[str, Any], dict[str, float]]:
+    """The numbers of each symbol, and those of numbers that are printed with six digits."""
+    values: dict[str, Any] = dict(step.constants)
+    numbers: dict[str, float] = {}
+    for position, given in enumerate(step.inputs):
+        array = step.array_of(position)
+        symbol = given.value.symbol
+        if array is None:
+            continue
+        if isinstance(array, (int, float, np.number)) and re.match(r"[-\d.]", symbol):
+            numbers[symbol.lstrip("-")] = abs(float(array))
+        else:
+            values[symbol] = _float(array)
+    for value in step.outputs.values():
+        array = step._explanation.array_of(value)
+        if array is not None:
+            values[value.symbol] = _float(array)
+        values[f"∂L/∂{value.symbol}"] = value.gradient.astype(np.float64)
+    return values, numbers
