@@ -12,10 +12,10 @@ import numpy as np
 
 from nnlite.autograd.node import Node, record
 from nnlite.ops import reduce
-from nnlite.ops.operands import Array, array_of
+from nnlite.ops.operands import Array, array_of, kept
 from nnlite.ops.shape import squeeze, unsqueeze
 from nnlite.ops.windows import Sizes, Windows, per_dim
-from nnlite.tensor import Tensor, wrap
+from nnlite.tensor import Tensor, is_replayed, ndarray, wrap
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d",
@@ -81,11 +81,13 @@ class MaxPool2DWithIndicesBackward0(Node):
     """y = x[i], i the place of the maximum of each window:   ∂x = zeros with g added at i"""
 
     __slots__ = ()
-    lifts = (None,)
+    lifts = (None, None)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        (index,) = self.saved
-        shape, overlap = self.meta
+        index, which = self.saved
+        shape, overlap, how = self.meta
+        if how and (type(g) is ndarray or is_replayed(g)):
+            return (_spread_maxima(g, which, shape, overlap, *how),)
         planes, size = math.prod(shape[:-2]), shape[-2] * shape[-1]
         starts = size * np.arange(planes, like=index).reshape(-1, 1, 1)
         flat = (index.reshape(planes, *index.shape[-2:]) + starts).reshape(-1)
@@ -111,23 +113,62 @@ def _higher(best: Array, index: Array, x: Array, places: Array) -> tuple[Array, 
 
 def _maxima(x: Array, windows: Windows, kernel: Sizes, places: Sizes) -> tuple[Array, Array]:
     """The maximum of each window, and its place as index into H x W."""
-    (steps, low, dilations), size = windows, x.shape[-2:]
+    best, which = _best(x, windows, kernel, places)
+    return best, _index(which, windows, kernel, x.shape[-2:])
+
+
+def _best(x: Array, windows: Windows, kernel: Sizes, places: Sizes) -> tuple[Array, Array]:
+    """The maximum of each window, and the number of its position there, counted from 1."""
     lowest = -math.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
     padded = windows.pad(x, kernel, places, lowest)
+    slices = [padded[(..., *window)] for _, window in windows.positions(kernel, places)]
+    begun = padded is x and len(slices) > 1
+    best = slices[0] if begun else np.full_like(x, lowest, shape=(*x.shape[:-2], *places))
+    # The first position that is no padding stays where nothing is greater than minus infinity.
     first = [
-        [s * o - p if s * o >= p else (s * o - p) % d for o in range(n)]
-        for s, p, d, n in zip(steps, low, dilations, places)
+        [max(-((s * o - p) // d), 0) for o in range(n)] for s, p, d, n in zip(*windows, places)
     ]
-    start = _flat(first, size, x)
-    best = np.full_like(x, lowest, shape=(*x.shape[:-2], *places))
-    index = np.broadcast_to(start, best.shape)
-    for position, window in windows.positions(kernel, places):
-        corner = [
-            [s * o + d * k - p for o in range(n)]
-            for s, p, d, k, n in zip(steps, low, dilations, position, places)
-        ]
-        best, index = _higher(best, index, padded[(..., *window)], _flat(corner, size, x))
-    return best, index
+    number_of = np.min_scalar_type(len(slices)).type
+    which = np.zeros_like(best, dtype=number_of)
+    which += (_flat(first, kernel, x) + 1).astype(number_of)
+    for number, window in enumerate(slices[begun:], 1 + begun):
+        take = window > best  # the first of equal values stays
+        if x.dtype.kind == "f":
+            take |= window != window  # NaN wins
+        best = np.maximum(best, window)
+        which = np.maximum(which, take * number_of(number))
+    return best, which
+
+
+def _index(which: Array, windows: Windows, kernel: Sizes, size: Sizes) -> Array:
+    """The index into H x W for the numbers of positions."""
+    steps, low, dilations = windows
+    corner = [[s * o - p for o in range(n)] for s, p, n in zip(steps, low, which.shape[-2:])]
+    offsets = _flat([[d * k for k in range(n)] for d, n in zip(dilations, kernel)], size, which)
+    return _flat(corner, size, which) + offsets.reshape(-1)[which - 1]
+
+
+def _spread_maxima(
+    g: Array,
+    which: Array,
+    shape: Sizes,
+    overlap: bool,
+    windows: Windows,
+    kernel: Sizes,
+    places: Sizes,
+) -> Array:
+    """``g`` added to zeros at the positions of ``which``, in the memory layout of ``which``."""
+    grad: Array = np.zeros_like(which, dtype=g.dtype, shape=shape)
+    aligned = np.empty_like(which, dtype=g.dtype)
+    aligned[...] = g
+    parts = windows.overlaps(shape[-2:], kernel, places)
+    for number, (_, inside, source) in enumerate(parts, 1):
+        there = (..., *inside)
+        part = kept(aligned[there], which[there] == number)
+        if overlap:
+            part += grad[(..., *source)]
+        grad[(..., *source)] = part
+    return grad
 
 
 def max_pool2d(
@@ -166,9 +207,16 @@ def max_pool2d(
     dilations = per_dim(name, "dilation", dilation, 2)
     size = x.shape[-2:]
     windows, places = _windows(name, size, kernel, steps, low, dilations, ceil_mode)
-    best, index = _maxima(x, windows, kernel, places)
     overlap = any(d * (k - 1) + 1 > s for d, k, s in zip(dilations, kernel, steps))
-    y = record(best, MaxPool2DWithIndicesBackward0, (input._node,), (index,), (x.shape, overlap))
+    how: Any = (x.shape, overlap, None)
+    which = None
+    if type(x) is ndarray or is_replayed(x):
+        best, which = _best(x, windows, kernel, places)
+        index = _index(which, windows, kernel, size)
+        how = (x.shape, overlap, (windows, kernel, places))
+    else:
+        best, index = _maxima(x, windows, kernel, places)
+    y = record(best, MaxPool2DWithIndicesBackward0, (input._node,), (index, which), how)
     return (y, wrap(index)) if return_indices else y
 
 
@@ -461,7 +509,9 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
             else:
                 best, index = _higher(best, index, seen, at)
     overlap = any(n % len(p) for n, p in zip(size, parts))
-    y = record(best, AdaptiveMaxPool2DBackward0, (input._node,), (index,), (x.shape, overlap))
+    y = record(
+        best, AdaptiveMaxPool2DBackward0, (input._node,), (index, None), (x.shape, overlap, None)
+    )
     return (y, wrap(index)) if return_indices else y
 
 
