@@ -309,6 +309,7 @@ from nnlite.version import __version__
 
 if TYPE_CHECKING:
     from nnlite import datasets, export, io, train
+    from nnlite.capture.step import compile
     from nnlite.explain import explain
     from nnlite.io import load, save
     from nnlite.nn.summary import summary
@@ -326,6 +327,7 @@ bool = _np.dtype(_np.bool_)
 
 # What a program may never use, or only later, is imported when it is first asked for.
 _LAZY = {
+    "compile": "nnlite.capture.step",
     "datasets": "nnlite.datasets",
     "explain": "nnlite.explain",
     "export": "nnlite.export",
@@ -422,6 +424,7 @@ __all__ = [
     "clamp_min_",
     "clip",
     "clone",
+    "compile",
     "concat",
     "concatenate",
     "cos",

@@ -1,0 +1,257 @@
+"""``nnlite.compile``: a function whose NumPy calls are recorded once and then replayed."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import types
+from collections.abc import Callable
+from typing import Any
+
+from nnlite.capture.code import Changed
+from nnlite.capture.guards import Guards, is_watched
+from nnlite.capture.program import Program
+from nnlite.capture.reach import Reach
+from nnlite.capture.recording import CaptureError
+from nnlite.capture.run import record
+from nnlite.capture.signature import Signature
+from nnlite.capture.trial import try_out
+from nnlite.nn.module import Module
+
+__all__ = ["Compiled", "compile"]
+
+_MOST_KEPT = 4  # programs for different arguments and states
+_MOST_TRIED = 16  # captures of one function, before it is left alone
+_TRIALS = 2  # times that a program must give the same as the ordinary run, before it is used
+
+
+class _Candidate:
+    """Arguments that may come again: seen once, then captured, then tried out."""
+
+    def __init__(self, signature: Signature) -> None:
+        self.signature = signature
+        self.program: Program | None = None
+        self.passed = 0
+        self.tries = 0
+        self.refused = ""
+
+
+class Compiled:
+    """A function that is run by replaying its NumPy calls, where that gives the same results.
+
+    Attributes:
+        reason: why the last call was not replayed; empty when it was.
+    """
+
+    def __init__(self, function: Callable[..., Any], fullgraph: bool = False) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+        self._fullgraph = fullgraph
+        self._ready: list[Program] = []
+        self._candidates: list[_Candidate] = []
+        self._tried = 0
+        self._given_up = ""
+        self._busy = threading.Lock()
+        self.reason = "it has not been called yet"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function: a replay where one is possible, else the ordinary run."""
+        for program in self._ready:
+            arrays = program.signature.fits(args, kwargs)
+            if arrays is None or not program.may_run() or not self._busy.acquire(False):
+                continue
+            try:
+                result = program.replay(arrays, lambda: Signature(args, kwargs, ()).inputs)
+                self.reason = ""
+                return result
+            except Changed:
+                self.reason = "a check within nnlite has another answer for these values"
+            finally:
+                self._busy.release()
+            return self._function(*args, **kwargs)
+        return self._otherwise(args, kwargs)
+
+    def _otherwise(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """No program fits: run the function, and see about a new program."""
+        if self._given_up:
+            self.reason = self._given_up
+        elif not self._busy.acquire(False):
+            self.reason = "another call of it is running"
+        else:
+            try:
+                return self._with_candidate(args, kwargs)
+            finally:
+                self._busy.release()
+        return self._function(*args, **kwargs)
+
+    def _with_candidate(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        self.reason = is_watched()
+        if self.reason:
+            return self._function(*args, **kwargs)
+        changed = ""
+        for program in list(self._ready):
+            if program.signature.fits(args, kwargs) is None:
+                continue
+            if program.guards.refresh() and program.may_run():
+                break  # equal values under new identities: it fits again from the next call on
+            changed = program.guards.change()
+        candidate = self._candidate_for(args, kwargs)
+        if candidate is None:
+            return self._function(*args, **kwargs)
+        if changed:
+            self.reason = f"{changed} has changed since it was captured"
+        if candidate.program is None:
+            self._capture(candidate, args, kwargs)
+        if candidate.program is None:
+            return self._function(*args, **kwargs)
+        return self._try_out(candidate, args, kwargs)
+
+    def _candidate_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Candidate | None:
+        """The candidate for such arguments, from the second time that they come."""
+        for candidate in self._candidates:
+            if candidate.signature.fits(args, kwargs) is None:
+                continue
+            if candidate.refused:
+                self.reason = candidate.refused
+                return None
+            if candidate.program is not None and not candidate.program.may_run():
+                candidate.program = None  # something has changed between its trials
+            return candidate
+        self.reason = "such arguments have come for the first time"
+        try:
+            names = self._function.__code__.co_varnames  # type: ignore[attr-defined]
+            signature = Signature(args, kwargs, names)
+        except CaptureError as error:
+            self.reason = _bare(error)
+            return None
+        self._candidates.insert(0, _Candidate(signature))
+        del self._candidates[2 * _MOST_KEPT :]
+        return None
+
+    def _capture(self, candidate: _Candidate, args: tuple[Any, ...], kwargs: Any) -> None:
+        self._tried += 1
+        if self._tried > _MOST_TRIED:
+            last = f": {self.reason}" if self.reason else ""
+            self._given_up = self.reason = (
+                f"it has been captured {_MOST_TRIED} times, and something was new each time{last}"
+            )
+            self._ready.clear()
+            self._candidates.clear()
+            return
+        try:
+            function = self._function
+            reach = Reach(function, candidate.signature.statics)
+            guards = Guards(reach)
+            values = Signature(args, kwargs, ()).inputs
+            trace = record(function, candidate.signature, values, guards)
+            candidate.program = Program(function.__name__, trace, candidate.signature, guards)
+            candidate.passed = candidate.tries = 0
+        except CaptureError as error:
+            candidate.refused = self.reason = _bare(error)
+            if self._fullgraph:
+                raise
+        except Exception as error:
+            # Whatever the traced run raises says why it cannot be captured; if the function itself
+            # is wrong, the ordinary run, which follows, raises it.
+            candidate.refused = self.reason = f"on traced arrays it raises {error!r}"
+
+    def _try_out(self, candidate: _Candidate, args: tuple[Any, ...], kwargs: Any) -> Any:
+        program = candidate.program
+        assert program is not None
+        self.reason = "it is being tried out"
+        result, difference = try_out(program, self._function, args, kwargs)
+        candidate.tries += 1
+        if difference:
+            candidate.refused = self.reason = f"the replay gave other values for {difference}"
+            candidate.program = None
+        elif difference is None:
+            candidate.passed += 1
+        if candidate.passed == _TRIALS:
+            self._candidates.remove(candidate)
+            self._ready.insert(0, program)
+            del self._ready[_MOST_KEPT:]
+        elif candidate.tries > 3 * _TRIALS:
+            candidate.refused = self.reason = "its checks within nnlite come out in many ways"
+        return result
+
+    @property
+    def is_captured(self) -> bool:
+        """Whether there is a program that stands for the function in some state."""
+        return bool(self._ready)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        name = getattr(self._function, "__qualname__", repr(self._function))
+        if not self._ready:
+            return f"<compiled {name}: not captured, because {self.reason}>"
+        calls = len(self._ready[0].lowered.calls)
+        return f"<compiled {name}: captured, {calls} calls>"
+
+
+def compile(
+    model: Callable[..., Any] | None = None,
+    *,
+    fullgraph: bool = False,
+    dynamic: Any = None,
+    backend: Any = None,
+    mode: Any = None,
+    options: Any = None,
+    disable: bool = False,
+) -> Any:
+    """Capture a function: its NumPy calls are recorded once, then replayed, with equal results.
+
+    Meant for a whole training step (zero_grad, forward, loss, backward, optimizer step), or for a
+    prediction under ``no_grad``. The results are those of the ordinary run, bit for bit: the first
+    replays are compared with it, what the function reads (parameters, attributes, globals …) is
+    watched, and where a replay is not possible or not safe the function simply runs. Ask ``reason``
+    why, and ``source`` for the step as NumPy code.
+
+    What the function returns has no graph: call ``backward()`` in it. ``parameter.grad`` holds the
+    gradient after each step, in memory that the next step overwrites.
+
+    Args:
+        model: the function (torch: ``model``). Tensors may stand anywhere in its arguments and in
+            what it returns.
+        fullgraph: raise where it cannot be captured, instead of running it as it is.
+        dynamic, backend, mode, options: accepted for torch's sake.
+        disable: return the function itself.
+
+    Returns:
+        A `Compiled`, to be called like the function. Without ``model``: a decorator.
+
+    Raises:
+        TypeError: when ``model`` is a module, or cannot be called.
+
+    >>> import nnlite
+    >>> from nnlite import nn
+    >>> _ = nnlite.manual_seed(0)
+    >>> layer = nn.Linear(3, 1)
+    >>> optimizer = nnlite.optim.SGD(layer.parameters(), lr=0.1)
+    >>> @nnlite.compile
+    ... def step(x, y):
+    ...     optimizer.zero_grad()
+    ...     loss = nn.functional.mse_loss(layer(x), y)
+    ...     loss.backward()
+    ...     optimizer.step()
+    ...     return loss
+    >>> x, y = nnlite.randn(8, 3), nnlite.ones(8, 1)
+    >>> losses = [step(x, y).item() for _ in range(20)]
+    >>> step.reason, losses[-1] < losses[0]
+    ('', True)
+    """
+    if model is None:
+        return functools.partial(compile, fullgraph=fullgraph, disable=disable)
+    if isinstance(model, Module):
+        raise TypeError(
+            f"compile: decorate a function that calls the {type(model).__name__}: the whole "
+            "training step, or a prediction under no_grad; a module by itself has nothing to replay"
+        )
+    if not callable(model):
+        raise TypeError(f"compile: expected a function, got {type(model).__name__}")
+    return model if disable else Compiled(model, fullgraph)
+
+
+def _bare(error: CaptureError) -> str:
+    return str(error).removeprefix("not captured: ")
