@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Line", "Recheck", "recheck"]
 
 Array = Any
-_ROUNDINGS = 512  # so many may add up
+_ROUNDINGS = 64  # so many may add up
 _SAMPLES = (64, 8, 1)  # elements that are worked out where all are too many
 
 

@@ -16,6 +16,7 @@ from nnlite.explain.model import Addend, Index, Input, Place, Rule, Term, Value
 from nnlite.explain.names import operation_name
 from nnlite.explain.parse import NotAFormula, evaluate, letters, parse, show
 from nnlite.explain.recheck import Line, recheck
+from nnlite.explain.reread import holds
 from nnlite.explain.rules import Formula, formula_of
 from nnlite.explain.stated import stated
 
@@ -186,7 +187,11 @@ class Step:
             via=via,
             right=line.right,
             latex=to_latex(f"{left}{line.places} = {line.right}"),
-            reasons=reasons.of(self, given, pattern),
+            reasons=[
+                reason
+                for reason in reasons.of(self, given, pattern)
+                if holds(reason, self, given, line.right)
+            ],
             gradient=gradient,
             index=index,
             terms=terms,
