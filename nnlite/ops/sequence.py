@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.ops.operands import array_of
+from nnlite.ops.operands import array_of, sum_of_rows
 from nnlite.tensor import Tensor, ndarray
 
 __all__ = [
@@ -89,8 +89,10 @@ def states_after(states: Any, reverse: bool) -> Any:
 
 
 def across(weight: Any) -> Any:
-    """Wᵀ; laid out anew where that is possible, since every step multiplies with it."""
-    return weight.T if isinstance(weight, Tensor) else weight.T.copy()
+    """Wᵀ, of several matrices each; laid out anew where that is possible, since every step
+    multiplies with it."""
+    turned = weight.swapaxes(-1, -2)
+    return turned if isinstance(weight, Tensor) else turned.copy()
 
 
 def added(a: Any, b: Any) -> Any:
@@ -119,11 +121,11 @@ def weight_gradients(
         before: the state before each step.
     """
     to_w_ih, to_w_hh, to_b_ih, to_b_hh = edges
-    b_ih: Any = d_in.sum(axis=0) if to_b_ih else None
+    b_ih: Any = sum_of_rows(d_in) if to_b_ih else None
     b_hh: Any = None
     if to_b_hh:
         known = b_ih is not None and d_state is d_in
-        b_hh = b_ih + 0 if known else d_state.sum(axis=0)  # an array of its own
+        b_hh = b_ih + 0 if known else sum_of_rows(d_state)  # an array of its own
     return (
         np.dot(d_in.T, rows) if to_w_ih else None,
         np.dot(d_state.T, before.reshape(-1, before.shape[-1])) if to_w_hh else None,
@@ -162,10 +164,10 @@ def layer_operands(
             )
     tensors = (input, *states.values(), *weights)
     arrays = tuple(None if tensor is None else tensor.array for tensor in tensors)
-    dtypes = {str(array.dtype) for array in arrays if array is not None}
+    dtypes = {array.dtype for array in arrays if array is not None}
     if len(dtypes) > 1 or x.dtype.kind != "f":
         raise RuntimeError(
             f"{name}: all tensors must have one floating point dtype, got "
-            f"{', '.join(sorted(dtypes))}"
+            f"{', '.join(sorted(map(str, dtypes)))}"
         )
     return arrays, tuple(None if tensor is None else tensor._node for tensor in tensors)
