@@ -48,6 +48,7 @@ class Code:
         self._by_id: dict[int, str] = {}
         self._lines: list[tuple[str, Any]] = []  # each with NumPy's treatment of errors there
         self._inlined: dict[int, Call] = {}
+        self._repeats: dict[Any, Any] = {}
         self._leaf_now: dict[int, Any] = {}
         touched = {n for n in (*lowered.trace.states, *lowered.entering) if n in lowered.written}
         self.saves = [(lowered.arrays[n], lowered.arrays[n].copy("K")) for n in sorted(touched)]
@@ -139,13 +140,15 @@ class Code:
             text = self._name(number)
         else:
             sign = _SIGNS[asked.target.__name__]
-            text = f"{self._value(asked.args[0])} {sign} {self._value(asked.args[1])}"
+            text = f"{self._asked(asked.args[0])} {sign} {self._asked(asked.args[1])}"
         self.names.setdefault("Changed", Changed)
-        return (
-            f"if not ({text}): raise Changed"
-            if call.kwargs["expected"]
-            else f"if {text}: raise Changed"
-        )
+        answer = f"not ({text})" if call.kwargs["expected"] else text
+        return f"if {answer}: raise Changed"
+
+    def _asked(self, value: Any) -> str:
+        """An operand of a comparison; of an array the number in it, which is faster to compare."""
+        name = self._value(value)
+        return f"{name}.item()" if self._is_fixed(value) else name
 
     def _into(self, call: Call, way: str, out: str) -> str:
         """A call whose result is written into memory of its own."""
@@ -153,14 +156,14 @@ class Code:
             ufunc = self._bound(call.target, call.target.__name__)
             operands = self._operands(call)
             options = {k: v for k, v in call.kwargs.items() if k != "out"}
-            return f"{ufunc}({self._list(operands, [out], options)})"
+            given = [out] if call.target.__name__ not in _BY_NAME else [f"out={out}"]
+            return f"{ufunc}({self._list(operands, given, options)})"
         if way == "dot":
-            first = (
-                self._bound(self._array(call.args[0]).dot, "dot")
-                if self._is_fixed(call.args[0])
-                else f"{self._value(call.args[0])}.dot"
-            )
-            return f"{first}({self._value(call.args[1])}, {out})"
+            matrix, other = call.args
+            dot = f"{self._value(matrix)}.dot"
+            if self._is_fixed(matrix):
+                dot = self._bound(self._array(matrix).dot, "dot")
+            return f"{dot}({self._value(other)}, {out})"
         if way == "assign":
             return f"{out}[...] = {self._value(call.args[0])}"
         if way == "draw":
@@ -171,9 +174,8 @@ class Code:
             return self._fresh(call, out)
         if way == "function":
             function = self._bound(call.target, call.name)
-            return (
-                f"{function}({self._list(map(self._value, call.args), [], call.kwargs)}, out={out})"
-            )
+            given = self._list(map(self._value, call.args), [f"out={out}"], call.kwargs)
+            return f"{function}({given})"
         return self._reduction(call, way, out)
 
     def _reduction(self, call: Call, way: str, out: str) -> str:
@@ -198,9 +200,7 @@ class Code:
         return f"{line}; {divide}({out}, {self._bound(count, 'count')}, {out})"
 
     def _fresh(self, call: Call, out: str) -> str:
-        kind = (call.target.__name__ if call.target is not None else call.name).removesuffix(
-            "_like"
-        )
+        kind = call.target.__name__.removesuffix("_like")
         if kind == "empty":
             return "pass"
         if kind == "full":
@@ -220,7 +220,8 @@ class Code:
             options = {k: v for k, v in call.kwargs.items() if k != "out"}
             out = self._value(call.kwargs["out"])
             if len(call.args) == call.target.nin and call.target.nout == 1:
-                return f"{ufunc}({self._list(self._operands(call), [out], options)})"
+                given = [out] if call.target.__name__ not in _BY_NAME else [f"out={out}"]
+                return f"{ufunc}({self._list(self._operands(call), given, options)})"
         return self._made(call)
 
     def _plain(self, call: Call) -> list[str]:
@@ -364,8 +365,23 @@ class Code:
         for value in call.args:
             if type(value) in (int, float) and dtype in (np.float32, np.float64):
                 value = np.asarray(value, dtype)
-            names.append(self._value(value))
+            names.append(self._value(self._repeated(call, value)))
         return names
+
+    def _repeated(self, call: Call, value: Any) -> Any:
+        """One number beside a small array as many, where NumPy has a faster loop for that."""
+        array = self.lowered.arrays.get(value.id) if isinstance(value, Ref) else value
+        if call.target.__name__ not in _BY_NAME or not isinstance(array, np.ndarray) or array.ndim:
+            return value
+        if isinstance(value, Ref) and value.id not in self.lowered.is_constant:
+            return value
+        result = self.lowered.trace.arrays[call.results[0]] if call.results else array
+        if not 0 < result.size <= _SMALL:
+            return value
+        key = (result.shape, result.strides, result.dtype, array.tobytes())
+        if key not in self._repeats:
+            self._repeats[key] = np.full_like(result, array)
+        return self._repeats[key]
 
     def _list(self, args: Any, more: list[str], options: dict[str, Any]) -> str:
         named = [f"{name}={self._value(value)}" for name, value in options.items()]
@@ -423,6 +439,8 @@ _SIGNS = {
     "not_equal": "!=",
 }  # fmt: skip
 _WEAK = {"add", "subtract", "multiply", "divide", "maximum", "minimum", *_SIGNS}
+_SMALL = 1 << 14  # elements
+_BY_NAME = {"maximum", "minimum"}  # NumPy wants their out= by name
 _RESERVED = {"slice", "pass"}
 _new = Tensor.__new__
 

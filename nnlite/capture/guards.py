@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import repeat
+from itertools import chain, repeat
 from operator import attrgetter, is_
 from typing import Any
 
@@ -15,9 +15,10 @@ from nnlite.tensor import detach_lookers
 
 __all__ = ["Guards", "surroundings"]
 
-_array_of, _node_of, _leaf_of = map(attrgetter, ("array", "_node", "_leaf"))
+_array_of, _node_of = attrgetter("array"), attrgetter("_node")
 _contents_of = attrgetter("cell_contents")
 _get = dict.get
+_MISSINGS = repeat(MISSING)
 
 
 def surroundings() -> tuple[Any, ...]:
@@ -51,11 +52,9 @@ class Guards:
         self._keys = [key for _, key, _, _ in entries]
         self._values = [value for _, _, value, _ in entries]
         self._sized = [owner for owner, _ in reach.sizes]
-        self._sizes = [len(owner) for owner in self._sized]
         self._cells = [cell for cell, _, _ in reach.cells]
         self._held = [value for _, value, _ in reach.cells]
-        self._members = [(owner, key) for owner, key, _, _ in reach.members]
-        self._member_owners = [owner for owner, _, _, _ in reach.members]
+        self._members = [owner for owner, _, _, _ in reach.members]
         self._member_keys = [key for _, key, _, _ in reach.members]
         self._member_values = [value for _, _, value, _ in reach.members]
         self._tensors = list(reach.tensors)
@@ -64,29 +63,42 @@ class Guards:
         self._modules = list(reach.modules)
         self._kinds = [type(module) for module in self._modules]
         self._contents = [(container, parts) for container, parts, _ in reach.contents]
+        self._lists = [c for c, _ in self._contents if type(c) is list]
+        self._others = [pair for pair in self._contents if type(pair[0]) is not list]
+        parts = [
+            part for container, held in self._contents if type(container) is list for part in held
+        ]
+        self._sized += self._lists
+        self._sizes = [len(owner) for owner in self._sized]
+        self._rest = [
+            *self._arrays, *self._nodes, *self._kinds, *self._member_values, *parts,
+        ]  # fmt: skip
 
     def hold(self) -> bool:
         """Whether everything is as it was; compares identities only, at the speed of C."""
+        mode, is_inference, dtype = self.surroundings
         if (
-            grad_enabled.get() is not self.surroundings[0]
-            or operands.default_float is not self.surroundings[2]
-            or hooks.marked
+            hooks.marked
             or nodes.lookers
             or detach_lookers
-            or inference.get() is not self.surroundings[1]
+            or grad_enabled.get() is not mode
+            or operands.default_float is not dtype
+            or inference.get() is not is_inference
+            or [*map(len, self._sized)] != self._sizes
         ):
             return False
+        now = chain(
+            map(_array_of, self._tensors),
+            map(_node_of, self._tensors),
+            map(type, self._modules),
+            map(getattr, self._members, self._member_keys),
+            chain.from_iterable(self._lists),
+        )
         return (
-            all(map(is_, map(_get, self._owners, self._keys, repeat(MISSING)), self._values))
-            and all(map(is_, map(_array_of, self._tensors), self._arrays))
-            and all(map(is_, map(_node_of, self._tensors), self._nodes))
-            and [*map(len, self._sized)] == self._sizes
+            all(map(is_, map(_get, self._owners, self._keys, _MISSINGS), self._values))
             and all(map(is_, map(_contents_of, self._cells), self._held))
-            and all(map(is_, map(type, self._modules), self._kinds))
-            and all(
-                map(is_, map(getattr, self._member_owners, self._member_keys), self._member_values)
-            )
-            and all(map(_same_contents, self._contents))
+            and all(map(is_, now, self._rest))
+            and (not self._others or all(map(_same_contents, self._others)))
         )
 
     def change(self) -> str:
@@ -112,9 +124,9 @@ class Guards:
             now = owner.get(key, MISSING)
             if now is not value and not _equal(now, value):
                 return name
-        for owner, size in zip(self._sized, self._sizes):
+        for (owner, name), size in zip(reach.sizes, self._sizes):
             if len(owner) != size:
-                return next(f"the attributes of {name}" for o, name in reach.sizes if o is owner)
+                return f"the attributes of {name}"
         for cell, value, name in reach.cells:
             if cell.cell_contents is not value and not _equal(cell.cell_contents, value):
                 return name
@@ -138,7 +150,7 @@ class Guards:
                 owner.pop(key, None)
             elif owner.get(key, MISSING) is not value:
                 owner[key] = value
-        for owner in self._sized:
+        for owner, _ in self.reach.sizes:
             for key in [key for key in owner if key not in known.get(id(owner), ())]:
                 del owner[key]
         for cell, value in zip(self._cells, self._held):

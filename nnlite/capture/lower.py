@@ -26,6 +26,7 @@ _EXACT = {
     "logical_and", "logical_or", "logical_not", "invert",
 }  # fmt: skip
 _FRESH = {"empty", "zeros", "ones", "full", "empty_like", "zeros_like", "ones_like", "full_like"}
+_LIKE = {name for name in _FRESH if name.endswith("_like")}
 _WITH_OUT = {"concatenate", "stack", "take"}
 _REDUCTIONS = {
     "sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum,
@@ -93,7 +94,9 @@ class Lowered:
             return False
         if any(self.trace.roots[n] in self.written for n in call.results):
             return False
-        if not all(ref.id in self.is_constant for ref in refs((call.args, call.kwargs))):
+        # Of zeros_like and its kin the shape and the dtype of the argument count, not its values.
+        read = call.args[1:] if call.name in _LIKE else call.args
+        if not all(ref.id in self.is_constant for ref in refs((read, call.kwargs))):
             return False
         self.is_constant.update(call.results)
         return True

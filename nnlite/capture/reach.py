@@ -171,7 +171,7 @@ class Reach:
     def _optimizer(self, optimizer: Optimizer, name: str) -> None:
         self.optimizers[optimizer] = name
         groups = optimizer.param_groups
-        self.members.append((optimizer, "param_groups", groups, f"{name}.param_groups"))
+        self._entry(optimizer.__dict__, "param_groups", f"{name}.param_groups")
         self.contents.append((groups, tuple(groups), f"{name}.param_groups"))
         for number, group in enumerate(groups):
             label = f"{name}.param_groups[{number}]['params']"
@@ -180,8 +180,14 @@ class Reach:
             self._class(type(optimizer), type(optimizer).__name__)
 
     def _container(self, value: Any, name: str) -> None:
-        if isinstance(value, (dict, types.MappingProxyType)):
-            parts = [(key, part) for key, part in value.items()]
+        if isinstance(value, dict):
+            self.sizes.append((value, name))
+            for key in value:
+                label = f"{name}[{key!r}]"
+                self._pending.append((self._entry(value, key, label), label))
+            return
+        if isinstance(value, types.MappingProxyType):
+            parts = list(value.items())
             self.contents.append((value, tuple(part for pair in parts for part in pair), name))
             self._pending += [(part, f"{name}[{key!r}]") for key, part in parts]
             return

@@ -160,10 +160,7 @@ def _drawing(trace: StepRecording, generator: Any) -> Iterator[None]:
 @contextmanager
 def _traced_tensors(trace: StepRecording, tensors: dict[Tensor, str]) -> Iterator[None]:
     """Tensors hold traced copies of their arrays, and so do their gradients."""
-    before = [
-        (tensor, tensor.array, tensor._node, tensor._leaf, tensor._leaf and tensor._leaf.grad)
-        for tensor in tensors
-    ]
+    before = [(tensor, tensor.array, tensor._node, tensor._leaf, tensor.grad) for tensor in tensors]
     by_array: dict[int, Any] = {}
     try:
         for tensor, array, _, leaf, grad in before:

@@ -119,7 +119,7 @@ class Compiled:
             return candidate
         self.reason = "such arguments have come for the first time"
         try:
-            names = self._function.__code__.co_varnames  # type: ignore[attr-defined]
+            names = getattr(self._function, "__code__", compile.__code__).co_varnames
             signature = Signature(args, kwargs, names)
         except CaptureError as error:
             self.reason = _bare(error)

@@ -54,11 +54,10 @@ class _Snapshot:
                 return f"the place of {names[tensor]}"
             if not same_bytes(array, copy):
                 return names[tensor]
-        for leaf, _, copy in self.gradients:
+        for leaf, _, held in self.gradients:
             now = None if leaf.grad is None else leaf.grad.array
-            if (now is None) != (copy is None) or not same_bytes(now, copy):
-                tensor = leaf.tensor()
-                return f"the gradient of {names.get(tensor, 'a tensor')}"
+            if not same_bytes(now, held):
+                return next(f"the gradient of {names[t]}" for t in names if t._leaf is leaf)
         for generator, rng, state in self.generators:
             if generator.rng is not rng or repr(rng.bit_generator.state) != repr(state):
                 return "random numbers"
@@ -110,7 +109,7 @@ def same_bytes(a: Any, b: Any) -> bool:
     """Whether two arrays (or None) are equal to the last bit."""
     if a is None or b is None:
         return a is b
-    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+    return bool(a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes())
 
 
 def _different(expected: Any, got: Any) -> str:
