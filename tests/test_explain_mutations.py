@@ -114,7 +114,7 @@ def test_no_corrupted_rule_is_right(found):
 
 def test_every_rule_of_the_table_has_been_corrupted_and_caught(found):
     every, caught = set(), set()
-    for _, step, role, mistake, _, result in found:
+    for _, step, role, _, _, result in found:
         rule = type(step._node).__name__, role
         every.add(rule)
         if result.status == "wrong":

@@ -507,6 +507,56 @@ def test_a_click_on_a_node_shows_its_equation(opened):
     assert shown(browser) == "start"
 
 
+def test_a_click_on_an_element_of_a_leaf_opens_its_ways_to_the_loss(opened):
+    lesson = explained()
+    browser = opened(lesson.html())
+    leaf = next(leaf for leaf in lesson.leaves if leaf.value.name == "0.weight")
+    key = f"leaf-{1 + lesson.leaves.index(leaf)}"
+    browser.run(f"document.querySelector('.box[data-key={key}]').dispatchEvent(new Event('click'))")
+    assert shown(browser) == key
+    element = f"button[aria-controls={key}-at-2-0]"
+    assert browser.run(f"return document.querySelector('{element}').textContent") == number(
+        float(leaf.value.gradient[2, 0])
+    )
+    opens = f"return document.getElementById('{key}-at-2-0').open"
+    assert browser.run(opens) is False
+    browser.run(f"document.querySelector('{element}').click()")
+    assert browser.run(opens) is True
+    ways = browser.run(f"return document.getElementById('{key}-at-2-0').innerText")
+    paths = lesson.to("W₁", (2, 0))
+    assert f"{len(paths.products)} ways" in ways
+    total = 0.0
+    for product in paths.products:
+        assert f"W₁[2, 0] → {' → '.join(product.places)}: " in ways
+        total += product.value
+    assert total == pytest.approx(float(leaf.value.gradient[2, 0]))
+    assert f"the engine's ∂L/∂W₁[2, 0] is {number(paths.gradient)}" in ways
+
+
+def test_the_page_tells_why_a_gradient_is_zero_or_none(opened):
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    model[0].bias.data.fill_(-100)
+    model[2].bias.requires_grad_(False)
+    with recording():
+        loss = model(nnlite.rand(4, 2)).sum()
+    lesson = explain(loss, model=model)
+    browser = opened(lesson.html())
+    number_of = {leaf.value.name: place for place, leaf in enumerate(lesson.leaves, 1)}
+    text = browser.run(f"return document.querySelector('#leaf-{number_of['0.weight']}').innerText")
+    if not text:  # what is not shown has no text
+        text = browser.run(
+            f"return document.querySelector('#leaf-{number_of['0.weight']}').textContent"
+        )
+    assert "Why? Its gradient is zero: 100% of the units of a₁ are dead" in text
+    browser.press("End")
+    assert shown(browser) == "unreached"
+    told = browser.run("return document.querySelector('#unreached').innerText")
+    assert "2.bias" in told
+    assert "The tensor is frozen (requires_grad=False)" in told
+    assert "2.bias: The tensor is frozen" in " ".join(str(lesson).split())
+    assert "why      Its gradient is zero: 100% of the units" in str(lesson)
+
+
 def test_equations_are_typeset(opened):
     browser = opened(explained().html(), "#step-4")
     heights = browser.run(

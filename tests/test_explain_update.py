@@ -63,3 +63,22 @@ def test_a_parameter_of_no_optimizer():
     optimizer = nnlite.optim.SGD([other], lr=0.5)
     (leaf,) = nnlite.explain((w * w).sum(), optimizer=optimizer).leaves
     assert leaf.update is None
+
+
+def test_the_step_is_worked_out_when_it_is_asked_for_and_stays_that_of_its_time():
+    w = nnlite.tensor([1.0, 2.0], requires_grad=True)
+    optimizer = nnlite.optim.SGD([w], lr=0.5, momentum=0.9)
+    for _ in range(2):
+        optimizer.zero_grad()
+        loss = (w * w).sum()
+        lesson = nnlite.explain(loss, optimizer=optimizer)
+        assert "update" not in vars(lesson.leaves[0])
+        loss.backward()
+        before = w.detach().numpy().copy()
+        optimizer.step()
+    optimizer.param_groups[0]["lr"] = 7.0
+    optimizer.state[w]["momentum_buffer"].zero_()
+    update = lesson.leaves[0].update
+    assert update.before == before[update.index]
+    assert update.after == pytest.approx(float(w.array[update.index]))
+    assert update.error < 1e-6

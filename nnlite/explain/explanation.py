@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -19,7 +20,7 @@ from nnlite.explain.path import Paths, paths_from
 from nnlite.explain.places import Modules, place_of
 from nnlite.explain.record import Held, operand, record_of
 from nnlite.explain.step import Step, chosen_element
-from nnlite.explain.update import update_of
+from nnlite.explain.update import plans_of
 from nnlite.explain.walk import Pass
 from nnlite.tensor import AccumulateGrad, Tensor
 
@@ -76,6 +77,7 @@ class Explanation(Outputs):
         for step in self.steps:
             step.addends = self._addends(step._node, step.output)
         self.leaves = [self._leaf(leaf) for leaf in self.run.leaves]
+        self._plan_updates()
         self.constants = list(self._constants.values())
 
     # ---- building ------------------------------------------------------------------------------
@@ -189,16 +191,35 @@ class Explanation(Outputs):
         found = Leaf(value, self._addends(leaf, value), held)
         found.is_frozen = leaf.frozen
         found.hooked = leaf in self.run.hooked
-        tensor = leaf.tensor()
-        if (
-            self.optimizer is not None
-            and tensor is not None
-            and value.gradient.size
-            and not leaf.frozen
-        ):
-            index = chosen_element(found.total)
-            found.update = update_of(self.optimizer, tensor, found.total, index)
+        found.asked = partial(self._why, leaf, value.gradient)
         return found
+
+    @property
+    def unreached(self) -> list[tuple[str, str]]:
+        """The parameters of the model that get no gradient in this pass, and why each does not."""
+        from nnlite.explain.why import why_here
+
+        named = [] if self.model is None else self.model.named_parameters()
+        return [
+            (name, why_here(self, parameter))
+            for name, parameter in named
+            if parameter._node not in self.run.arrived
+        ]
+
+    def _why(self, node: AccumulateGrad, gradient: Array) -> str:
+        from nnlite.explain.why import why_here
+
+        tensor = node.tensor()
+        return "" if tensor is None or gradient.all() else why_here(self, tensor)
+
+    def _plan_updates(self) -> None:
+        """Note for each leaf what its next update starts from: the optimizer will change it."""
+        if self.optimizer is None:
+            return
+        tensors = [leaf.tensor() for leaf in self.run.leaves]
+        plans = plans_of(self.optimizer, [t for t in tensors if t is not None])
+        for leaf, tensor in zip(self.leaves, tensors):
+            leaf.plan = plans.get(id(tensor))
 
     # ---- drilling down ---------------------------------------------------------------------------
 
@@ -229,6 +250,9 @@ class Explanation(Outputs):
             step 2: ∂u₁/∂w[1] = through 1 of 2 elements, from 0 to 2, norm 2
             step 1: ∂L/∂w[1] = 2
             contributes 2
+          element by element, the product of the derivatives along each way:
+            w[1] → u₁[1] → L: 2 · 1 = 2
+            w[1] → u₁[1] → L: 2 · 1 = 2
           sum: 2 + 2 = 4
           ∂L/∂w[1] of the engine: 4, 0 apart
         """

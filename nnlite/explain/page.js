@@ -103,6 +103,15 @@
   });
   window.addEventListener("hashchange", () => open(location.hash.slice(1)));
 
+  for (const element of document.querySelectorAll("button.element")) {
+    element.addEventListener("click", () => {
+      const ways = document.getElementById(element.getAttribute("aria-controls"));
+      ways.open = true;
+      ways.querySelector("summary").focus({ preventScroll: true });
+      ways.scrollIntoView({ block: "nearest" });
+    });
+  }
+
   // ---- the quiz: the same comparison of formulas as in answer.py ----
 
   const SPELT = {

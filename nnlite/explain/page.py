@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING
 
 from nnlite.explain.layout import Box, Drawing, arrange
 from nnlite.explain.page_graph import lines_of, svg_of
-from nnlite.explain.page_parts import Questions, fold_item, leaf_item, start_item, step_item
+from nnlite.explain.page_parts import (
+    Questions,
+    fold_item,
+    leaf_item,
+    start_item,
+    step_item,
+    unreached_item,
+)
+from nnlite.explain.page_ways import Ways
 
 if TYPE_CHECKING:
     from nnlite.explain.explanation import Explanation
@@ -123,9 +131,13 @@ def _items(
             items.append(fold_item(box, count, questions, worked))
         else:
             items.append(step_item(box.steps[0], count, questions))
+    ways = Ways(explanation)
     for number, leaf in enumerate(explanation.leaves[:_LEAVES], 1):
         keys.append(f"leaf-{number}")
-        items.append(leaf_item(leaf, keys[-1]))
+        items.append(leaf_item(leaf, keys[-1], ways.of(leaf)))
+    if explanation.unreached:
+        keys.append("unreached")
+        items.append(unreached_item(explanation))
     return keys, items
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from nnlite.explain.layout import Box
 from nnlite.explain.mathml import from_text
 from nnlite.explain.model import Index, Rule, Update, Value
 from nnlite.explain.numbers import index_text, number, shape_text, summary, terms_text
+from nnlite.explain.page_ways import way_key, ways_section
+from nnlite.explain.path import Paths
 from nnlite.explain.quiz import BLANK, Question
 from nnlite.explain.text import accumulation, check_text
 
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from nnlite.explain.explanation import Explanation, Leaf
     from nnlite.explain.step import Step
 
-__all__ = ["fold_item", "leaf_item", "start_item", "step_item"]
+__all__ = ["fold_item", "leaf_item", "start_item", "step_item", "unreached_item"]
 
 Array = Any
 Questions = dict[int, list[Question]]  # by the id of a rule
@@ -99,8 +102,27 @@ def fold_item(box: Box, of: int, questions: Questions, worked: set[int]) -> str:
     return _item(box.key, "fold", f"Steps {first} to {last} of {of}: {box.title}", lines)
 
 
-def leaf_item(leaf: Leaf, key: str) -> str:
-    """The section of a leaf: its gradient, what was there before, and the optimizer's update."""
+def unreached_item(explanation: Explanation) -> str:
+    """The section of the parameters that get no gradient, with the reason for each."""
+    title = "Parameters without a gradient"
+    unreached = explanation.unreached
+    lines = [f"<h2>{title}</h2>", "<dl>"]
+    for name, reason in unreached[:_BEGUN]:
+        lines.append(f"<dt><code>{escape(name)}</code></dt><dd>{escape(reason)}</dd>")
+    lines.append("</dl>")
+    if len(unreached) > _BEGUN:
+        lines.append(f"<p>… and {len(unreached) - _BEGUN} others.</p>")
+    return _item("unreached", "leaf", title, lines)
+
+
+def leaf_item(leaf: Leaf, key: str, ways: dict[Index, Paths]) -> str:
+    """The section of a leaf: its gradient, what was there before, and the optimizer's update.
+
+    Args:
+        leaf: the leaf.
+        key: the section's.
+        ways: of some elements the ways to the loss.
+    """
     value = leaf.value
     lines = [f"<h2>Gradient of {escape(value.label)}</h2>"]
     lines.append(_value(value.symbol, value.array, about=shape_text(value.shape)))
@@ -108,8 +130,13 @@ def leaf_item(leaf: Leaf, key: str) -> str:
     if len(leaf.addends) > 1:
         lines.append("<p>It was used more than once, so its gradient is a sum:</p>")
         lines += [_value(a.symbol, a.array, gradient=True) for a in leaf.addends]
-    lines.append(_value(label, value.gradient, gradient=True, about="the gradient of this pass"))
+    opens = {index: way_key(key, index) for index in ways}
+    about = "the gradient of this pass"
+    lines.append(_value(label, value.gradient, gradient=True, about=about, opens=opens))
+    if leaf.why:
+        lines.append(f'<p class="why"><strong>Why?</strong> {escape(leaf.why)}</p>')
     lines.append(f"<p>{escape(accumulation(leaf))}</p>")
+    lines += ways_section(ways, key)
     if isinstance(leaf.update, Update):
         lines += _update(leaf.update, value)
     return _item(key, "leaf", f"Gradient of {value.label}", lines)
@@ -250,44 +277,55 @@ def _value(
     about: str = "",
     index: Index | None = None,
     gradient: bool = False,
+    opens: Mapping[Index, str] | None = None,
 ) -> str:
-    """A value with its numbers."""
+    """A value with its numbers; ``opens`` has for elements the ids of what a click opens."""
     name = math_of(label)
     kind = "value gradient" if gradient else "value"
     equals = " =" if array is not None else ""
     note = f' <span class="check">{about}</span>' if about else ""
-    return f'<div class="{kind}"><span>{name}{equals}</span>{_array(array, index)}{note}</div>'
+    numbers = _array(array, index, opens or {})
+    return f'<div class="{kind}"><span>{name}{equals}</span>{numbers}{note}</div>'
 
 
-def _array(array: Array, index: Index | None) -> str:
+def _array(array: Array, index: Index | None, opens: Mapping[Index, str]) -> str:
     """The numbers of an array: as a table where it is small, else their range and norm."""
     if array is None or not hasattr(array, "ndim"):
         return ""
     if array.ndim == 0 and array.size:
-        return f"<code>{number(float(array))}</code>"
+        return f"<code>{_element(number(float(array)), opens.get(()))}</code>"
     across = array.shape[-1] if array.ndim else 1
     if array.size > _WHOLE or across > _ACROSS or not array.size:
         return f"<code>{escape(f'{shape_text(array.shape)}, {summary(array)}')}</code>"
     marked = None if index is None else (0,) * (2 - len(index)) + index
+    opens = {(0,) * (2 - len(at)) + at: key for at, key in opens.items()}
     if array.ndim <= 2:
-        return _table(array.reshape(-1, across), marked)
+        return _table(array.reshape(-1, across), marked, opens)
     slices = []
     for place in np.ndindex(array.shape[:-2]):
         is_here = marked is not None and marked[:-2] == place
         label = f'<span class="check">[{", ".join(map(str, place))}]</span>'
-        slices.append(
-            f"<div>{label}{_table(array[place], marked[-2:] if is_here and marked else None)}</div>"
-        )
+        here = {at[-2:]: key for at, key in opens.items() if at[:-2] == place}
+        table = _table(array[place], marked[-2:] if is_here and marked else None, here)
+        slices.append(f"<div>{label}{table}</div>")
     return f'<div class="slices">{"".join(slices)}</div>'
 
 
-def _table(array: Array, marked: Index | None) -> str:
+def _element(text: str, key: str | None) -> str:
+    """A number; a button where a click on it opens something."""
+    if key is None:
+        return text
+    return f'<button type="button" class="element" aria-controls="{key}">{text}</button>'
+
+
+def _table(array: Array, marked: Index | None, opens: Mapping[Index, str]) -> str:
     """A matrix, with one element marked."""
     opening = '<td class="chosen">'
     rows = []
     for i, row in enumerate(array):
         cells = [
-            f"{opening if (i, j) == marked else '<td>'}{number(float(value))}</td>"
+            f"{opening if (i, j) == marked else '<td>'}"
+            f"{_element(number(float(value)), opens.get((i, j)))}</td>"
             for j, value in enumerate(row)
         ]
         rows.append(f"<tr>{''.join(cells)}</tr>")

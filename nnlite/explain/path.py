@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from nnlite.explain.explanation import Explanation
     from nnlite.explain.step import Step
 
-__all__ = ["Hop", "Path", "Paths", "paths_from"]
+__all__ = ["Hop", "Path", "Paths", "Product", "paths_from"]
 
 Array = Any
 _SHOWN = 12  # operations of a path that are listed
+_READABLE = 24  # ways from element to element that are listed
 _MOST = 64  # paths that are followed one by one; what is more is followed together
 
 
@@ -64,6 +65,24 @@ class Path:
 
 
 @dataclass(eq=False)
+class Product:
+    """A way from element to element, and the product of the derivatives along it.
+
+    Attributes:
+        places: the elements that it goes through: ``u₁[1]``, ``L``.
+        factors: the derivative of each by the one before.
+    """
+
+    places: list[str]
+    factors: list[float]
+
+    @property
+    def value(self) -> float:
+        """The product."""
+        return float(np.prod(self.factors))
+
+
+@dataclass(eq=False)
 class Paths:
     """All paths from one element, grouped by operations.
 
@@ -74,6 +93,7 @@ class Paths:
         total: the sum of their shares.
         gradient: the engine's gradient of the element.
         merged: whether there were too many ways, so that they were followed together.
+        products: the ways from element to element, where there are at most 24; else empty.
     """
 
     value: Value
@@ -82,6 +102,7 @@ class Paths:
     total: float = 0.0
     gradient: float = 0.0
     merged: bool = False
+    products: list[Product] = field(default_factory=list)
 
     def __str__(self) -> str:
         name = f"{self.value.symbol}{index_text(self.index)}"
@@ -98,6 +119,12 @@ class Paths:
             for hop in hops:
                 lines.append(f"    step {hop.step}: ∂{hop.value.symbol}/∂{name} = {_change(hop)}")
             lines.append(f"    contributes {number(path.share)}")
+        if self.products:
+            lines.append("  element by element, the product of the derivatives along each way:")
+        for product in self.products:
+            factors = " · ".join(map(factor, product.factors))
+            way = " → ".join([name, *product.places])
+            lines.append(f"    {way}: {factors} = {number(product.value)}")
         shares = " + ".join(factor(path.share) for path in self.paths) or "0"
         lines.append(f"  sum: {shares} = {number(self.total)}")
         error = number(abs(self.total - self.gradient))
@@ -129,6 +156,7 @@ def paths_from(explanation: Explanation, value: Value, index: Index) -> Paths:
         found.paths = [_together(explanation, value, unit)]
     else:
         found.paths = _singly(explanation, value, unit)
+        found.products = _products(explanation, value, index)
     found.total = float(sum(path.share for path in found.paths))
     return found
 
@@ -182,6 +210,38 @@ def _singly(explanation: Explanation, value: Value, unit: Array) -> list[Path]:
             for which, output in step.outputs.items():
                 hop = Hop(step.number, output, pushed[which])
                 stack.append((output, pushed[which], [*hops, hop]))
+    return finished
+
+
+def _products(explanation: Explanation, value: Value, index: Index) -> list[Product]:
+    """The ways from element to element; none where they are more than can be read."""
+    if explanation.loss.array.size != 1:
+        return []
+    finished: list[Product] = []
+    start = float(np.asarray(explanation.run.start).reshape(()))
+    stack: list[tuple[Value, Index, Product]] = [(value, index, Product([], []))]
+    while stack:
+        current, place, product = stack.pop()
+        if current is explanation.loss:
+            factors = product.factors if start == 1 else [*product.factors, start]
+            finished.append(Product(product.places, factors))
+        unit = np.zeros(current.shape)
+        unit[place] = 1
+        onward: list[tuple[Value, Index, Product]] = []
+        for step, position in _users(explanation, current):
+            pushed = _pushed(explanation, step, position, unit)
+            for which, output in step.outputs.items():
+                column = np.asarray(pushed[which])
+                if np.count_nonzero(column) > _READABLE:
+                    return []
+                for found in np.argwhere(column) if column.ndim else [()][: int(column != 0)]:
+                    at = tuple(map(int, found))
+                    places = [*product.places, f"{output.symbol}{index_text(at)}"]
+                    factors = [*product.factors, float(column[at])]
+                    onward.append((output, at, Product(places, factors)))
+        stack += onward[::-1]
+        if len(stack) + len(finished) > _READABLE:
+            return []
     return finished
 
 

@@ -40,8 +40,10 @@ def of(step: Step, given: Input, pattern: str) -> list[str]:
     output = step.output
     name, symbol = step.name, given.value.symbol
     x, y = given.value.shape, output.shape
-    found = []
-    if "ᵀ" in pattern and _MATRIX.fullmatch(name) and len(x) and len(y):
+    found: list[str] = []
+    if not all(y):
+        return found
+    if "ᵀ" in pattern and _MATRIX.fullmatch(name) and len(x) > 1 and len(y) > 1:
         found.append(_transpose(step, given, pattern))
     if _ELEMENTWISE.fullmatch(name) or (_MATRIX.fullmatch(name) and "ᵀ" not in pattern):
         axes = summed_axes(x, y)
@@ -73,10 +75,8 @@ def of(step: Step, given: Input, pattern: str) -> list[str]:
 
 
 def _transpose(step: Step, given: Input, pattern: str) -> str:
-    other = next((i for i in step.inputs if i is not given and len(i.value.shape) > 1), None)
+    other = next(i for i in step.inputs if i is not given and i.role in pattern)
     y, x = step.output.shape, given.value.shape
-    if other is None or len(x) < 2 or len(y) < 2:
-        return f"transposed so that the product has the shape {_shape(x)} of {given.value.symbol}"
     o = other.value.shape
     left_first = re.match(r"[αs]?\s*[G(]*(∂L|G)", pattern) is not None
     first: Shape

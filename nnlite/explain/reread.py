@@ -26,7 +26,6 @@ _TRANSPOSED = re.compile(
     r"(\S+) is transposed so that the product sums over the (\d+) terms? through which each "
     rf"element acts: {_SHAPE} times {_SHAPE} is {_SHAPE}, the shape of (\S+)"
 )
-_SHORT = re.compile(rf"transposed so that the product has the shape {_SHAPE} of (\S+)")
 _SHARED = re.compile(
     r"the same (kernel|bias) (\S+) is used at (\d+) places? of each of (\d+) samples?, so its "
     r"gradient sums over all of them"
@@ -70,8 +69,6 @@ def holds(sentence: str, step: Step, given: Input, right: str) -> bool:
         )
     if found := _TRANSPOSED.fullmatch(sentence):
         return _is_product(found, step, x, symbol, right)
-    if found := _SHORT.fullmatch(sentence):
-        return (_shape(found[1]), found[2]) == (x, symbol) and "ᵀ" in right
     if found := _SHARED.fullmatch(sentence):
         what, name, places, samples = found.groups()
         counts = prod(y[2:]), y[0]

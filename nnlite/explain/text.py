@@ -38,6 +38,13 @@ def text_of(explanation: Explanation) -> str:
         lines += ["", *leaf_text(leaf)]
     if len(explanation.leaves) > LEAVES:
         lines += ["", f"and {len(explanation.leaves) - LEAVES} other leaves"]
+    unreached = explanation.unreached
+    if unreached:
+        lines += ["", "Parameters without a gradient in this pass"]
+    for name, reason in unreached[:LEAVES]:
+        lines += wrapped(f"  {name}: {reason}", " " * 4)
+    if len(unreached) > LEAVES:
+        lines.append(f"  and {len(unreached) - LEAVES} others")
     return "\n".join(lines)
 
 
@@ -136,6 +143,8 @@ def leaf_text(leaf: Leaf) -> list[str]:
     lines += fan_out(value, leaf.addends)
     lines += _labelled(label, value.gradient)
     lines += wrapped(f"  {accumulation(leaf)}", "    ")
+    if leaf.why:
+        lines += wrapped(f"  why      {leaf.why}", " " * 11)
     if leaf.hooked:
         lines += wrapped("  note     a hook that may change this gradient was not called")
     if leaf.update is not None:

@@ -6,42 +6,62 @@ printed. The result is compared with a step of the optimizer itself, taken on a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from nnlite.explain.model import Index, Update, UpdateLine
 from nnlite.explain.parse import evaluate, parse, show
+from nnlite.explain.walk import copy_of
 from nnlite.optim.optimizer import Optimizer
 from nnlite.tensor import Tensor, wrap
 
-__all__ = ["update_of"]
+__all__ = ["Plan", "plans_of", "update_of"]
 
 Array = Any
 Group = dict[str, Any]
 
 
-def update_of(optimizer: Any, parameter: Tensor, gradient: Array, index: Index) -> Update | None:
-    """The next step of an optimizer on one element of a parameter.
+class Plan:
+    """What an optimizer and a parameter are now: their next step can be worked out later.
 
     Args:
         optimizer: it is not changed.
+        group: the one of its groups that has the parameter.
         parameter: a leaf.
+    """
+
+    def __init__(self, optimizer: Any, group: Group, parameter: Tensor) -> None:
+        self.optimizer = optimizer
+        self.defaults = dict(optimizer.defaults)
+        self.group = {k: v for k, v in group.items() if k not in ("params", "param_names")}
+        self.array = parameter.array.copy()
+        self.state = {
+            key: value.detach().clone() if isinstance(value, Tensor) else copy_of(value)
+            for key, value in optimizer.state.get(parameter, {}).items()
+        }
+
+
+def plans_of(optimizer: Any, parameters: Iterable[Tensor]) -> dict[int, Plan]:
+    """Plans for those of some parameters that an optimizer has, by the parameter's id."""
+    groups = {id(p): group for group in optimizer.param_groups for p in group["params"]}
+    return {id(p): Plan(optimizer, groups[id(p)], p) for p in parameters if id(p) in groups}
+
+
+def update_of(plan: Plan, gradient: Array, index: Index) -> Update:
+    """The next step of an optimizer on one element of a parameter.
+
+    Args:
+        plan: the optimizer and the parameter as they were.
         gradient: what its ``grad`` will hold.
         index: the element.
-
-    Returns:
-        None when the optimizer does not have the parameter.
     """
-    groups = [g for g in optimizer.param_groups if any(p is parameter for p in g["params"])]
-    if not groups:
-        return None
-    group = groups[0]
-    name = type(optimizer).__name__
-    before = float(parameter.array[index])
-    stepped = _stepped(optimizer, group, parameter, gradient)
-    state = dict(optimizer.state.get(parameter, {}))
+    group = plan.group
+    name = type(plan.optimizer).__name__
+    before = float(plan.array[index])
+    stepped = _stepped(plan, gradient)
+    state = plan.state
     spelt = _SPELT.get(name)
     if spelt is None:
         if stepped is None:
@@ -55,18 +75,17 @@ def update_of(optimizer: Any, parameter: Tensor, gradient: Array, index: Index) 
     return Update(name, index, lines.lines, before, after, error)
 
 
-def _stepped(optimizer: Any, group: Group, parameter: Tensor, gradient: Array) -> Array | None:
+def _stepped(plan: Plan, gradient: Array) -> Array | None:
     """The parameter after a step of the optimizer on a copy; None where that does not work."""
-    same = parameter.detach().clone().requires_grad_()
-    same.grad = wrap(np.array(gradient, dtype=parameter.array.dtype))
+    same = wrap(plan.array.copy()).requires_grad_()
+    same.grad = wrap(np.array(gradient, dtype=plan.array.dtype))
     try:
-        kind: Any = type(optimizer)
+        kind: Any = type(plan.optimizer)
         twin = kind.__new__(kind)
-        Optimizer.__init__(twin, [same], dict(optimizer.defaults))
-        options = {k: v for k, v in group.items() if k not in ("params", "param_names")}
-        twin.param_groups[0].update(options)
-        for key, value in optimizer.state.get(parameter, {}).items():
-            twin.state[same][key] = value.clone() if isinstance(value, Tensor) else value
+        Optimizer.__init__(twin, [same], dict(plan.defaults))
+        twin.param_groups[0].update(plan.group)
+        for key, value in plan.state.items():
+            twin.state[same][key] = value.clone() if isinstance(value, Tensor) else copy_of(value)
         twin.step()
     except (AttributeError, TypeError, RuntimeError, ValueError, KeyError):
         return None

@@ -42,6 +42,7 @@ class Pass:
 
     Attributes:
         start: the gradient of the loss that the pass starts with: 1 for a number.
+        root: the node that computed the loss.
         order: the operations, in the order in which backward runs.
         leaves: the leaves that are reached, in the order in which they are.
         arrived: for each node and leaf the gradient of its output (a dictionary by output index for
@@ -58,6 +59,7 @@ class Pass:
     def __init__(self, loss: Tensor, gradient: Tensor | None = None) -> None:
         roots = engine._roots("explain", loss, gradient, False)
         self.start = next(iter(roots.values()))
+        self.root: Edge = loss._node
         self.order: list[Node] = []
         self.leaves: list[AccumulateGrad] = []
         self.arrived: dict[Edge, Any] = {}

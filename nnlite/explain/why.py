@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.engine import _reachable
-from nnlite.autograd.node import Node
+from nnlite.autograd.node import Edge, Node
 from nnlite.explain.explanation import Explanation
 from nnlite.explain.record import cuts, detached_at, place_text, record_of, uses_of
 from nnlite.explain.step import Step
 from nnlite.tensor import FROZEN, NoGraph, Tensor, wrap
 
-__all__ = ["why"]
+__all__ = ["why", "why_here"]
 
 Array = Any
 
@@ -63,7 +63,7 @@ def why(tensor: Tensor, loss: Tensor | None = None) -> str:
     if loss is None:
         return _without_loss(grad)
     if tensor._node not in _reachable([loss._node]):
-        return _not_reached(tensor, loss)
+        return _not_reached(tensor, loss._node)
     return _reached(tensor, loss, grad)
 
 
@@ -121,9 +121,28 @@ def _present(grad: Array) -> str:
     return f"It has a gradient, of norm {np.linalg.norm(grad.astype(np.float64)):.4g}{zeros}"
 
 
-def _not_reached(tensor: Tensor, loss: Tensor) -> str:
+def why_here(explanation: Explanation, tensor: Tensor) -> str:
+    """Why a leaf has no gradient in a pass, or one of zeros; empty where it has one.
+
+    Args:
+        explanation: the pass.
+        tensor: a parameter, or another leaf.
+    """
+    if not tensor._node:
+        return _without_graph(tensor)
+    if tensor._node not in explanation.run.arrived:
+        return _not_reached(tensor, explanation.run.root)
+    value = explanation.value_of(tensor)
+    if not value.gradient.size:
+        return ""
+    if not value.gradient.any():
+        return _vanished(explanation, tensor._node)
+    return _dead_units(explanation, value.used_by)
+
+
+def _not_reached(tensor: Tensor, root: Edge) -> str:
     # What an earlier recording saw says nothing of a loss that it did not see.
-    seen = isinstance(loss._node, Node) and record_of(loss._node) is not None
+    seen = isinstance(root, Node) and record_of(root) is not None
     used = uses_of(tensor._node) if seen else []
     site = detached_at(tensor._node) if used else None
     if site is not None:
