@@ -42,7 +42,7 @@ class Code:
 
     def __init__(self, lowered: Lowered, label: str) -> None:
         self.lowered = lowered
-        self.label = label
+        self.label = label if label.isidentifier() else "step"
         self.names: dict[str, Any] = {}
         self.gradients: dict[int, Tensor] = {}
         self._by_id: dict[int, str] = {}
@@ -53,6 +53,8 @@ class Code:
         touched = {n for n in (*lowered.trace.states, *lowered.entering) if n in lowered.written}
         self.saves = [(lowered.arrays[n], lowered.arrays[n].copy("K")) for n in sorted(touched)]
         self.began: list[bool] = [False]
+        for number in lowered.entering:
+            self.gradients[number] = wrap(lowered.arrays[number])
         self._write()
 
     # ---- the text -------------------------------------------------------------------------------
@@ -425,7 +427,7 @@ class Code:
         if name is None:
             name = hint
             again = 0
-            while name in self.names or name in _RESERVED:
+            while name in (self.label, *self.names) or name in _RESERVED:
                 again += 1
                 name = f"{hint}{again}"
             self.names[name] = value

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.autograd.modes import GradMode
 from nnlite.capture.recording import CaptureError
 from nnlite.nn.module import Module
 from nnlite.ops.random import Generator, default_generator
@@ -27,14 +28,14 @@ from nnlite.optim.lr_scheduler import LRScheduler
 from nnlite.optim.optimizer import Optimizer
 from nnlite.tensor import Size, Tensor
 
-__all__ = ["MISSING", "Reach"]
+__all__ = ["MISSING", "Reach", "Wrapper"]
 
 MISSING = object()
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 _PLAIN = (
     bool, int, float, complex, str, bytes, type(None), type(Ellipsis), type(NotImplemented),
-    np.dtype, np.generic, range, slice, frozenset, enum.Enum, Size, types.GenericAlias,
+    np.dtype, np.generic, range, slice, frozenset, enum.Enum, Size, types.GenericAlias, GradMode,
 )  # fmt: skip
 _BUILTINS = {
     "abs", "all", "any", "bool", "callable", "complex", "dict", "divmod", "enumerate", "filter",
@@ -57,6 +58,12 @@ _MODULES = {
 _NUMPY_STATE = {"random", "load", "loadtxt", "genfromtxt", "fromfile", "memmap", "save", "savez"}
 _GENERATOR = 0x20 | 0x80 | 0x200  # flags of a code object: generator, coroutine, both
 _MOST = 20_000  # things to watch: with more, watching them costs more than it saves
+
+
+class Wrapper:
+    """What stands for a function and reads what that reads."""
+
+    _function: Callable[..., Any]
 
 
 class Reach:
@@ -93,7 +100,13 @@ class Reach:
         self.reads_grad = False
         self._seen: dict[int, Any] = {}
         self._named: set[tuple[int, Any]] = set()
-        self._pending: list[tuple[Any, str]] = [(function, function.__name__)]
+        code = getattr(function, "__code__", None)
+        if code is not None and code.co_flags & _GENERATOR:
+            raise CaptureError(
+                f"not captured: {function.__name__} is a generator or a coroutine; capture a "
+                "function that it calls"
+            )
+        self._pending: list[tuple[Any, str]] = [(function, getattr(function, "__name__", "it"))]
         self._pending += [(value, name) for name, value in arguments.items()]
         while self._pending:
             value, name = self._pending.pop()
@@ -122,6 +135,8 @@ class Reach:
             self._function(value, name)
         elif isinstance(value, types.MethodType):
             self._pending += [(value.__self__, name), (value.__func__, name)]
+        elif isinstance(value, Wrapper):
+            self._pending.append((value._function, name))
         elif isinstance(value, functools.partial):
             self._pending += [(value.func, name), (value.args, name), (value.keywords, name)]
         elif isinstance(value, type):
@@ -253,8 +268,7 @@ class Reach:
     # ---- code -----------------------------------------------------------------------------------
 
     def _function(self, function: types.FunctionType, name: str) -> None:
-        if function.__code__.co_filename.startswith(_PACKAGE):
-            return
+        is_own = function.__code__.co_filename.startswith(_PACKAGE)
         for key in ("__code__", "__defaults__", "__kwdefaults__"):
             self._member(function, key, f"{name}.{key}")
         self._pending.append((function.__defaults__, f"the defaults of {name}"))
@@ -271,13 +285,10 @@ class Reach:
                 ) from None
             self.cells.append((cell, value, variable))
             self._pending.append((value, variable))
-        self._code(function.__code__, function, name)
+        if not is_own:
+            self._code(function.__code__, function, name)
 
     def _code(self, code: types.CodeType, function: types.FunctionType, name: str) -> None:
-        if code.co_flags & _GENERATOR and code is function.__code__ and "<" not in code.co_name:
-            raise CaptureError(
-                f"not captured: {name} is a generator or coroutine; capture a function"
-            )
         steps = list(dis.get_instructions(code))
         for place, step in enumerate(steps):
             if step.argval == "grad" and step.opname.startswith("LOAD"):

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nnlite.autograd.mutation import memory_owner
 from nnlite.autograd.node import Node
 from nnlite.tensor import Tensor
 from nnlite.tracing.array import Traced, caller
@@ -89,6 +90,10 @@ class StepRecording(Recording):
             self._kept.append(value)
             self._constants[id(value)] = self.add(value.copy(order="K"), "").id
         return super().ref(value)
+
+    def constants(self) -> list[Any]:
+        """The arrays that became constants, and those whose memory they show."""
+        return [*self._kept, *(memory_owner(array) for array in self._kept)]
 
     def draw(self, generator: Any, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
         """Random numbers from a generator, as a value that is drawn anew at each replay."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -73,7 +74,21 @@ def record(
             )
         trace.outputs = walk(result, lambda part: _output(trace, part, given, reach.tensors))
         trace.final = trace.held_gradients()
+        _refuse_hidden(trace, result)
     return trace
+
+
+def _refuse_hidden(trace: StepRecording, result: Any) -> None:
+    """Refuse constants that are the memory of a tensor which was not found: it may change."""
+    outputs: list[Any] = []
+    walk(result, outputs.append)
+    constants = {id(array): array for array in trace.constants()}
+    for holder in gc.get_referrers(*constants.values()):
+        if isinstance(holder, Tensor) and not any(holder is output for output in outputs):
+            raise CaptureError(
+                f"not captured: it uses a tensor of shape {list(holder.array.shape)} in a way in "
+                "which it cannot be watched; give it as an argument, or name it in the function"
+            )
 
 
 _HARMLESS = {"tqdm_monitor"}

@@ -11,7 +11,7 @@ from typing import Any
 from nnlite.capture.code import Changed
 from nnlite.capture.guards import Guards, is_watched
 from nnlite.capture.program import Program
-from nnlite.capture.reach import Reach
+from nnlite.capture.reach import Reach, Wrapper
 from nnlite.capture.recording import CaptureError
 from nnlite.capture.run import record
 from nnlite.capture.signature import Signature
@@ -22,6 +22,7 @@ __all__ = ["Compiled", "compile"]
 
 _MOST_KEPT = 4  # programs for different arguments and states
 _MOST_TRIED = 16  # captures of one function, before it is left alone
+_capturing: list[Any] = []  # those that are being captured or tried out now
 _TRIALS = 2  # times that a program must give the same as the ordinary run, before it is used
 
 
@@ -36,7 +37,7 @@ class _Candidate:
         self.refused = ""
 
 
-class Compiled:
+class Compiled(Wrapper):
     """A function that is run by replaying its NumPy calls, where that gives the same results.
 
     Attributes:
@@ -56,6 +57,8 @@ class Compiled:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function: a replay where one is possible, else the ordinary run."""
+        if _capturing:  # by another one, which captures what this function does, too
+            return self._function(*args, **kwargs)
         for program in self._ready:
             arrays = program.signature.fits(args, kwargs)
             if arrays is None or not program.may_run() or not self._busy.acquire(False):
@@ -100,11 +103,15 @@ class Compiled:
             return self._function(*args, **kwargs)
         if changed:
             self.reason = f"{changed} has changed since it was captured"
-        if candidate.program is None:
-            self._capture(candidate, args, kwargs)
-        if candidate.program is None:
-            return self._function(*args, **kwargs)
-        return self._try_out(candidate, args, kwargs)
+        _capturing.append(self)
+        try:
+            if candidate.program is None:
+                self._capture(candidate, args, kwargs)
+            if candidate.program is None:
+                return self._function(*args, **kwargs)
+            return self._try_out(candidate, args, kwargs)
+        finally:
+            _capturing.pop()
 
     def _candidate_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Candidate | None:
         """The candidate for such arguments, from the second time that they come."""

@@ -96,8 +96,9 @@ def try_out(
             replayed = program.replay(arrays, lambda: Signature(args, kwargs, ()).inputs)
         difference: str | None = "the number of steps" if left else after.difference(program)
         difference = difference or _different(result, replayed) or None
-    except Changed:
-        difference = ""
+    except Changed as change:
+        error = change.__cause__
+        difference = "" if isinstance(error, Changed) else f"everything: it raised {error!r}"
     except CaptureError as error:
         difference = str(error)
     finally:
