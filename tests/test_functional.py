@@ -65,14 +65,13 @@ def test_attention_drops_weights():
     np.testing.assert_allclose(v.grad.numpy().sum(), y.detach().numpy().sum(), rtol=1e-5)
 
 
-def test_blocks_of_samples_give_what_one_block_gives(monkeypatch):
+def test_blocks_of_places_give_what_one_block_gives(monkeypatch):
     """More samples than a block, the last block smaller."""
     rng = np.random.default_rng(0)
     made = [rng.standard_normal(s) for s in ((7, 4, 9, 8), (6, 2, 3, 2), (6,))]
 
     def run(block):
         monkeypatch.setattr(columns, "_BLOCK_BYTES", block)
-        monkeypatch.setattr(columns, "_POSITION_BYTES", 0)
         results = []
         for options in ({}, {"stride": 2, "padding": 1}, {"dilation": (1, 2), "padding": 3}):
             inputs = [nnlite.tensor(a, requires_grad=True) for a in made]

@@ -1,28 +1,36 @@
 """The three maps of a convolution on arrays: output, gradient of the input, gradient of the weight.
 
-All three gather windows of a few samples at a time as the columns of a matrix and leave the rest to
-matrix products. Either every element of the windows is gathered, and there is one product (im2col);
-or only the elements of one kernel row, and there is a product for each row, over columns that begin
-further on: fewer elements to copy, more products to add up.
-Source of the second: Cho and Brand 2017, "MEC: Memory-efficient Convolution", arXiv:1706.06873.
+All of it is left to matrix products, in one of three ways:
+
+- few channels, or groups: the windows are gathered as the columns of a matrix (im2col). Images are
+  (C, H, W, N) in memory, so that what is gathered for a position in the kernel is contiguous;
+- many channels: a product for every position in the kernel, with nothing gathered. Images are
+  (H, W, N, C) in memory, so that all pixels of a row under a position are the rows of a matrix;
+- many channels and 3 x 3 kernels that move by 1: ``winograd``, in the same layout.
+
+The results keep their layout: their shape is (N, C, H, W), but transposed in memory, and so are
+those of the elementwise operators and of pooling, which follow what they get. Sequences are images
+without H.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from nnlite.ops import winograd
+from nnlite.ops.layout import pixels_first, pixels_last, samples_first, samples_last
 from nnlite.ops.operands import Array
 from nnlite.ops.windows import Sizes, Windows
 
-# Columns are gathered for so many samples at a time that they take about this many bytes, because
-# they should still be in the cache when the product reads them; more where there would be less than
-# the second number for each position in the kernel, because a call costs what a few kB cost.
-_BLOCK_BYTES = 1 << 18
-_POSITION_BYTES = 1 << 14
+# So many channels in and out make products per position worth their calls.
+_MANY = 16
+# What is gathered, or computed, at a time takes about so many bytes: it should still be in the
+# cache when it is read.
+_BLOCK_BYTES = 1 << 19
 
 
 class Geometry(NamedTuple):
@@ -34,158 +42,268 @@ class Geometry(NamedTuple):
     kernel: Sizes
     places: Sizes  # the size of the output
 
+    def turned(self) -> Geometry:
+        """That of the input's gradient, where it is a convolution itself: with stride 1."""
+        stride, padding, dilation = self.windows
+        low = tuple(d * (k - 1) - p for d, k, p in zip(dilation, self.kernel, padding))
+        windows = Windows(stride, low, dilation)
+        return Geometry(windows, self.groups, self.places, self.kernel, self.size)
+
+    def by_winograd(self, channels: int, outs: int) -> bool:
+        """Whether ``winograd`` can do it, and is faster than direct products."""
+        stride, _, dilation = self.windows
+        return (
+            self.kernel == (3, 3)
+            and stride == dilation == (1, 1)
+            and self.by_position(channels, outs)
+            and min(self.places) > 1
+        )
+
+    def by_position(self, channels: int, outs: int) -> bool:
+        """Whether a product for every position in the kernel is faster than gathering columns."""
+        return self.groups == 1 and min(channels, outs) >= _MANY
+
     def matrix(self, w: Array) -> Array:
         """(groups, O/groups, C/groups · kernel) of the weight (O, C/groups, kernel)."""
         return w.reshape(self.groups, w.shape[0] // self.groups, -1)
 
-    def rows(self, y: Array) -> Array:
-        """(groups, O/groups, columns) of ``y`` (N, O, places); see ``Columns``."""
-        return across(y).reshape(self.groups, y.shape[1] // self.groups, -1)
+    def extent(self) -> Sizes:
+        """The size of what the windows reach over, padding included."""
+        return self.windows.extent(self.kernel, self.places)
+
+    def blocks(self, row_bytes: int) -> Iterator[slice]:
+        """Places of the first dimension, as many at a time as fit the cache."""
+        count = self.places[0] if row_bytes else 0
+        step = max(_BLOCK_BYTES // max(row_bytes, 1), 1)
+        return (slice(i, min(i + step, count)) for i in range(0, count, step))
+
+    def under(self, padded: Array, block: slice, lead: int) -> Iterator[tuple[Sizes, Array]]:
+        """Each position in the kernel, and the part of ``padded`` under it for a block of places.
+
+        Args:
+            lead: how many dimensions come before the spatial ones.
+        """
+        start = block.start * self.windows.stride[0]
+        before = (slice(None),) * lead
+        rest = padded[(*before, slice(start, None))]
+        places = (block.stop - block.start, *self.places[1:])
+        for position, window in self.windows.positions(self.kernel, places):
+            yield position, rest[(*before, *window)]
 
 
-def across(x: Array) -> Array:
-    """(N, C, H, …) as (C, H, N, …): columns of one row of the image stand together."""
-    return x.transpose(1, 2, 0, *range(3, x.ndim))
+def _framed(x: Array, lead: int, low: Sizes, extent: Sizes) -> Array:
+    """``x`` in row-major order, in a frame of zeros, its ``low`` rows and columns at the low end.
 
-
-class Columns:
-    """Windows of a few samples as the columns of a matrix, in memory that is used again.
-
-    Its elements are (C, kernel, rows, N, other places). With ``by_row`` the kernel has one row only
-    and the rows are those of the padded image: row i of the kernel reads ``spans(…)[i]``.
-
-    Attributes:
-        step: how many samples are gathered at a time.
+    Args:
+        lead: how many dimensions come before the spatial ones.
+        low: may be negative: elements that are left out.
+        extent: the spatial size of the result.
     """
+    size = x.shape[lead : lead + len(extent)]
+    if not any(low) and size == extent and x.flags.c_contiguous:
+        return x
+    shape = (*x.shape[:lead], *extent, *x.shape[lead + len(extent) :])
+    framed: Array = np.zeros_like(x, shape=shape, order="C")
+    there, here = _inside(low, size, extent)
+    before = (slice(None),) * lead
+    framed[(*before, *there)] = x[(*before, *here)]
+    return framed
 
-    def __init__(self, how: Geometry, channels: int, itemsize: int, by_row: bool) -> None:
-        self.how = how
-        self.kernel, self.places = how.kernel, how.places
-        windows = how.windows
-        self.windows, self.offsets = windows, [0]
-        if by_row:
-            height = windows.extent(how.kernel, how.places)[0]
-            self.kernel = (1, *how.kernel[1:])
-            self.places = (height, *how.places[1:])
-            self.offsets = [i * windows.dilation[0] for i in range(how.kernel[0])]
-        self.channels = channels
-        per_sample = channels * math.prod(self.kernel) * math.prod(self.places) * itemsize
-        block = max(_BLOCK_BYTES, _POSITION_BYTES * math.prod(self.kernel))
-        self.step = max(1, block // max(per_sample, 1))
-        self.memory: Array = None
-        self.moves = list(self._moves())
 
-    def parts(self, samples: int) -> Iterator[slice]:
-        """The samples, ``step`` at a time."""
-        return (slice(i, min(i + self.step, samples)) for i in range(0, samples, self.step))
+def _inside(low: Sizes, size: Sizes, extent: Sizes) -> tuple[list[slice], list[slice]]:
+    """Where an image of ``size`` lies in a frame of ``extent``, and which part of it does."""
+    ends = [max(min(p + n, e), 0) for p, n, e in zip(low, size, extent)]
+    there = [slice(max(p, 0), end) for p, end in zip(low, ends)]
+    here = [slice(max(-p, 0), max(end - p, 0)) for p, end in zip(low, ends)]
+    return there, here
 
-    def spans(self, samples: int) -> list[slice]:
-        """The columns that belong to each row of the kernel (or to all of it)."""
-        width = samples * math.prod(self.places[1:])
-        length = self.how.places[0] * width
-        return [slice(i * width, i * width + length) for i in self.offsets]
 
-    def _moves(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
-        """For each position in the kernel: where in the columns, and where in (C, H, N, …)."""
-        every = slice(None)
-        for position, inside, source in self.windows.overlaps(
-            self.how.size, self.kernel, self.places
-        ):
-            yield (
-                (every, *position, inside[0], every, *inside[1:]),
-                (every, source[0], every, *source[1:]),
-            )
-
-    def gather(self, x: Array) -> Array:
-        """The columns (groups, C/groups · kernel, columns) of ``x`` (N, C, size)."""
-        shape = (self.channels, *self.kernel, self.places[0], x.shape[0], *self.places[1:])
-        if self.memory is None or self.memory.shape != shape:
-            self.memory = np.zeros_like(x, shape=shape)  # the padding is never written to
-        image = across(x)
-        for there, here in self.moves:
-            self.memory[there] = image[here]
-        return self.memory.reshape(self.how.groups, -1, math.prod(shape[-len(self.places) - 1 :]))
-
-    def scatter(self, columns: Array, x: Array) -> None:
-        """Add columns to ``x`` at the places that ``gather`` takes them from."""
-        shape = (self.channels, *self.kernel, self.places[0], x.shape[0], *self.places[1:])
-        columns, image = columns.reshape(shape), across(x)
-        for there, here in self.moves:
-            image[here] += columns[there]
+def _cut(framed: Array, lead: int, low: Sizes, size: Sizes) -> Array:
+    """The inverse of ``_framed``: the image of the given size, in row-major order."""
+    extent = framed.shape[lead : lead + len(size)]
+    return _framed(framed, lead, tuple(-p for p in low), size) if extent != size else framed
 
 
 def output_of(x: Array, w: Array, how: Geometry, bias: Array | None = None) -> Array:
     """The output (N, O, places) from the input (N, C, size) and weight (O, C/groups, kernel)."""
-    (samples, channels), outs = x.shape[:2], w.shape[0]
-    if math.prod(how.kernel) == 1 and how.places == how.size and not any(how.windows.padding):
-        # A product at every place: nothing to gather.
-        y = np.matmul(
-            how.matrix(w), x.reshape(samples, how.groups, w.shape[1], math.prod(how.size))
-        )
-        if bias is not None:
-            y += bias.reshape(how.groups, -1, 1)
-        return y.reshape(samples, outs, *how.places)
-    # By rows there is less to copy for each channel, and more to add up for each output.
-    in_row = w.shape[1] * math.prod(how.kernel[1:])
-    by_row = how.windows.stride[0] == 1 and how.kernel[0] > 1 and in_row * how.groups >= outs
-    columns = Columns(how, channels, x.dtype.itemsize, by_row)
-    heights = how.kernel[0] if by_row else 1
-    matrices = [how.matrix(w[:, :, i::heights] if by_row else w) for i in range(heights)]
-    y = np.empty_like(x, shape=(samples, outs, *how.places))
-    for part in columns.parts(samples):
-        gathered = columns.gather(x[part])
-        spans = columns.spans(part.stop - part.start)
-        total = np.matmul(matrices[0], gathered[..., spans[0]])
-        for matrix, span in zip(matrices[1:], spans[1:]):
-            total += np.matmul(matrix, gathered[..., span])
-        if bias is not None:
-            total += bias.reshape(how.groups, -1, 1)
-        across(y[part])[...] = total.reshape(
-            outs, how.places[0], part.stop - part.start, *how.places[1:]
-        )
-    return y
+    channels, outs = x.shape[1], w.shape[0]
+    if how.by_winograd(channels, outs):
+        return _by_winograd(x, w, how, bias)
+    if how.by_position(channels, outs):
+        return _by_position(x, _matrices(w).swapaxes(1, 2), how, bias)
+    return _by_columns(x, w, how, bias)
 
 
 def input_of(g: Array, w: Array, how: Geometry, bias: Array | None = None) -> Array:
     """The input gradient (N, C, size) from the output gradient and the weight."""
-    windows, groups = how.windows, how.groups
-    if all(stride == 1 for stride in windows.stride):
-        # It is a convolution itself, with the weight turned round.
+    outs, channels = w.shape[0], w.shape[1] * how.groups
+    if how.by_winograd(channels, outs):
+        return _by_winograd(g, w, how.turned(), bias, turned=True)
+    still = all(stride == 1 for stride in how.windows.stride)
+    if how.by_position(channels, outs):
+        if still:
+            return _by_position(g, _matrices(w)[::-1], how.turned(), bias)
+        return _spread_by_position(g, w, how, bias)
+    if still and outs <= channels:
         turned = w[(slice(None), slice(None), *(slice(None, None, -1),) * len(how.kernel))]
-        split = turned.reshape(groups, -1, *w.shape[1:]).swapaxes(1, 2)
-        padding = tuple(
-            d * (k - 1) - p for d, k, p in zip(windows.dilation, how.kernel, windows.padding)
-        )
-        back = Geometry(
-            Windows(windows.stride, padding, windows.dilation), groups, how.places, how.kernel,
-            how.size,
-        )  # fmt: skip
-        return output_of(g, split.reshape(-1, w.shape[0] // groups, *how.kernel), back, bias)
-    samples, channels = g.shape[0], w.shape[1] * groups
-    columns = Columns(how, channels, g.dtype.itemsize, False)
-    matrix = how.matrix(w).swapaxes(1, 2)
-    x = np.zeros_like(g, shape=(samples, channels, *how.size))
-    for part in columns.parts(samples):
-        columns.scatter(np.matmul(matrix, how.rows(g[part])), x[part])
-    if bias is not None:
-        x += bias.reshape(-1, *(1,) * len(how.kernel))
-    return x
+        split = turned.reshape(how.groups, -1, *w.shape[1:]).swapaxes(1, 2)
+        split = split.reshape(-1, outs // how.groups, *how.kernel)
+        return _by_columns(g, split, how.turned(), bias)
+    return _spread_by_columns(g, w, how, bias)
 
 
 def weight_of(x: Array, g: Array, how: Geometry) -> Array:
     """The weight gradient (O, C/groups, kernel) from the input and the output gradient."""
-    (samples, channels), outs = x.shape[:2], g.shape[1]
-    inner = channels // how.groups
-    in_row = inner * math.prod(how.kernel[1:])
-    by_row = how.windows.stride[0] == 1 and how.kernel[0] > 1 and in_row >= 16
-    columns = Columns(how, channels, x.dtype.itemsize, by_row)
-    heights = how.kernel[0] if by_row else 1
-    shape = (how.groups, outs // how.groups, in_row * how.kernel[0] // heights)
-    totals = [np.zeros_like(x, shape=shape) for _ in range(heights)]
-    for part in columns.parts(samples):
-        gathered, rows = columns.gather(x[part]), how.rows(g[part])
-        for total, span in zip(totals, columns.spans(part.stop - part.start)):
-            total += np.matmul(rows, gathered[..., span].swapaxes(1, 2))
-    kernel = (how.kernel[0] // heights, *how.kernel[1:])
-    shaped = [total.reshape(outs, inner, *kernel) for total in totals]
-    return shaped[0] if heights == 1 else np.concatenate(shaped, axis=2)
+    channels, outs = x.shape[1], g.shape[1]
+    if how.by_winograd(channels, outs):
+        even = _even(how.places)
+        framed = _framed(pixels_first(x), 0, how.windows.padding, tuple(n + 2 for n in even))
+        return winograd.kernel_gradient(framed, _framed(pixels_first(g), 0, (0, 0), even))
+    if how.by_position(channels, outs):
+        return _weight_by_position(x, g, how)
+    return _weight_by_columns(x, g, how)
+
+
+# ---- Winograd -----------------------------------------------------------------------------------
+
+
+def _even(places: Sizes) -> Sizes:
+    """The size of the tiles of ``winograd`` that cover so many places."""
+    return tuple(n + n % 2 for n in places)
+
+
+def _by_winograd(
+    x: Array, w: Array, how: Geometry, bias: Array | None, turned: bool = False
+) -> Array:
+    extent = tuple(n + 2 for n in _even(how.places))
+    y = winograd.convolve(_framed(pixels_first(x), 0, how.windows.padding, extent), w, bias, turned)
+    return pixels_last(_cut(y, 0, (0, 0), how.places))
+
+
+# ---- a product for every position in the kernel -------------------------------------------------
+
+
+def _matrices(w: Array) -> Array:
+    """(positions, O, C) of the weight (O, C, kernel)."""
+    return w.reshape(*w.shape[:2], -1).transpose(2, 0, 1).copy()
+
+
+def _rows(pixels: Array) -> Array:
+    """(rows, pixels of a row, C) of (H, W, N, C); all places of sequences are one row."""
+    return pixels.reshape(len(pixels) if pixels.ndim == 4 else 1, -1, pixels.shape[-1])
+
+
+def _by_position(x: Array, matrices: Array, how: Geometry, bias: Array | None) -> Array:
+    """The output from matrices (positions, C, O)."""
+    framed = _framed(pixels_first(x), 0, how.windows.padding, how.extent())
+    shape = (*how.places, x.shape[0], matrices.shape[2])
+    y = np.empty_like(x, shape=shape, order="C")
+    for block in how.blocks(math.prod(shape[1:]) * x.dtype.itemsize):
+        total, product = _rows(y[block]), None
+        for matrix, (_, part) in zip(matrices, how.under(framed, block, 0)):
+            if product is None:
+                np.matmul(_rows(part), matrix, out=total)
+                product = np.empty_like(total, order="C")
+            else:
+                total += np.matmul(_rows(part), matrix, out=product)
+        if bias is not None:
+            total += bias
+    return pixels_last(y)
+
+
+def _spread_by_position(g: Array, w: Array, how: Geometry, bias: Array | None) -> Array:
+    """The input gradient where the kernel moves by more than 1."""
+    pixels, extent = _framed(pixels_first(g), 0, (0,) * len(how.places), how.places), how.extent()
+    shape = (*extent, g.shape[0], w.shape[1])
+    framed = np.zeros_like(g, shape=shape, order="C")
+    matrices = _matrices(w)
+    for block in how.blocks(math.prod(how.places[1:]) * g.shape[0] * w.shape[1] * g.itemsize):
+        rows = _rows(pixels[block])
+        for matrix, (_, part) in zip(matrices, how.under(framed, block, 0)):
+            part += np.matmul(rows, matrix).reshape(part.shape)
+    x = _cut(framed, 0, how.windows.padding, how.size)
+    if bias is not None:
+        x += bias
+    return pixels_last(x)
+
+
+def _weight_by_position(x: Array, g: Array, how: Geometry) -> Array:
+    framed = _framed(pixels_first(x), 0, how.windows.padding, how.extent())
+    pixels = _framed(pixels_first(g), 0, (0,) * len(how.places), how.places)
+    channels, outs = x.shape[1], g.shape[1]
+    total = np.zeros_like(x, shape=(math.prod(how.kernel), outs, channels), order="C")
+    for block in how.blocks(math.prod(how.places[1:]) * x.shape[0] * outs * x.dtype.itemsize):
+        rows = pixels[block].reshape(-1, outs).T
+        for matrix, (_, part) in zip(total, how.under(framed, block, 0)):
+            matrix += np.matmul(rows, part.reshape(-1, channels))
+    return total.transpose(1, 2, 0).copy().reshape(outs, channels, *how.kernel)
+
+
+# ---- windows gathered as columns ----------------------------------------------------------------
+
+
+def _columns(framed: Array, how: Geometry) -> Iterator[tuple[slice, Array]]:
+    """For blocks of places the columns (groups, C/groups · kernel, block · N) of what is there."""
+    channels, samples = framed.shape[0], framed.shape[-1]
+    before = (channels, *how.kernel)
+    rows = math.prod(before) // how.groups
+    memory: Array = None
+    row = math.prod((*before, *how.places[1:], samples))
+    for block in how.blocks(row * framed.dtype.itemsize):
+        shape = (*before, block.stop - block.start, *how.places[1:], samples)
+        if memory is None or memory.shape != shape:
+            memory = np.empty_like(framed, shape=shape, order="C")
+        for position, part in how.under(framed, block, 1):
+            memory[(slice(None), *position)] = part
+        yield block, memory.reshape(how.groups, rows, math.prod(shape[-len(how.places) - 1 :]))
+
+
+def _channels(x: Array, how: Geometry, block: slice) -> Array:
+    """(groups, C/groups, block · N) of ``x`` (C, H, W, N)."""
+    part = x[:, block]
+    return part.reshape(how.groups, len(x) // how.groups, math.prod(part.shape[1:]))
+
+
+def _by_columns(x: Array, w: Array, how: Geometry, bias: Array | None) -> Array:
+    framed = _framed(samples_last(x), 1, how.windows.padding, how.extent())
+    samples, outs = x.shape[0], w.shape[0]
+    matrix = how.matrix(w)
+    if how.groups == 1 and outs >= _MANY:
+        # Laid out as the next convolution, of many channels, wants it.
+        pixels = np.empty_like(x, shape=(*how.places, samples, outs), order="C")
+        y = samples_last(pixels_last(pixels))
+    else:
+        y = np.empty_like(x, shape=(outs, *how.places, samples), order="C")
+    for block, columns in _columns(framed, how):
+        total = _channels(y, how, block)
+        np.matmul(matrix, columns, out=total)
+        if bias is not None:
+            total += bias.reshape(how.groups, -1, 1)
+    return samples_first(y)
+
+
+def _spread_by_columns(g: Array, w: Array, how: Geometry, bias: Array | None) -> Array:
+    samples, channels = g.shape[0], w.shape[1] * how.groups
+    matrix, maps = how.matrix(w).swapaxes(1, 2), samples_last(g)
+    framed = np.zeros_like(g, shape=(channels, *how.extent(), samples), order="C")
+    row = math.prod((channels, *how.kernel, *how.places[1:], samples))
+    for block in how.blocks(row * g.dtype.itemsize):
+        columns = np.matmul(matrix, _channels(maps, how, block))
+        shape = (channels, *how.kernel, block.stop - block.start, *how.places[1:], samples)
+        columns = columns.reshape(shape)
+        for position, part in how.under(framed, block, 1):
+            part += columns[(slice(None), *position)]
+    x = _cut(framed, 1, how.windows.padding, how.size)
+    if bias is not None:
+        x += bias.reshape(-1, *(1,) * (x.ndim - 1))
+    return samples_first(x)
+
+
+def _weight_by_columns(x: Array, g: Array, how: Geometry) -> Array:
+    framed, maps = (_framed(samples_last(x), 1, how.windows.padding, how.extent()), samples_last(g))
+    outs, inner = g.shape[1], x.shape[1] // how.groups
+    shape = (how.groups, outs // how.groups, inner * math.prod(how.kernel))
+    total: Array = np.zeros_like(x, shape=shape, order="C")
+    for block, columns in _columns(framed, how):
+        total += np.matmul(_channels(maps, how, block), columns.swapaxes(1, 2))
+    return total.reshape(outs, inner, *how.kernel)

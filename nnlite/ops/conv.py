@@ -15,6 +15,7 @@ import numpy as np
 
 from nnlite.autograd.node import Node, record
 from nnlite.ops.columns import Geometry, input_of, output_of, weight_of
+from nnlite.ops.layout import channel_sums
 from nnlite.ops.operands import Array, array_of
 from nnlite.ops.shape import squeeze, unsqueeze
 from nnlite.ops.windows import Sizes, Windows, per_dim, steps_of
@@ -60,7 +61,7 @@ class ConvolutionBackward0(Node):
         return (
             _apply(input_of, TransposedConvolutionBackward0, g, w, self.meta) if to_x else None,
             _apply(weight_of, WeightOfConvolutionBackward0, x, g, self.meta) if to_w else None,
-            g.sum(axis=(0, *range(2, g.ndim))) if to_b else None,
+            channel_sums(g) if to_b else None,
         )
 
 
@@ -76,7 +77,7 @@ class TransposedConvolutionBackward0(Node):
         return (
             _apply(output_of, ConvolutionBackward0, g, w, self.meta) if to_x else None,
             _apply(weight_of, WeightOfConvolutionBackward0, g, x, self.meta) if to_w else None,
-            g.sum(axis=(0, *range(2, g.ndim))) if to_b else None,
+            channel_sums(g) if to_b else None,
         )
 
     def name(self) -> str:

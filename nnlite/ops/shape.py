@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.node import Node, record, record_outputs
+from nnlite.ops.layout import is_laid_out
 from nnlite.ops.operands import Array, array_of, result_type, unbroadcast
 from nnlite.tensor import Tensor, wrap
 
@@ -74,6 +75,9 @@ def unsafe_view(input: Tensor, sizes: tuple[int, ...]) -> Tensor:
 def view(input: Tensor, *shape: Any) -> Tensor:
     """``reshape`` that never copies.
 
+    Images that a convolution has laid out in memory in an order of its own are brought into
+    row-major order first.
+
     Raises:
         RuntimeError: when the memory layout does not allow it.
 
@@ -83,6 +87,9 @@ def view(input: Tensor, *shape: Any) -> Tensor:
     """
     out = reshape(input, *shape)
     if input.array.size and not np.may_share_memory(input.array, out.array):
+        if is_laid_out(input.array):
+            input.array = input.array.copy()
+            return reshape(input, *shape)
         raise RuntimeError(
             "view: the elements do not lie in the order that this shape needs; use reshape(), "
             "which copies then"

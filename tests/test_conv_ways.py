@@ -1,0 +1,166 @@
+"""The ways in which a convolution is computed give the same numbers, whatever the layout."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import nnlite
+import nnlite.nn.functional as F
+from nnlite.ops import columns
+from nnlite.ops.layout import channel_sums, pixels_first, pixels_last, samples_first, samples_last
+
+
+def values(*shape, dtype=np.float64):
+    return np.random.default_rng(sum(shape)).standard_normal(shape).astype(dtype)
+
+
+def gradients(function, *arrays):
+    """The output, and the gradients of all arguments for some gradient of the output."""
+    tensors = [nnlite.from_numpy(a).requires_grad_() for a in arrays]
+    y = function(*tensors)
+    y.backward(nnlite.from_numpy(values(*y.shape)))
+    return [y.detach().numpy(), *(t.grad.numpy() for t in tensors)]
+
+
+SHAPES = [
+    # input, outputs, kernel, options
+    ((2, 16, 6, 6), 17, (3, 3), {"padding": 1}),
+    ((3, 18, 5, 7), 16, (3, 3), {"padding": 2}),
+    ((2, 16, 7, 4), 16, (3, 3), {}),
+    ((1, 16, 4, 5), 16, (3, 3), {"padding": (4, 3)}),
+    ((600, 16, 2, 3), 16, (3, 3), {"padding": 1}),
+    ((2, 16, 9, 70), 16, (3, 3), {"padding": (0, 1)}),
+    ((2, 16, 6, 5), 16, (3, 3), {"padding": "same"}),
+    ((2, 16, 7, 8), 20, (3, 3), {"stride": 2, "padding": 1}),
+    ((2, 16, 8, 6), 20, (3, 2), {"dilation": (2, 1), "padding": 1}),
+    ((2, 20, 5, 6), 16, (1, 1), {}),
+    ((2, 20, 5, 6), 16, (1, 1), {"stride": 2}),
+    ((2, 16, 3, 3), 16, (3, 3), {}),
+    ((3, 17, 12), 16, (5,), {"padding": 2}),
+    ((3, 17, 12), 16, (3,), {"stride": 3, "dilation": 2}),
+    ((2, 3, 6, 6), 20, (3, 3), {"padding": 1}),
+    ((2, 20, 6, 6), 3, (5, 5), {"padding": 3}),
+    ((2, 20, 6, 6), 3, (2, 2), {"stride": 2}),
+    ((2, 32, 5, 6), 32, (3, 3), {"padding": 1, "groups": 32}),
+    ((2, 32, 5, 6), 64, (3, 3), {"padding": 1, "groups": 2}),
+]
+
+
+@pytest.mark.parametrize(("shape", "outs", "kernel", "options"), SHAPES)
+def test_all_ways_agree(monkeypatch, shape, outs, kernel, options):
+    function = F.conv1d if len(kernel) == 1 else F.conv2d
+    arrays = [
+        values(*shape),
+        values(outs, shape[1] // options.get("groups", 1), *kernel),
+        values(outs),
+    ]
+    found = gradients(lambda *a: function(*a, **options), *arrays)
+    ways = [found]
+    monkeypatch.setattr(columns.Geometry, "by_winograd", lambda *_: False)
+    ways.append(gradients(lambda *a: function(*a, **options), *arrays))
+    monkeypatch.setattr(columns, "_BLOCK_BYTES", 1)
+    ways.append(gradients(lambda *a: function(*a, **options), *arrays))
+    monkeypatch.setattr(columns, "_MANY", 10**9)
+    plain = gradients(lambda *a: function(*a, **options), *arrays)
+    for way, (wanted, got) in itertools.product(ways, zip(plain, found)):
+        assert len(way) == len(plain)
+        np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-9)
+    for way in ways[1:]:
+        for got, wanted in zip(way, plain):
+            np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(("shape", "outs", "kernel", "options"), SHAPES)
+def test_against_the_sum_itself(shape, outs, kernel, options):
+    if isinstance(options.get("padding"), str) or options.get("groups", 1) > 1:
+        return
+    dims = len(kernel)
+    pads, strides, dilations = (
+        np.broadcast_to(options.get(name, default), dims)
+        for name, default in (("padding", 0), ("stride", 1), ("dilation", 1))
+    )
+    x, w = values(*shape), values(outs, shape[1], *kernel)
+    padded = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in pads)])
+    function = F.conv1d if dims == 1 else F.conv2d
+    y = function(nnlite.from_numpy(x), nnlite.from_numpy(w), **options).numpy()
+    wanted = np.zeros(y.shape)
+    for place in itertools.product(*map(range, y.shape[2:])):
+        window = padded[
+            (..., *(slice(s * o, s * o + d * k, d)
+                    for s, o, d, k in zip(strides, place, dilations, kernel)))
+        ]  # fmt: skip
+        wanted[(..., *place)] = np.tensordot(window, w, (range(1, dims + 2), range(1, dims + 2)))
+    np.testing.assert_allclose(y, wanted, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("channels", [16, 64])
+def test_winograd_rounds_like_direct_sums(monkeypatch, channels):
+    x, w = values(4, channels, 16, 16), values(channels, channels, 3, 3)
+    single = [a.astype(np.float32) for a in (x, w)]
+    exact = gradients(lambda *a: F.conv2d(*a, padding=1), x, w)
+    errors = []
+    for _ in range(2):
+        y = F.conv2d(*map(nnlite.from_numpy, single), padding=1).numpy()
+        errors.append(np.abs(y - exact[0]).max())
+        monkeypatch.setattr(columns.Geometry, "by_winograd", lambda *_: False)
+    assert errors[0] < 4 * errors[1]
+
+
+def laid_out():
+    """The same images in every layout that operators leave them in."""
+    x = values(3, 16, 6, 4)
+    yield x
+    yield pixels_last(pixels_first(x).copy())
+    yield samples_first(samples_last(x).copy())
+    yield pixels_last(np.ascontiguousarray(np.pad(pixels_first(x), 1)))[1:-1, 1:-1, 1:-1, 1:-1]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: F.conv2d(x, nnlite.from_numpy(values(16, 16, 3, 3)), padding=1),
+        lambda x: F.conv2d(x, nnlite.from_numpy(values(16, 16, 2, 2))),
+        lambda x: F.conv2d(x, nnlite.from_numpy(values(4, 16, 3, 3)), padding=1),
+        lambda x: F.conv2d(x, nnlite.from_numpy(values(16, 4, 3, 3)), groups=4),
+        lambda x: F.conv_transpose2d(x, nnlite.from_numpy(values(16, 16, 3, 3)), stride=2),
+        lambda x: F.max_pool2d(x, 2),
+        lambda x: F.max_pool2d(x, 3, 2, 1),
+        lambda x: F.avg_pool2d(x, 2),
+        lambda x: F.adaptive_avg_pool2d(x, 3),
+        lambda x: F.adaptive_max_pool2d(x, 3),
+        lambda x: F.batch_norm(x, None, None, training=True),
+        lambda x: F.group_norm(x, 4),
+        lambda x: F.relu(x),
+        lambda x: x.flatten(1),
+        lambda x: x.view(3, -1),
+        lambda x: x.view(-1),
+        lambda x: nnlite.cat([x, x], 1),
+        lambda x: F.interpolate(x, scale_factor=2),
+    ],
+)
+def test_the_layout_changes_nothing(function):
+    first, *others = [gradients(function, x) for x in list(laid_out())[:3]]
+    for other in others:
+        for wanted, got in zip(first, other):
+            np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-9)
+
+
+def test_sums_of_channels_in_every_layout():
+    wanted = next(laid_out()).sum(axis=(0, 2, 3))
+    for x in laid_out():
+        np.testing.assert_allclose(channel_sums(x), wanted, rtol=1e-12)
+
+
+def test_view_of_what_a_convolution_laid_out():
+    x = nnlite.from_numpy(values(3, 16, 6, 6))
+    y = F.conv2d(x, nnlite.from_numpy(values(16, 16, 3, 3)), padding=1)
+    kept = y.numpy().copy()
+    np.testing.assert_array_equal(y.view(-1).numpy(), kept.reshape(-1))
+    np.testing.assert_array_equal(y.view(3, 4, -1).numpy(), kept.reshape(3, 4, -1))
+    y.view(-1).zero_()
+    assert not y.numpy().any()
+    half = F.conv2d(x, nnlite.from_numpy(values(16, 16, 3, 3)), padding=1)[:, :8]
+    np.testing.assert_array_equal(half.view(3, -1).numpy(), half.numpy().reshape(3, -1))
+    with pytest.raises(RuntimeError, match="view: the elements do not lie"):
+        nnlite.ones(3, 4).t().view(-1)
