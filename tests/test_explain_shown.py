@@ -7,7 +7,9 @@ from test_explain_operators import explained
 
 import nnlite
 from nnlite.explain import check
+from nnlite.explain.layout import arrange
 from nnlite.explain.mathml import from_text
+from nnlite.explain.page_graph import lines_of
 from nnlite.explain.quiz import Quiz
 from nnlite.explain.recheck import Recheck
 
@@ -116,6 +118,27 @@ def test_data_that_nothing_kept_are_not_mistaken_for_something_else() -> None:
     step = nnlite.explain((x + a).sum(), names={"a": a}).steps[-1]
     assert step.forward == "u₁ = c + a"
     assert step.rules[0].check.status == "right"
+
+
+def test_data_that_nothing_kept_stand_in_the_graph_and_are_said_to_be_missing() -> None:
+    x, b = nnlite.ones(2, 3), nnlite.ones(3, requires_grad=True)
+    w = nnlite.ones(4, 3)
+    loss = (x + b).sum() + nnlite.nn.functional.linear(b, w).sum()
+    lesson = nnlite.explain(loss, names={"b": b})
+    symbols = [value.symbol for value in lesson.unkept]
+    assert "c" in symbols
+    drawing = arrange(lesson, lines_of)
+    unkept = [box for box in drawing.boxes if box.lines[-1] == "not kept"]
+    assert [box.value for box in unkept] == lesson.unkept
+    assert all(any(wire.source is box for wire in drawing.wires) for box in unkept)
+    assert "data that no derivative reads, so nothing has kept it" in str(lesson)
+    assert "nothing has kept it" in lesson.html()
+    with nnlite.explain.recording():
+        loss = (x + b).sum()
+    lesson = nnlite.explain(loss, names={"b": b, "x": x})
+    assert lesson.unkept == []
+    assert ["x (2, 3)"] in [box.lines for box in arrange(lesson, lines_of).boxes]
+    assert nnlite.explain(nnlite.nn.Linear(2, 1, bias=False)(x[:, :2]).sum()).unkept == []
 
 
 def test_the_share_of_equal_values_in_a_median_is_a_convention_and_a_wrong_share_is_wrong() -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, cast
 
 import numpy as np
 
 from nnlite.autograd.node import Cotangents, Edge, Output
-from nnlite.explain import forward, table
+from nnlite.explain import forward, reasons, table
 from nnlite.explain.fold import Fold, folded
 from nnlite.explain.leaf import Leaf
 from nnlite.explain.model import Addend, Input, Value
@@ -38,6 +39,7 @@ class Explanation(Outputs):
         leaves: where the paths end, in the order in which the gradients arrive.
         values: all values, in the order of the forward pass.
         constants: among them those that have no gradient: data.
+        unkept: data that have been used, but that nothing has kept.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class Explanation(Outputs):
         lifts = self.run.derivatives[node].lifts
         known = {lift: value for lift, value in zip(lifts, saved) if lift not in (None, "cache")}
         roles = step.equation.roles
+        elementwise = reasons.is_elementwise(step.name)
         for position, edge in enumerate(node.edges):
             array = known.get(position)
             source = None
@@ -122,11 +125,8 @@ class Explanation(Outputs):
                 array = operand(node, position)
                 if isinstance(array, Held):
                     array, source = array.array, array.source
-            step.inputs.append(
-                Input(
-                    roles[position], self._input(edge, array, roles[position], source), bool(edge)
-                )
-            )
+            value = self._input(edge, array, roles[position], source, elementwise)
+            step.inputs.append(Input(roles[position], value, bool(edge)))
         arrived = self.run.arrived[node]
         arrays = arrived if isinstance(arrived, Cotangents) else {0: arrived}
         for index, g in arrays.items():
@@ -150,7 +150,9 @@ class Explanation(Outputs):
         else:
             step.module_path, step.module = self._modules.of_parameters(step.inputs)
 
-    def _input(self, edge: Edge, array: Any, role: str, source: int | None = None) -> Value:
+    def _input(
+        self, edge: Edge, array: Any, role: str, source: int | None, elementwise: bool
+    ) -> Value:
         node, index = _source(edge)
         value = self._values.get((id(node), index))
         if edge and value is None:  # it was written over: nothing goes back to it
@@ -160,7 +162,12 @@ class Explanation(Outputs):
                 value.array = array
             return value
         if array is None or not hasattr(array, "dtype"):
-            symbol = self._symbols.of_unknown(role) if array is None else f"{array:.6g}"
+            if array is not None:
+                symbol = f"{array:.6g}"
+            elif elementwise:  # it is there, so it needs a symbol of its own
+                symbol = self._symbols.of_constant(role)
+            else:
+                symbol = self._symbols.of_unknown(role)
             return Value(symbol, "", "constant", (), None, array)
         key = (array.__array_interface__["data"][0], array.shape, array.strides)
         known = self._constants.get(key)
@@ -193,6 +200,21 @@ class Explanation(Outputs):
         found.hooked = leaf in self.run.hooked
         found.asked = partial(self._why, leaf, value.gradient)
         return found
+
+    @cached_property
+    def unkept(self) -> list[Value]:
+        """Data whose numbers and shape neither a derivative nor a recording has kept."""
+        found: dict[int, Value] = {}
+        for step in reversed(self.steps):
+            for given in step.inputs:
+                value = given.value
+                unknown = value.kind == "constant" and value.array is None and value.dtype is None
+                named = reasons.is_elementwise(step.name) or reasons.is_matrix_product(step.name)
+                if unknown and named:
+                    symbol = re.escape(value.symbol)
+                    if re.search(rf"(?<!\w){symbol}(?!\w)", step.forward):
+                        found[id(value)] = value
+        return list(found.values())
 
     @property
     def unreached(self) -> list[tuple[str, str]]:

@@ -154,7 +154,7 @@ def _starts(explanation: Explanation, makers: dict[int, Box]) -> dict[int, Box]:
     starts: dict[int, Box] = {}
     for kind, values in (
         ("leaf", [leaf.value for leaf in explanation.leaves]),
-        ("data", explanation.constants),
+        ("data", [*explanation.constants, *explanation.unkept]),
     ):
         for number, value in enumerate(values, 1):
             if len(shown.get(id(value), ())) > 1:

@@ -21,6 +21,8 @@ def lines_of(box: Box) -> list[str]:
     value = box.value
     if box.kind == "fold":
         return [shortened(box.title), f"{len(box.steps)} operations"]
+    if value.dtype is None:
+        return [value.symbol, "not kept"]
     result = f"{value.symbol} {shape_text(value.shape) if value.shape else ''}".strip()
     if box.kind == "step":
         return [shortened(box.steps[0].name), shortened(result)]
@@ -125,5 +127,7 @@ def _spoken(box: Box) -> str:
                 None, [f"Step {step.number}: {step.name}", step.module, f"{value.symbol} {shape}"]
             )
         )
+    if value.dtype is None:
+        return f"Data {value.symbol}, which nothing has kept"
     what = "Data" if box.kind == "data" else "Leaf"
     return f"{what} {value.label}, {shape}"

@@ -17,7 +17,7 @@ from nnlite.explain.numbers import index_text, number, shape_text, summary, term
 from nnlite.explain.page_ways import way_key, ways_section
 from nnlite.explain.path import Paths
 from nnlite.explain.quiz import BLANK, Question
-from nnlite.explain.text import accumulation, check_text
+from nnlite.explain.text import UNKEPT, accumulation, check_text
 
 if TYPE_CHECKING:
     from nnlite.explain.explanation import Explanation, Leaf
@@ -57,6 +57,8 @@ def start_item(explanation: Explanation) -> str:
         lines.append(_value(value.symbol, value.array, about=about))
     if len(begun) > _BEGUN:
         lines.append(f"<p>… and {len(begun) - _BEGUN} others.</p>")
+    for value in explanation.unkept[:_BEGUN]:
+        lines.append(_value(value.symbol, None, about=UNKEPT))
     loss = explanation.loss
     lines.append(_value(loss.symbol, loss.array, about="the value that is differentiated"))
     return _item("start", "start", "The forward pass", lines)

@@ -12,7 +12,7 @@ from nnlite.explain.model import Input
 if TYPE_CHECKING:
     from nnlite.explain.step import Step
 
-__all__ = ["is_matrix_product", "of", "over", "summed", "summed_axes"]
+__all__ = ["is_elementwise", "is_matrix_product", "of", "over", "summed", "summed_axes"]
 
 Shape = tuple[int, ...]
 
@@ -27,6 +27,11 @@ _NORMS = re.compile(r"Native(Batch|Group|Layer)Norm|RmsNorm")
 def is_matrix_product(name: str) -> bool:
     """Whether two arrays side by side are a matrix product in the equations of an operation."""
     return _MATRIX.fullmatch(name) is not None
+
+
+def is_elementwise(name: str) -> bool:
+    """Whether an operation works element by element, on operands that it broadcasts."""
+    return _ELEMENTWISE.fullmatch(name) is not None
 
 
 def of(step: Step, given: Input, pattern: str) -> list[str]:

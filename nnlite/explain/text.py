@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["leaf_text", "rule_text", "step_text", "text_of"]
 
+UNKEPT = (
+    "data that no derivative reads, so nothing has kept it: with the forward pass under "
+    "nnlite.explain.recording() it is shown"
+)
 LEAVES = 60  # as many are shown, at the head and at the end
 
 
@@ -61,6 +65,8 @@ def _head(explanation: Explanation) -> list[str]:
         lines += _array("    ", value.array)
     if len(given) > LEAVES:
         lines.append(f"  and {len(given) - LEAVES} others")
+    for value in explanation.unkept[:LEAVES]:
+        lines += wrapped(f"  {value.symbol} = {UNKEPT}", "    ")
     return lines
 
 
