@@ -87,7 +87,11 @@ def state_of(world: World) -> dict[str, Any]:
     return {
         "model": bytes_of(world.model.state_dict()),
         "gradients": [bytes_of(p.grad) for p in world.model.parameters()],
-        "optimizer": bytes_of(world.optimizer.state_dict()["state"]),
+        "optimizer": {
+            key: bytes_of(value)
+            for key, value in world.optimizer.state_dict()["state"].items()
+            if isinstance(key, int)  # not of parameters that are no longer in it
+        },
         "groups": [
             {k: v for k, v in group.items() if k != "params"}
             for group in world.optimizer.param_groups

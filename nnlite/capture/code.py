@@ -37,6 +37,7 @@ class Code:
         names: the objects that the text uses, by name.
         gradients: value → the tensor that leaves hold as their gradient.
         saves: arrays that the replay writes into, each with the copy that it makes of them first.
+        holders: the leaves whose gradients it sets.
         began: whether the replay has come to something that cannot be taken back.
     """
 
@@ -53,6 +54,7 @@ class Code:
         touched = {n for n in (*lowered.trace.states, *lowered.entering) if n in lowered.written}
         self.saves = [(lowered.arrays[n], lowered.arrays[n].copy("K")) for n in sorted(touched)]
         self.began: list[bool] = [False]
+        self.holders: list[Any] = [tensor._leaf for tensor in lowered.entering.values()]
         for number in lowered.entering:
             self.gradients[number] = wrap(lowered.arrays[number])
         self._write()
@@ -176,8 +178,8 @@ class Code:
             return self._fresh(call, out)
         if way == "function":
             function = self._bound(call.target, call.name)
-            given = self._list(map(self._value, call.args), [f"out={out}"], call.kwargs)
-            return f"{function}({given})"
+            listed = self._list(map(self._value, call.args), [f"out={out}"], call.kwargs)
+            return f"{function}({listed})"
         return self._reduction(call, way, out)
 
     def _reduction(self, call: Call, way: str, out: str) -> str:
@@ -281,6 +283,7 @@ class Code:
             if ref == before and not self._is_copied(ref):
                 continue
             self._leaf_now[place] = ref
+            self.holders.append(leaf)
             name = self._bound(leaf, "leaf")
             if ref is None:
                 lines.append(f"{name}.grad = None")

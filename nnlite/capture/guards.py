@@ -161,7 +161,7 @@ class Guards:
                 _refill(*pair)
 
     def refresh(self) -> bool:
-        """Whether what has changed its identity is only equal plain values: then go on with them."""
+        """Go on with plain values that are equal to those before; whether nothing else changed."""
         if self.change():
             return False
         self._values = [owner.get(key, MISSING) for owner, key in zip(self._owners, self._keys)]

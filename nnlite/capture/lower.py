@@ -55,8 +55,8 @@ class Lowered:
         trace: as given.
         calls: what must be computed at each replay, in order.
         ways: how each of them is computed, in the same order: ``"view"``, ``"out"``, ``"reduce"``,
-            ``"mean"``, ``"dot"``, ``"assign"``, ``"fresh"``, ``"draw"``, ``"function"``, ``"write"``,
-            ``"bool"``, ``"inlined"``, ``"opaque"`` or ``"call"``.
+            ``"mean"``, ``"dot"``, ``"assign"``, ``"fresh"``, ``"draw"``, ``"function"``,
+            ``"write"``, ``"bool"``, ``"inlined"``, ``"opaque"`` or ``"call"``.
         places: first value in its memory → where that is.
         arrays: value → the array that holds it at each replay, but for variables.
         held: the values that are some leaf's gradient at some time.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import getrefcount
 from typing import Any
 
 from nnlite.capture.code import Changed, Code
@@ -47,6 +48,25 @@ class Program:
             for n, tensor in lowered.entering.items()
         ]
         self._presence = self._watched_presence(trace)
+        self._lent = list(self.code.gradients.values())
+        self._lent_arrays = [tensor.array for tensor in self._lent]
+        leaves = {id(leaf): leaf for leaf in self.code.holders}
+        self._leaves = list(leaves.values())
+        # How many references there are while nobody else has one.
+        self._counts = [*map(getrefcount, self._lent)]
+        self._array_counts = [*map(getrefcount, self._lent_arrays)]
+
+    def is_lent(self) -> bool:
+        """Whether somebody keeps a gradient, whose memory the next replay would overwrite."""
+        counts = [*map(getrefcount, self._lent)]
+        if counts != self._counts:
+            held: dict[int, int] = {}
+            for leaf in self._leaves:
+                held[id(leaf.grad)] = held.get(id(leaf.grad), 0) + 1
+            own = [n + held.get(id(tensor), 0) for n, tensor in zip(self._counts, self._lent)]
+            if counts != own:
+                return True
+        return [*map(getrefcount, self._lent_arrays)] != self._array_counts
 
     def _watched_presence(self, trace: StepRecording) -> list[tuple[Any, bool]]:
         """Leaves of which it counts whether they have a gradient before the step."""
@@ -64,6 +84,10 @@ class Program:
         return self.guards.hold() and all(
             (leaf.grad is not None) is present for leaf, present in self._presence
         )
+
+    def may_run_again(self) -> bool:
+        """``may_run``, where plain values may be equal ones instead of the same."""
+        return self.guards.refresh() and self.may_run()
 
     def replay(self, arrays: list[Any], values: Any) -> Any:
         """Run the step.

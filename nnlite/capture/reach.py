@@ -2,7 +2,7 @@
 
 A captured step is right for as long as everything that the function reads is as it was. So all of
 it is found here, each with how it is watched: entries of dictionaries (globals, attributes),
-cells of closures, the contents of lists, tensors. What cannot be watched is a reason not to capture.
+cells of closures, the contents of lists, tensors. What cannot be watched is a reason to refuse.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from nnlite.optim.lr_scheduler import LRScheduler
 from nnlite.optim.optimizer import Optimizer
 from nnlite.tensor import Size, Tensor
 
-__all__ = ["MISSING", "Reach", "Wrapper"]
+__all__ = ["MISSING", "Executed", "Reach", "Wrapper"]
 
 MISSING = object()
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -71,6 +71,8 @@ class Reach:
 
     Args:
         function: the function.
+        arguments: those of its arguments that are no arrays, by name.
+        executed: the code that ran when it was called; other code is not looked at.
 
     Attributes:
         entries: (dictionary, key, value, name) of each global and attribute.
@@ -86,7 +88,13 @@ class Reach:
         CaptureError: it reads something that cannot be watched.
     """
 
-    def __init__(self, function: Callable[..., Any], arguments: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        arguments: dict[str, Any],
+        executed: set[types.CodeType],
+    ) -> None:
+        self._executed = executed
         self.entries: list[tuple[dict[Any, Any], Any, Any, str]] = []
         self.sizes: list[tuple[Any, str]] = []
         self.cells: list[tuple[Any, Any, str]] = []
@@ -269,6 +277,9 @@ class Reach:
 
     def _function(self, function: types.FunctionType, name: str) -> None:
         is_own = function.__code__.co_filename.startswith(_PACKAGE)
+        if not is_own and function.__code__ not in self._executed:
+            self._member(function, "__code__", f"{name}.__code__")
+            return
         for key in ("__code__", "__defaults__", "__kwdefaults__"):
             self._member(function, key, f"{name}.{key}")
         self._pending.append((function.__defaults__, f"the defaults of {name}"))
@@ -285,7 +296,7 @@ class Reach:
                 ) from None
             self.cells.append((cell, value, variable))
             self._pending.append((value, variable))
-        if not is_own:
+        if not is_own and function.__code__ in self._executed:
             self._code(function.__code__, function, name)
 
     def _code(self, code: types.CodeType, function: types.FunctionType, name: str) -> None:
@@ -366,6 +377,27 @@ class Reach:
                 f"not captured: it uses the module {name}, whose results may change from call to "
                 "call; call it outside of the function"
             )
+
+
+class Executed:
+    """While it lasts, notes which code runs (in this thread)."""
+
+    def __init__(self) -> None:
+        self.codes: set[types.CodeType] = set()
+
+    def __enter__(self) -> set[types.CodeType]:
+        self._before = sys.getprofile()
+        sys.setprofile(self._note)
+        return self.codes
+
+    def __exit__(self, *error: object) -> None:
+        sys.setprofile(self._before)
+
+    def _note(self, frame: types.FrameType, event: Any, arg: Any) -> None:
+        if event == "call":
+            self.codes.add(frame.f_code)
+        if self._before is not None:
+            self._before(frame, event, arg)
 
 
 def _is_own(kind: type) -> bool:

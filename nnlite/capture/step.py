@@ -11,7 +11,7 @@ from typing import Any
 from nnlite.capture.code import Changed
 from nnlite.capture.guards import Guards, is_watched
 from nnlite.capture.program import Program
-from nnlite.capture.reach import Reach, Wrapper
+from nnlite.capture.reach import Executed, Reach, Wrapper
 from nnlite.capture.recording import CaptureError
 from nnlite.capture.run import record
 from nnlite.capture.signature import Signature
@@ -31,10 +31,23 @@ class _Candidate:
 
     def __init__(self, signature: Signature) -> None:
         self.signature = signature
+        self.executed: set[types.CodeType] = set()
         self.program: Program | None = None
         self.passed = 0
         self.tries = 0
         self.refused = ""
+        self._pause = self._calls_left = 32
+        signature.inputs = []  # the data of this call are not kept
+
+    def is_worth_another_try(self) -> bool:
+        """Whether enough calls have gone by since it was refused: the reason may have gone, too."""
+        self._calls_left -= 1
+        if self._calls_left > 0:
+            return False
+        self._pause *= 4
+        self._calls_left = self._pause
+        self.refused = ""
+        return True
 
 
 class Compiled(Wrapper):
@@ -61,8 +74,13 @@ class Compiled(Wrapper):
             return self._function(*args, **kwargs)
         for program in self._ready:
             arrays = program.signature.fits(args, kwargs)
-            if arrays is None or not program.may_run() or not self._busy.acquire(False):
+            if arrays is None or not (program.may_run() or program.may_run_again()):
                 continue
+            if program.is_lent():
+                self.reason = "a gradient of an earlier step is kept, which it would overwrite"
+                return self._function(*args, **kwargs)
+            if not self._busy.acquire(False):
+                break
             try:
                 result = program.replay(arrays, lambda: Signature(args, kwargs, ()).inputs)
                 self.reason = ""
@@ -93,16 +111,17 @@ class Compiled(Wrapper):
             return self._function(*args, **kwargs)
         changed = ""
         for program in list(self._ready):
-            if program.signature.fits(args, kwargs) is None:
-                continue
-            if program.guards.refresh() and program.may_run():
-                break  # equal values under new identities: it fits again from the next call on
-            changed = program.guards.change()
+            if program.signature.fits(args, kwargs) is not None:
+                changed = program.guards.change() or "which tensors have gradients"
+                break
         candidate = self._candidate_for(args, kwargs)
         if candidate is None:
             return self._function(*args, **kwargs)
         if changed:
             self.reason = f"{changed} has changed since it was captured"
+        if not candidate.executed:
+            with Executed() as candidate.executed:
+                return self._function(*args, **kwargs)
         _capturing.append(self)
         try:
             if candidate.program is None:
@@ -120,8 +139,11 @@ class Compiled(Wrapper):
                 continue
             if candidate.refused:
                 self.reason = candidate.refused
-                return None
-            if candidate.program is not None and not candidate.program.may_run():
+                if not candidate.is_worth_another_try():
+                    return None
+                candidate.executed = set()
+            program = candidate.program
+            if program is not None and not (program.may_run() or program.may_run_again()):
                 candidate.program = None  # something has changed between its trials
             return candidate
         self.reason = "such arguments have come for the first time"
@@ -131,9 +153,10 @@ class Compiled(Wrapper):
         except CaptureError as error:
             self.reason = _bare(error)
             return None
-        self._candidates.insert(0, _Candidate(signature))
+        candidate = _Candidate(signature)
+        self._candidates.insert(0, candidate)
         del self._candidates[2 * _MOST_KEPT :]
-        return None
+        return candidate
 
     def _capture(self, candidate: _Candidate, args: tuple[Any, ...], kwargs: Any) -> None:
         self._tried += 1
@@ -147,10 +170,16 @@ class Compiled(Wrapper):
             return
         try:
             function = self._function
-            reach = Reach(function, candidate.signature.statics)
+            reach = Reach(function, candidate.signature.statics, candidate.executed)
             guards = Guards(reach)
             values = Signature(args, kwargs, ()).inputs
-            trace = record(function, candidate.signature, values, guards)
+            with Executed() as executed:
+                trace = record(function, candidate.signature, values, guards)
+            candidate.executed |= executed
+            if len(Reach(function, candidate.signature.statics, candidate.executed).entries) > len(
+                reach.entries
+            ):
+                raise CaptureError("not captured: its first call ran other code than the next one")
             candidate.program = Program(function.__name__, trace, candidate.signature, guards)
             candidate.passed = candidate.tries = 0
         except CaptureError as error:
@@ -158,6 +187,12 @@ class Compiled(Wrapper):
             if self._fullgraph:
                 raise
         except Exception as error:
+            if "__array__" in str(error):
+                candidate.refused = self.reason = (
+                    "it makes a NumPy array of a tensor, where calls are no longer seen; use "
+                    "nnlite's functions"
+                )
+                return
             # Whatever the traced run raises says why it cannot be captured; if the function itself
             # is wrong, the ordinary run, which follows, raises it.
             candidate.refused = self.reason = f"on traced arrays it raises {error!r}"
