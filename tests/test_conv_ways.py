@@ -60,6 +60,7 @@ def test_all_ways_agree(monkeypatch, shape, outs, kernel, options):
     monkeypatch.setattr(columns.Geometry, "by_winograd", lambda *_: False)
     ways.append(gradients(lambda *a: function(*a, **options), *arrays))
     monkeypatch.setattr(columns, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(columns, "_COLUMN_BYTES", 1)
     ways.append(gradients(lambda *a: function(*a, **options), *arrays))
     monkeypatch.setattr(columns, "_MANY", 10**9)
     plain = gradients(lambda *a: function(*a, **options), *arrays)

@@ -71,7 +71,7 @@ def test_blocks_of_places_give_what_one_block_gives(monkeypatch):
     made = [rng.standard_normal(s) for s in ((7, 4, 9, 8), (6, 2, 3, 2), (6,))]
 
     def run(block):
-        monkeypatch.setattr(columns, "_BLOCK_BYTES", block)
+        monkeypatch.setattr(columns, "_COLUMN_BYTES", block)
         results = []
         for options in ({}, {"stride": 2, "padding": 1}, {"dilation": (1, 2), "padding": 3}):
             inputs = [nnlite.tensor(a, requires_grad=True) for a in made]

@@ -28,9 +28,10 @@ from nnlite.ops.windows import Sizes, Windows
 
 # So many channels in and out make products per position worth their calls.
 _MANY = 16
-# What is gathered, or computed, at a time takes about so many bytes: it should still be in the
-# cache when it is read.
+# What is computed at a time takes about so many bytes, and is still in the cache when it is read;
+# columns take more, because the calls that gather a few of them cost more than the cache saves.
 _BLOCK_BYTES = 1 << 19
+_COLUMN_BYTES = 1 << 22
 
 
 class Geometry(NamedTuple):
@@ -71,10 +72,10 @@ class Geometry(NamedTuple):
         """The size of what the windows reach over, padding included."""
         return self.windows.extent(self.kernel, self.places)
 
-    def blocks(self, row_bytes: int) -> Iterator[slice]:
-        """Places of the first dimension, as many at a time as fit the cache."""
+    def blocks(self, row_bytes: int, block_bytes: int) -> Iterator[slice]:
+        """Places of the first dimension, as many at a time as take so many bytes."""
         count = self.places[0] if row_bytes else 0
-        step = max(_BLOCK_BYTES // max(row_bytes, 1), 1)
+        step = max(block_bytes // max(row_bytes, 1), 1)
         return (slice(i, min(i + step, count)) for i in range(0, count, step))
 
     def under(self, padded: Array, block: slice, lead: int) -> Iterator[tuple[Sizes, Array]]:
@@ -198,7 +199,8 @@ def _by_position(x: Array, matrices: Array, how: Geometry, bias: Array | None) -
     framed = _framed(pixels_first(x), 0, how.windows.padding, how.extent())
     shape = (*how.places, x.shape[0], matrices.shape[2])
     y = np.empty_like(x, shape=shape, order="C")
-    for block in how.blocks(math.prod(shape[1:]) * x.dtype.itemsize):
+    row = math.prod(shape[1:])
+    for block in how.blocks(row * x.dtype.itemsize, _BLOCK_BYTES):
         total, product = _rows(y[block]), None
         for matrix, (_, part) in zip(matrices, how.under(framed, block, 0)):
             if product is None:
@@ -217,7 +219,8 @@ def _spread_by_position(g: Array, w: Array, how: Geometry, bias: Array | None) -
     shape = (*extent, g.shape[0], w.shape[1])
     framed = np.zeros_like(g, shape=shape, order="C")
     matrices = _matrices(w)
-    for block in how.blocks(math.prod(how.places[1:]) * g.shape[0] * w.shape[1] * g.itemsize):
+    row = math.prod(how.places[1:]) * g.shape[0] * w.shape[1]
+    for block in how.blocks(row * g.dtype.itemsize, _BLOCK_BYTES):
         rows = _rows(pixels[block])
         for matrix, (_, part) in zip(matrices, how.under(framed, block, 0)):
             part += np.matmul(rows, matrix).reshape(part.shape)
@@ -232,7 +235,8 @@ def _weight_by_position(x: Array, g: Array, how: Geometry) -> Array:
     pixels = _framed(pixels_first(g), 0, (0,) * len(how.places), how.places)
     channels, outs = x.shape[1], g.shape[1]
     total = np.zeros_like(x, shape=(math.prod(how.kernel), outs, channels), order="C")
-    for block in how.blocks(math.prod(how.places[1:]) * x.shape[0] * outs * x.dtype.itemsize):
+    row = math.prod(how.places[1:]) * x.shape[0] * outs
+    for block in how.blocks(row * x.dtype.itemsize, _BLOCK_BYTES):
         rows = pixels[block].reshape(-1, outs).T
         for matrix, (_, part) in zip(total, how.under(framed, block, 0)):
             matrix += np.matmul(rows, part.reshape(-1, channels))
@@ -249,7 +253,7 @@ def _columns(framed: Array, how: Geometry) -> Iterator[tuple[slice, Array]]:
     rows = math.prod(before) // how.groups
     memory: Array = None
     row = math.prod((*before, *how.places[1:], samples))
-    for block in how.blocks(row * framed.dtype.itemsize):
+    for block in how.blocks(row * framed.dtype.itemsize, _COLUMN_BYTES):
         shape = (*before, block.stop - block.start, *how.places[1:], samples)
         if memory is None or memory.shape != shape:
             memory = np.empty_like(framed, shape=shape, order="C")
@@ -287,7 +291,7 @@ def _spread_by_columns(g: Array, w: Array, how: Geometry, bias: Array | None) ->
     matrix, maps = how.matrix(w).swapaxes(1, 2), samples_last(g)
     framed = np.zeros_like(g, shape=(channels, *how.extent(), samples), order="C")
     row = math.prod((channels, *how.kernel, *how.places[1:], samples))
-    for block in how.blocks(row * g.dtype.itemsize):
+    for block in how.blocks(row * g.dtype.itemsize, _COLUMN_BYTES):
         columns = np.matmul(matrix, _channels(maps, how, block))
         shape = (channels, *how.kernel, block.stop - block.start, *how.places[1:], samples)
         columns = columns.reshape(shape)
@@ -302,8 +306,8 @@ def _spread_by_columns(g: Array, w: Array, how: Geometry, bias: Array | None) ->
 def _weight_by_columns(x: Array, g: Array, how: Geometry) -> Array:
     framed, maps = (_framed(samples_last(x), 1, how.windows.padding, how.extent()), samples_last(g))
     outs, inner = g.shape[1], x.shape[1] // how.groups
-    shape = (how.groups, outs // how.groups, inner * math.prod(how.kernel))
+    shape = (how.groups, inner * math.prod(how.kernel), outs // how.groups)
     total: Array = np.zeros_like(x, shape=shape, order="C")
     for block, columns in _columns(framed, how):
-        total += np.matmul(_channels(maps, how, block), columns.swapaxes(1, 2))
-    return total.reshape(outs, inner, *how.kernel)
+        total += np.matmul(columns, _channels(maps, how, block).swapaxes(1, 2))
+    return total.swapaxes(1, 2).copy().reshape(outs, inner, *how.kernel)
