@@ -1,4 +1,4 @@
-"""Measure nnlite against hand-written NumPy, torch and scikit-learn; `--help` says how.
+"""Measure nnlite against other frameworks and hand-written NumPy; `--help` says how.
 
 The command only: `benchmark/` beside it holds the workloads, the frameworks and the measuring.
 """

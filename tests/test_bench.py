@@ -13,7 +13,7 @@ import pytest
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from benchmark import command, figures, plot, report  # noqa: E402
+from benchmark import command, figures, markdown, plot, report  # noqa: E402
 from benchmark.conductor import Failed, WorkerProcess  # noqa: E402
 from benchmark.figures import Series, Spread  # noqa: E402
 from benchmark.frameworks import FRAMEWORKS  # noqa: E402
@@ -22,7 +22,8 @@ from benchmark.processes import PROGRAMS, run_process  # noqa: E402
 from benchmark.workloads import WORKLOADS, Case, Target, Workload  # noqa: E402
 
 MODULES = [
-    "command", "data", "figures", "frameworks", "machine", "processes", "report", "worker",
+    "command", "conductor", "data", "figures", "frameworks", "machine", "markdown", "processes",
+    "report", "worker",
 ]  # fmt: skip
 MACHINE = {
     "cpu": "a processor",
@@ -31,6 +32,8 @@ MACHINE = {
     "system": "a system",
     "python": "CPython 3.12.0",
     "threads": 1,
+    "date": "2026-01-31",
+    "command": "bench.py",
     "load": 0.25,
     "versions": {"numpy": "2.0.0"},
 }
@@ -63,6 +66,7 @@ def outcome_of(made: Workload, measured: figures.Measured) -> report.Outcome:
         figures.rows(made, measured),
         figures.verdicts(made, measured),
         figures.agreement(made, measured),
+        figures.exponents(made, measured),
     )
 
 
@@ -122,10 +126,59 @@ def test_each_kind_of_target_holds_up_to_its_limit(
     assert verdict.holds is holds
 
 
-def test_targets_about_a_missing_framework_are_not_judged() -> None:
+def test_targets_about_a_missing_framework_are_not_measured_and_do_not_hold() -> None:
     targets = (Target(1.0, ratio_to="torch"), Target(1.0, memory=True))
-    measured = {("", "nnlite"): series(1.0)}
-    assert figures.verdicts(workload(targets=targets), measured) == []
+    made = workload(targets=targets)
+    outcome = outcome_of(made, {("", "nnlite"): series(1.0)})
+    assert [(v.value, v.holds) for v in outcome.verdicts] == [(None, False), (None, False)]
+    assert "target nnlite / torch at most 1: not measured" in report.table(outcome)
+    assert "0 of 2 hold" in command.summary([outcome], [])
+    assert "not measured (≤ 1)" in markdown.table(MACHINE, [outcome])
+
+
+def test_growth_is_compared_by_its_exponents_round_by_round() -> None:
+    cases = (Case("10", {}, at=10.0), Case("100", {}, at=100.0))
+    made = workload(cases=cases, axis="width", targets=(Target(0.5, exponent_beyond="torch"),))
+    measured = {
+        ("10", "nnlite"): series(1.0, 2.0),
+        ("100", "nnlite"): series(100.0, 200.0),
+        ("10", "torch"): series(1.0, 1.0),
+        ("100", "torch"): series(10.0, 10.0),
+    }
+    powers = figures.exponents(made, measured)
+    assert powers["nnlite"].median == pytest.approx(2.0)
+    assert powers["torch"].median == pytest.approx(1.0)
+    (verdict,) = figures.verdicts(made, measured)
+    assert verdict.value is not None
+    assert verdict.value.median == pytest.approx(1.0)
+    assert not verdict.holds
+
+
+def test_what_trains_nothing_has_no_results_to_agree_on() -> None:
+    silent = series(1.0)
+    silent.results = [[]]
+    measured = {("", "nnlite"): series(1.0), ("", "products"): silent}
+    agreement = figures.agreement(workload(), measured)
+    assert agreement is not None
+    assert list(agreement.deviation) == [("", "nnlite")]
+
+
+def test_figures_read_back_are_the_figures_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = {("", "numpy"): series(2.0), ("", "nnlite"): series(1.0)}
+    monkeypatch.setattr(command, "measure", FakeMeasure(measured))
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    command.main(["--only", "tiny_step", "--frameworks", "numpy,nnlite", "--json", str(first)])
+    before = capsys.readouterr().out
+    page = tmp_path / "table.md"
+    again = ["--figures", str(first), "--json", str(second), "--markdown", str(page)]
+    assert command.main(again) == 0
+    assert capsys.readouterr().out == before
+    assert second.read_text(encoding="utf-8") == first.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert "| training step, 30-64-32-1 | **1.00 s** | 0.500 ✓ (≤ 1.1) | not measured" in text
+    assert "python scripts/bench.py --only tiny_step" in text
 
 
 @pytest.mark.parametrize(
@@ -224,9 +277,9 @@ def test_every_entry_of_the_table_can_run() -> None:
             assert entry.program in (PROGRAMS if entry.process else programs)
         cases = [case.name for case in entry.cases]
         for target in entry.targets:
-            figures_meant = [target.ratio_to, target.beyond, target.growth_from, target.memory]
-            assert sum(map(bool, figures_meant)) == 1
-            assert {target.ratio_to, target.beyond} <= {"", *entry.frameworks}
+            others = [target.ratio_to, target.beyond, target.exponent_beyond]
+            assert sum(map(bool, [*others, target.growth_from, target.memory])) == 1
+            assert set(others) <= {"", *entry.frameworks}
             assert target.growth_from in ("", *cases)
 
 
@@ -245,7 +298,7 @@ class FakeMeasure:
 @pytest.mark.parametrize(
     ("measured", "status", "said"),
     [
-        ({("", "numpy"): series(1.0), ("", "nnlite"): series(9.0)}, 0, "0 of 1 hold; missed"),
+        ({("", "numpy"): series(1.0), ("", "nnlite"): series(9.0)}, 0, "0 of 5 hold\nmissed"),
         (
             {("", "numpy"): series(1.0), ("", "nnlite"): series(1.0, results=[0.5, 0.3])},
             1,
@@ -312,7 +365,7 @@ def test_a_failed_process_raises() -> None:
 
 
 def test_a_worker_that_fails_says_why() -> None:
-    worker = WorkerProcess("numpy", "tiny_step", environment(1, [SCRIPTS]))
+    worker = WorkerProcess("numpy", environment(1, [SCRIPTS]))
     try:
         with pytest.raises(Failed, match="KeyError: 'no such case'"):
             worker.ask(do="run", case="no such case")

@@ -5,34 +5,46 @@ import json
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from benchmark import machine
-from benchmark.conductor import Failed, Plan, measure
-from benchmark.figures import agreement, rows, verdicts
+from benchmark import machine, markdown, saved
+from benchmark.conductor import Failed, Plan, Workers, measure
+from benchmark.figures import agreement, exponents, rows, verdicts, wording
 from benchmark.frameworks import FRAMEWORKS, installed
 from benchmark.report import Outcome, as_json, head, table
-from benchmark.workloads import SUBJECT, WORKLOADS, Workload
+from benchmark.workloads import WORKLOADS, Workload
 
 SCRIPTS = Path(__file__).resolve().parents[1]
 
-DESCRIPTION = "Measure nnlite against hand-written NumPy, torch and scikit-learn."
+DESCRIPTION = (
+    "Measure nnlite against torch, JAX, MLX, scikit-learn, hand-written NumPy and, as the limit "
+    "that the machine sets, the matrix products alone."
+)
 EPILOG = """\
 how it measures:
   Each framework has a process of its own. They take turns, round by round: one runs, the others
   wait, blocked. Each turn starts from the same weights and goes through the same data, made by
   NumPy from a seed, in the same number of steps; the losses of every step are compared, and the
-  command fails when they differ by more than float32 round-off. Figures are medians over the
-  rounds with both quartiles; nnlite is compared with the others within each round, so that a
-  disturbance that lasts longer than a turn cancels out. The first round is not counted.
+  command fails when they differ by more than round-off. Figures are medians over the rounds with
+  both quartiles; nnlite is compared with the others within each round, so that a disturbance
+  that lasts longer than a turn cancels out. The processes are started afresh several times, since
+  where a process has its arrays makes a difference to short steps; the first round behind each
+  start is not counted.
 
   A step is all of: zero_grad, forward, loss, backward, optimizer step, and the loss read as a
-  float. torch and nnlite run the very same text. Python's garbage collector stays on.
+  float. torch and nnlite run the very same text; JAX runs the step as one jitted function with
+  donated parameters, MLX as one compiled function. Python's garbage collector stays on.
+
+  All are held to one thread unless --threads says otherwise: OpenBLAS, MKL and OpenMP by their
+  variables, torch by set_num_threads, JAX by NPROC; MLX computes in one thread on a CPU.
 
   cold_start and import_time run whole fresh processes. cold_start is the time from the start
   of the process to its end, and its peak memory as the system counts it (not on Windows).
 
   Targets are upper limits for the median. A missed target is shown and does not fail the
-  command: times depend on the machine. Close other programs; on a laptop, plug it in.
+  command: times depend on the machine. A target about a framework that is not installed is
+  shown as not measured. Close other programs; on a laptop, plug it in. All of it takes about
+  a quarter of an hour.
 
 exit status:
   0  measured, and all results agree
@@ -42,7 +54,8 @@ exit status:
 examples:
   python scripts/bench.py
   python scripts/bench.py --only tiny_step --frameworks numpy,nnlite --rounds 50
-  python scripts/bench.py --threads 4 --json figures.json --plot figures.png
+  python scripts/bench.py --json figures.json --markdown table.md --plot bench.png --plot bench.svg
+  python scripts/bench.py --figures figures.json --plot bench.png
 """
 
 
@@ -66,7 +79,20 @@ def parser() -> argparse.ArgumentParser:
     add("--threads", type=positive, default=1, metavar="N", help="for each framework (default: 1)")
     add("--smoke", action="store_true", help="run all of it small; the figures mean nothing")
     add("--json", type=Path, metavar="FILE", help="write the figures to FILE as JSON")
-    add("--plot", type=Path, metavar="FILE", help="draw the figures (.png, .svg or .pdf)")
+    add("--markdown", type=Path, metavar="FILE", help="write the table that the README shows")
+    add(
+        "--plot",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="draw the figures (.png, .svg or .pdf); may be given several times",
+    )
+    add(
+        "--figures",
+        type=Path,
+        metavar="FILE",
+        help="measure nothing: take the figures from what --json wrote",
+    )
     add("--list", action="store_true", help="list workloads, targets and frameworks, then end")
     return result
 
@@ -75,9 +101,11 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     """Return the arguments; end with status 2 where the files could not be written later."""
     reader = parser()
     args = reader.parse_args(arguments)
-    for file in (args.json, args.plot):
+    for file in (args.json, args.markdown, *(args.plot or [])):
         if file and not file.resolve().parent.is_dir():
             reader.error(f"{file}: there is no folder {file.resolve().parent}")
+    if args.figures and not args.figures.is_file():
+        reader.error(f"--figures: there is no file {args.figures}")
     if args.plot and find_spec("matplotlib") is None:
         reader.error("--plot needs matplotlib, which is not installed")
     return args
@@ -119,16 +147,7 @@ def listing() -> str:
         lines.append(f"{workload.name}: {workload.title}; {workload.details}")
         lines.append(f"  frameworks {', '.join(workload.frameworks)}")
         for target in workload.targets:
-            if target.ratio_to:
-                text = f"{SUBJECT} / {target.ratio_to} at most {target.limit:g}"
-            elif target.beyond:
-                text = f"{SUBJECT} - {target.beyond} at most {target.limit:g} ms"
-            elif target.growth_from:
-                case = workload.cases[-1].name
-                text = f"time at {case} / at {target.growth_from} at most {target.limit:g}"
-            else:
-                text = f"peak memory at most {target.limit:g} MB"
-            lines.append(f"  target {text}")
+            lines.append(f"  target {wording(workload, target)} at most {target.limit:g}")
     here = [f"{name}{'' if installed(name) else ' (not installed)'}" for name in FRAMEWORKS]
     return "\n".join([*lines, f"frameworks: {', '.join(here)}"])
 
@@ -141,11 +160,13 @@ def show_progress(text: str) -> None:
 
 
 def run(
-    workload: Workload, frameworks: list[str], args: argparse.Namespace, env: dict[str, str]
+    workload: Workload, frameworks: list[str], args: argparse.Namespace, workers: Workers
 ) -> Outcome:
     """Measure one workload."""
     rounds = args.rounds or (1 if args.smoke else workload.rounds)
-    plan = Plan(workload, frameworks, rounds, args.threads, args.smoke, env, show_progress)
+    plan = Plan(
+        workload, frameworks, rounds, args.threads, args.smoke, workers.env, workers, show_progress
+    )
     measured = measure(plan)
     show_progress("")
     return Outcome(
@@ -154,6 +175,7 @@ def run(
         rows(workload, measured),
         verdicts(workload, measured),
         agreement(workload, measured),
+        exponents(workload, measured),
     )
 
 
@@ -163,51 +185,77 @@ def main(arguments: list[str]) -> int:
     if args.list:
         print(listing())
         return 0
+    if args.figures:
+        where, outcomes = saved.read(args.figures)
+        print(head(where))
+        for outcome in outcomes:
+            print(f"\n{table(outcome)}")
+        failures: list[str] = []
+    else:
+        where, outcomes, failures = measure_all(args, " ".join(["bench.py", *arguments]))
+    print(f"\n{summary(outcomes, failures)}")
+    if args.json:
+        text = json.dumps(as_json(where, outcomes, args.smoke), indent=1)
+        args.json.write_text(text + "\n", encoding="utf-8")
+    if args.markdown:
+        args.markdown.write_text(markdown.table(where, outcomes), encoding="utf-8")
+    for path in args.plot or []:
+        from benchmark.plot import save
+
+        save(str(path), where, outcomes)
+    agree = all(o.agreement is None or o.agreement.holds for o in outcomes)
+    return 0 if agree and not failures else 1
+
+
+def measure_all(
+    args: argparse.Namespace, command: str
+) -> tuple[dict[str, Any], list[Outcome], list[str]]:
+    """Measure and print what was asked for; return the machine, the figures and the failures."""
     asked = args.frameworks or list(FRAMEWORKS)
     frameworks = [name for name in asked if installed(name)]
     missing = [name for name in asked if name not in frameworks]
     if missing:
-        print(f"not installed, left out: {', '.join(missing)}")
+        print(f"not installed, left out: {', '.join(missing)}; targets about them: not measured")
     env = machine.environment(args.threads, [SCRIPTS.parent, SCRIPTS])
-    where = machine.describe(frameworks, args.threads, env)
+    where = {**machine.describe(frameworks, args.threads, env), "command": command}
     print(head(where))
     if args.smoke:
         print("A smoke run: it shows that everything works; its figures mean nothing.")
     outcomes = []
     failures = []
-    for workload in WORKLOADS:
-        takes_part = [name for name in frameworks if name in workload.frameworks]
-        if (args.only and workload.name not in args.only) or not takes_part:
-            continue
-        try:
-            outcomes.append(run(workload, takes_part, args, env))
-        except Failed as failed:
-            show_progress("")
-            failures.append(f"FAILED: {failed}")
-            print(f"\n{failures[-1]}", flush=True)
-        else:
-            print(f"\n{table(outcomes[-1])}", flush=True)
-    print(f"\n{summary(outcomes, failures)}")
-    if args.json:
-        text = json.dumps(as_json(where, outcomes, args.smoke), indent=1)
-        args.json.write_text(text + "\n", encoding="utf-8")
-    if args.plot and outcomes:
-        from benchmark.plot import save
-
-        save(str(args.plot), where, outcomes)
-    agree = all(o.agreement is None or o.agreement.holds for o in outcomes)
-    return 0 if agree and not failures else 1
+    workers = Workers(env)
+    try:
+        for workload in WORKLOADS:
+            takes_part = [name for name in workload.frameworks if name in frameworks]
+            if (args.only and workload.name not in args.only) or not takes_part:
+                continue
+            try:
+                outcomes.append(run(workload, takes_part, args, workers))
+            except Failed as failed:
+                show_progress("")
+                failures.append(f"FAILED: {failed}")
+                print(f"\n{failures[-1]}", flush=True)
+                workers.close()
+            else:
+                print(f"\n{table(outcomes[-1])}", flush=True)
+    finally:
+        workers.close()
+    return where, outcomes, failures
 
 
 def summary(outcomes: list[Outcome], failures: list[str]) -> str:
     """Write how many targets hold, which do not, and which workloads' results disagree."""
     judged = [(o.workload.name, verdict) for o in outcomes for verdict in o.verdicts]
-    missed = [f"{name} ({v.text})" for name, v in judged if not v.holds]
-    lines = [f"targets: {len(judged) - len(missed)} of {len(judged)} hold"]
+    measured = [(name, v) for name, v in judged if v.value is not None]
+    missed = [f"{name} ({v.text})" for name, v in measured if not v.holds]
+    absent = [f"{name} ({v.text})" for name, v in judged if v.value is None]
+    lines = [f"targets: {len(measured) - len(missed)} of {len(judged)} hold"]
     if not judged:
         lines = ["no target could be judged"]
     if missed:
-        lines[0] += f"; missed: {', '.join(missed)}"
+        lines.append(f"missed: {', '.join(missed)}")
+    if absent:
+        lines.append(f"not measured: {', '.join(absent)}")
     apart = [o.workload.name for o in outcomes if o.agreement and not o.agreement.holds]
     if apart:
         lines.append(f"RESULTS DISAGREE in {', '.join(apart)}: its times compare unlike things")

@@ -1,10 +1,11 @@
-"""From timed rounds to figures: medians and quartiles, paired ratios, targets, agreement."""
+"""From timed rounds to figures: medians, quartiles, paired ratios, growth, targets, agreement."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import median, quantiles
+from statistics import linear_regression, median, quantiles
 
+from benchmark.frameworks import FRAMEWORKS
 from benchmark.workloads import SUBJECT, Target, Workload
 
 
@@ -58,12 +59,22 @@ class Row:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a target holds: its median, in the target's unit, is within the limit."""
+    """What became of a target.
 
+    Args:
+        target: the target.
+        text: its figure, in words.
+        value: its figure, in the target's unit; None where it was not measured.
+    """
+
+    target: Target
     text: str
-    limit: float
-    value: Spread
-    holds: bool
+    value: Spread | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether it was measured and its median is within the limit."""
+        return self.value is not None and self.value.median <= self.target.limit
 
 
 @dataclass(frozen=True)
@@ -125,54 +136,97 @@ def rows(workload: Workload, measured: Measured) -> list[Row]:
     return result
 
 
+def exponents(workload: Workload, measured: Measured) -> dict[str, Spread]:
+    """Return with which power of the size each framework's time grows, round by round.
+
+    Empty where the workload has no axis.
+    """
+    if not workload.axis:
+        return {}
+    frameworks = dict.fromkeys(framework for _, framework in measured)
+    return {name: spread(round_exponents(workload, measured, name)) for name in frameworks}
+
+
+def round_exponents(workload: Workload, measured: Measured, framework: str) -> list[float]:
+    """Return a framework's exponent of growth in each round."""
+    sizes = [case.at for case in workload.cases]
+    series = [measured[case.name, framework].seconds for case in workload.cases]
+    return [exponent(sizes, times) for times in zip(*series, strict=True)]
+
+
+def exponent(sizes: Sequence[float], times: Sequence[float]) -> float:
+    """Return the least-squares slope of log time over log size.
+
+    >>> round(exponent([1, 10, 100], [3.0, 300.0, 30_000.0]), 6)
+    2.0
+    """
+    return linear_regression([math.log(s) for s in sizes], [math.log(t) for t in times]).slope
+
+
 def verdicts(workload: Workload, measured: Measured) -> list[Verdict]:
-    """Return what became of each target that the measured frameworks allow to be judged.
+    """Return what became of each target; none where the subject was not measured.
 
     Targets of speed are judged in the last case.
     """
-    case = workload.cases[-1].name
-    subject = measured.get((case, SUBJECT))
-    if subject is None:
+    if (workload.cases[-1].name, SUBJECT) not in measured:
         return []
-    result = []
-    for target in workload.targets:
-        judged = judge(target, subject, case, measured)
-        if judged is not None:
-            text, value = judged
-            result.append(Verdict(text, target.limit, value, value.median <= target.limit))
-    return result
+    return [
+        Verdict(target, wording(workload, target), figure_of(workload, target, measured))
+        for target in workload.targets
+    ]
 
 
-def judge(
-    target: Target, subject: Series, case: str, measured: Measured
-) -> tuple[str, Spread] | None:
-    """Return a target's wording and its figure; None where it cannot be judged."""
+def wording(workload: Workload, target: Target) -> str:
+    """Return a target's figure in words.
+
+    >>> from benchmark.workloads import WORKLOADS
+    >>> wording(WORKLOADS[0], WORKLOADS[0].targets[0])
+    'nnlite / numpy'
+    """
     if target.memory:
-        if not subject.peaks:
-            return None
-        return "peak memory, MB", spread([peak / 1e6 for peak in subject.peaks])
+        return "peak memory, MB"
     if target.growth_from:
-        small = measured[target.growth_from, SUBJECT]
-        ratio = paired_ratios(subject.seconds, small.seconds)
-        return f"time at {case} / at {target.growth_from}", ratio
-    other = measured.get((case, target.ratio_to or target.beyond))
+        return f"{workload.cases[-1].name} / {target.growth_from}"
+    if target.exponent_beyond:
+        return f"exponent of growth, {SUBJECT} - {target.exponent_beyond}"
+    if target.ratio_to:
+        return f"{SUBJECT} / {target.ratio_to}"
+    return f"{SUBJECT} - {target.beyond}, ms"
+
+
+def figure_of(workload: Workload, target: Target, measured: Measured) -> Spread | None:
+    """Return a target's figure; None where it was not measured."""
+    case = workload.cases[-1].name
+    subject = measured[case, SUBJECT]
+    if target.memory:
+        return spread([peak / 1e6 for peak in subject.peaks]) if subject.peaks else None
+    if target.growth_from:
+        return paired_ratios(subject.seconds, measured[target.growth_from, SUBJECT].seconds)
+    name = target.ratio_to or target.beyond or target.exponent_beyond
+    other = measured.get((case, name))
     if other is None:
         return None
     if target.ratio_to:
-        return f"{SUBJECT} / {target.ratio_to}", paired_ratios(subject.seconds, other.seconds)
+        return paired_ratios(subject.seconds, other.seconds)
+    if target.exponent_beyond:
+        above = round_exponents(workload, measured, SUBJECT)
+        return paired_differences(above, round_exponents(workload, measured, name))
     above = [seconds * 1e3 for seconds in subject.seconds]
-    below = [seconds * 1e3 for seconds in other.seconds]
-    return f"{SUBJECT} - {target.beyond}, ms", paired_differences(above, below)
+    return paired_differences(above, [seconds * 1e3 for seconds in other.seconds])
 
 
 def agreement(workload: Workload, measured: Measured) -> Agreement | None:
-    """Hold every framework's results of every round against those of the first framework."""
-    if not workload.result:
+    """Hold every framework's results of every round against those of the first framework.
+
+    None where there are no results; a framework that computes none is left out.
+    """
+    trained = {key: series for key, series in measured.items() if FRAMEWORKS[key[1]].trains}
+    if not workload.result or not trained:
         return None
-    reference = next(iter(measured))[1]
+    reference = next(iter(trained))[1]
     first, last, deviation = {}, {}, {}
-    for (case, framework), series in measured.items():
-        expected = measured[case, reference].results[0]
+    for (case, framework), series in trained.items():
+        expected = trained[case, reference].results[0]
         first[case, framework] = series.results[0][0]
         last[case, framework] = series.results[0][-1]
         deviation[case, framework] = max(largest_deviation(r, expected) for r in series.results)

@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,10 @@ THREAD_VARIABLES = (
     "BLIS_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
+    "NPROC",
+    "PJRT_NPROC",
 )
+"""What linear-algebra libraries and OpenMP heed; the last two are for XLA, which JAX runs on."""
 
 
 def environment(threads: int, paths: list[Path]) -> dict[str, str]:
@@ -32,6 +36,7 @@ def environment(threads: int, paths: list[Path]) -> dict[str, str]:
     before = [result["PYTHONPATH"]] if result.get("PYTHONPATH") else []
     result["PYTHONPATH"] = os.pathsep.join([str(path) for path in paths] + before)
     result["PYTHONHASHSEED"] = "0"
+    result["JAX_PLATFORMS"] = "cpu"
     result.pop("PYTHONDONTWRITEBYTECODE", None)
     return result
 
@@ -45,6 +50,7 @@ def describe(frameworks: list[str], threads: int, env: dict[str, str]) -> dict[s
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "threads": threads,
+        "date": date.today().isoformat(),
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "versions": {name: framework_version(name, env) for name in frameworks},
     }

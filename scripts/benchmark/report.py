@@ -20,6 +20,7 @@ class Outcome:
     rows: list[Row]
     verdicts: list[Verdict]
     agreement: Agreement | None
+    exponents: dict[str, Spread]
 
 
 def digits(value: float) -> str:
@@ -63,11 +64,21 @@ def write_time(value: Spread) -> str:
     return quartiles(value, scale, f" {unit}")
 
 
+def versions(machine: dict[str, Any]) -> str:
+    """Write the packages and their versions, each once.
+
+    >>> versions({"versions": {"numpy": "2.4.0", "nnlite": "1.0", "products": "2.4.0"}})
+    'numpy 2.4.0, nnlite 1.0'
+    """
+    packages = {
+        FRAMEWORKS[name].distribution or name: version
+        for name, version in machine["versions"].items()
+    }
+    return ", ".join(f"{package} {version}" for package, version in packages.items())
+
+
 def head(machine: dict[str, Any]) -> str:
     """Write where the figures were taken."""
-    versions = ", ".join(
-        f"{FRAMEWORKS[name].package} {version}" for name, version in machine["versions"].items()
-    )
     threads = machine["threads"]
     load = machine["load"]
     busy = "" if load is None else f"; load average at the start {load:g}"
@@ -75,7 +86,7 @@ def head(machine: dict[str, Any]) -> str:
         f"{machine['cpu']}, {machine['usable_cores']} of {machine['cores']} cores, "
         f"{threads} thread{'s' if threads > 1 else ''} each\n"
         f"{machine['system']}, {machine['python']}{busy}\n"
-        f"{versions}\n"
+        f"{versions(machine)}\n"
         "Median over the rounds [lower and upper quartile]; comparisons are taken within rounds."
     )
 
@@ -100,6 +111,9 @@ def table(outcome: Outcome) -> str:
             cells.append(quartiles(row.peak, 1e6) if row.peak else "not measured")
         lines.append(cells)
     parts = [title_line(outcome), *align(lines)]
+    if outcome.exponents:
+        powers = (f"{name} {quartiles(power)}" for name, power in outcome.exponents.items())
+        parts.append(f"  grows with {workload.axis} to the power of: {', '.join(powers)}")
     parts += [verdict_line(verdict) for verdict in outcome.verdicts]
     if outcome.agreement is not None:
         parts += agreement_lines(workload, outcome.agreement)
@@ -129,8 +143,10 @@ def align(lines: list[list[str]]) -> list[str]:
 
 def verdict_line(verdict: Verdict) -> str:
     """Write one target and whether it holds."""
-    word = "holds" if verdict.holds else "MISSED"
-    return f"  target {verdict.text} at most {verdict.limit:g}: {quartiles(verdict.value)} {word}"
+    limit = f"  target {verdict.text} at most {verdict.target.limit:g}:"
+    if verdict.value is None:
+        return f"{limit} not measured"
+    return f"{limit} {quartiles(verdict.value)} {'holds' if verdict.holds else 'MISSED'}"
 
 
 def agreement_lines(workload: Workload, agreement: Agreement) -> list[str]:
@@ -193,7 +209,8 @@ def entry(outcome: Outcome) -> dict[str, Any]:
         "comparison": "difference" if workload.difference else "ratio",
         "rounds": outcome.rounds,
         "rows": [asdict(row) for row in outcome.rows],
-        "targets": [asdict(verdict) for verdict in outcome.verdicts],
+        "targets": [{**asdict(v), "holds": v.holds} for v in outcome.verdicts],
+        "exponents": {name: asdict(power) for name, power in outcome.exponents.items()},
         "results": results,
     }
 

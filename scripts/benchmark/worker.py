@@ -2,7 +2,7 @@
 
 Requests and answers are lines of JSON on stdin and stdout:
 
-    {"do": "prepare", "threads": 1, "cases": {"": {…sizes…}}}   → {"ready": true}
+    {"do": "prepare", "program": "…", "threads": 1, "cases": {"": {…sizes…}}} → {"ready": true}
     {"do": "run", "case": ""}                → {"seconds": …, "units": …, "results": […]}
 
 It ends when stdin does. A failure is answered with {"error": "…"}.
@@ -20,7 +20,6 @@ from typing import Any
 
 from benchmark.frameworks import FRAMEWORKS
 from benchmark.frameworks.program import Program
-from benchmark.workloads import WORKLOADS
 
 
 class Worker:
@@ -28,26 +27,27 @@ class Worker:
 
     Args:
         framework: a name in `FRAMEWORKS`.
-        workload: the name of a workload.
     """
 
-    def __init__(self, framework: str, workload: str) -> None:
+    def __init__(self, framework: str) -> None:
         self.framework = FRAMEWORKS[framework]
         self.module = import_module(f"benchmark.frameworks.{self.framework.file}")
-        self.program = next(entry.program for entry in WORKLOADS if entry.name == workload)
         self.cases: dict[str, Program] = {}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one request."""
         if request["do"] == "prepare":
-            return self.prepare(request["threads"], request["cases"])
+            return self.prepare(request["program"], request["threads"], request["cases"])
         return self.run(request["case"])
 
-    def prepare(self, threads: int, cases: dict[str, dict[str, Any]]) -> dict[str, Any]:
-        """Make the program of each case, its data included."""
+    def prepare(
+        self, program: str, threads: int, cases: dict[str, dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Make the program of each case, its data included, in place of what was there."""
         if hasattr(self.module, "set_threads"):
             self.module.set_threads(self.framework.package, threads)
-        make = self.module.PROGRAMS[self.program]
+        make = self.module.PROGRAMS[program]
+        self.cases.clear()
         for name, sizes in cases.items():
             self.cases[name] = make(self.framework.package, sizes)
         return {"ready": True}
@@ -66,7 +66,7 @@ class Worker:
         return {"seconds": seconds, "units": program.units, "results": results}
 
 
-def serve(framework: str, workload: str) -> int:
+def serve(framework: str) -> int:
     """Answer requests until stdin ends; return the exit status.
 
     What libraries print goes to stderr: stdout belongs to the answers. An interrupt from the
@@ -78,7 +78,7 @@ def serve(framework: str, workload: str) -> int:
         worker: Worker | None = None
         for line in sys.stdin:
             try:
-                worker = worker or Worker(framework, workload)
+                worker = worker or Worker(framework)
                 answer = worker.answer(json.loads(line))
             except Exception:
                 answer = {"error": traceback.format_exc()}

@@ -16,12 +16,14 @@ class Framework(NamedTuple):
         file: the module of `benchmark.frameworks` and of `benchmark.cold_start` that drives it.
         distribution: its name among installed packages; empty: ask the module itself.
         title: how the table and the plot call it.
+        trains: whether it computes results that can be compared.
     """
 
     package: str
     file: str
     distribution: str
     title: str
+    trains: bool = True
 
 
 FRAMEWORKS = {
@@ -29,6 +31,9 @@ FRAMEWORKS = {
     "nnlite": Framework("nnlite", "torch_style", "", "nnlite"),
     "torch": Framework("torch", "torch_style", "torch", "torch"),
     "sklearn": Framework("sklearn", "scikit_learn", "scikit-learn", "scikit-learn"),
+    "jax": Framework("jax", "jax_style", "jax", "JAX, jit"),
+    "mlx": Framework("mlx.core", "mlx_style", "mlx", "MLX"),
+    "products": Framework("numpy", "products", "numpy", "products alone", trains=False),
 }
 
 
@@ -38,5 +43,8 @@ def installed(name: str) -> bool:
     >>> installed("numpy")
     True
     """
-    spec = find_spec(FRAMEWORKS[name].package)
+    try:
+        spec = find_spec(FRAMEWORKS[name].package)
+    except ModuleNotFoundError:  # of the package around it
+        return False
     return spec is not None and spec.origin is not None

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from benchmark.data import Array, batches, weights
-from benchmark.frameworks.program import Program
+from benchmark.frameworks.program import Program, Step, steps
 
-Step = Callable[[Array, Array], float]
 Predict = Callable[[Array], Array]
 
 
@@ -72,18 +71,14 @@ def three_layers(layers: list[int], lr: float, momentum: float) -> tuple[Step, P
 
 
 def mlp_step(package: str, sizes: dict[str, Any]) -> Program:
-    """Training steps of a ReLU network with three layers (see `workloads.py` for the sizes)."""
+    """Training steps of a ReLU network with three layers (see `workloads` for the sizes)."""
     data = batches(sizes["layers"][0], sizes["batch"], sizes["steps"])
 
-    def prepare() -> Callable[[], list[float]]:
+    def make_step() -> Step:
         step, _ = three_layers(sizes["layers"], sizes["lr"], sizes["momentum"])
+        return step
 
-        def run() -> list[float]:
-            return [step(x, y) for x, y in data]
-
-        return run
-
-    return Program(sizes["steps"], prepare)
+    return steps(data, make_step, sizes.get("untimed", 0))
 
 
 def one_sample(package: str, sizes: dict[str, Any]) -> Program:

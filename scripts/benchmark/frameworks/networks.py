@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.data import DIFFERENT_BATCHES, Array
-from benchmark.frameworks.program import Program
+from benchmark.frameworks.program import Program, Step, steps
 
 CLASSES = 10
 
@@ -150,23 +150,20 @@ def steps_of(network: str) -> Callable[[str, dict[str, Any]], Program]:
         data = [(torch.tensor(x), torch.tensor(y)) for x, y in arrays]
         loss_fn = torch.nn.CrossEntropyLoss()
 
-        def prepare() -> Callable[[], list[float]]:
+        def make_step() -> Step:
             model, optimizer = build(torch)
             initialise(torch, model)
 
-            def run() -> list[float]:
-                losses = []
-                for xb, yb in data:
-                    optimizer.zero_grad()
-                    loss = loss_fn(model(xb), yb)
-                    loss.backward()
-                    optimizer.step()
-                    losses.append(loss.item())
-                return losses
+            def step(x: Any, y: Any) -> Any:
+                optimizer.zero_grad()
+                loss = loss_fn(model(x), y)
+                loss.backward()
+                optimizer.step()
+                return loss.item()
 
-            return run
+            return step
 
-        return Program(sizes["steps"], prepare)
+        return steps(data, make_step)
 
     return program
 

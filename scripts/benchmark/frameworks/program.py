@@ -1,7 +1,7 @@
 """What a framework's file hands to the worker."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 
 class Program(NamedTuple):
@@ -16,3 +16,33 @@ class Program(NamedTuple):
 
     units: int
     prepare: Callable[[], Callable[[], list[float]]]
+
+
+Step = Callable[[Any, Any], float]
+"""Trains on one batch of inputs and targets and returns its loss."""
+
+
+def steps(
+    data: Sequence[tuple[Any, Any]], make_step: Callable[[], Step], untimed: int = 0
+) -> Program:
+    """Return the program that trains on one batch after the other.
+
+    Args:
+        data: the batches, in the framework's own arrays.
+        make_step: makes the model and the optimizer afresh and returns the step.
+        untimed: how many of the batches are trained on before the time starts: a step that is
+            compiled at its first call is not timed then.
+    """
+
+    def prepare() -> Callable[[], list[float]]:
+        step = make_step()
+        for x, y in data[:untimed]:
+            step(x, y)
+        timed = data[untimed:]
+
+        def run() -> list[float]:
+            return [step(x, y) for x, y in timed]
+
+        return run
+
+    return Program(len(data) - untimed, prepare)

@@ -1,15 +1,14 @@
 """scikit-learn's `MLPClassifier`, one `partial_fit` a step."""
 
-from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 from benchmark.data import batches, weights
-from benchmark.frameworks.program import Program
+from benchmark.frameworks.program import Program, Step, steps
 
 
 def mlp_step(package: str, sizes: dict[str, Any]) -> Program:
-    """Training steps of a ReLU network (see `workloads.py` for the sizes).
+    """Training steps of a ReLU network (see `workloads` for the sizes).
 
     scikit-learn takes no initial weights, so a first `partial_fit` builds the network, then
     the shared weights are written over its own and its momentum is set to zero: from there its
@@ -21,7 +20,7 @@ def mlp_step(package: str, sizes: dict[str, Any]) -> Program:
     arrays = batches(layers[0], sizes["batch"], sizes["steps"])
     data = [(x, y.ravel().astype("int64")) for x, y in arrays]
 
-    def prepare() -> Callable[[], list[float]]:
+    def make_step() -> Step:
         model = classifier(
             hidden_layer_sizes=layers[1:-1],
             activation="relu",
@@ -41,16 +40,13 @@ def mlp_step(package: str, sizes: dict[str, Any]) -> Program:
         for velocity in model._optimizer.velocities:
             velocity[...] = 0
 
-        def run() -> list[float]:
-            losses = []
-            for xb, yb in data:
-                model.partial_fit(xb, yb)
-                losses.append(float(model.loss_))
-            return losses
+        def step(x: Any, y: Any) -> float:
+            model.partial_fit(x, y)
+            return float(model.loss_)
 
-        return run
+        return step
 
-    return Program(sizes["steps"], prepare)
+    return steps(data, make_step)
 
 
 PROGRAMS = {"mlp_step": mlp_step}

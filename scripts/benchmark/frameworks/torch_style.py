@@ -8,8 +8,9 @@ import numpy as np
 
 from benchmark.data import batches, weights
 from benchmark.frameworks.networks import PROGRAMS as NETWORKS
-from benchmark.frameworks.program import Program
+from benchmark.frameworks.program import Program, Step, steps
 from benchmark.frameworks.training import trainer_overhead
+from benchmark.workloads import SUBJECT
 
 
 def layered(torch: Any, layers: list[int]) -> Any:
@@ -32,25 +33,36 @@ def mlp_step(package: str, sizes: dict[str, Any]) -> Program:
     arrays = batches(sizes["layers"][0], sizes["batch"], sizes["steps"])
     data = [(torch.tensor(x), torch.tensor(y)) for x, y in arrays]
 
-    def prepare() -> Callable[[], list[float]]:
+    def make_step() -> Step:
         model = layered(torch, sizes["layers"])
         model[: 2 * sizes.get("frozen", 0)].requires_grad_(False)
         loss_fn = torch.nn.BCEWithLogitsLoss()
         optimizer = torch.optim.SGD(model.parameters(), lr=sizes["lr"], momentum=sizes["momentum"])
 
-        def run() -> list[float]:
-            losses = []
-            for xb, yb in data:
-                optimizer.zero_grad()
-                loss = loss_fn(model(xb), yb)
-                loss.backward()
-                optimizer.step()
-                losses.append(loss.item())
-            return losses
+        def train(x: Any, y: Any) -> Any:
+            optimizer.zero_grad()
+            loss = loss_fn(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
 
-        return run
+        if sizes.get("captured") and package == SUBJECT:
+            train = torch.compile(train)
+        return lambda x, y: train(x, y).item()
 
-    return Program(sizes["steps"], prepare)
+    return steps(data, make_step, sizes.get("untimed", 0))
+
+
+def explain_overhead(package: str, sizes: dict[str, Any]) -> Program:
+    """Training steps in a process that has explained a loss before, or has not."""
+    if sizes["explain"]:
+        lite = import_module(package)
+        explain: Any = import_module(f"{package}.explain")
+        (x, y), *_ = batches(sizes["layers"][0], sizes["batch"], 1)
+        model = layered(lite, sizes["layers"])
+        loss = lite.nn.BCEWithLogitsLoss()(model(lite.tensor(x)), lite.tensor(y))
+        str(explain(loss))
+    return mlp_step(package, sizes)
 
 
 def one_sample(package: str, sizes: dict[str, Any]) -> Program:
@@ -129,6 +141,37 @@ def loader(package: str, sizes: dict[str, Any]) -> Program:
     return Program(-(-count // sizes["batch"]), prepare)
 
 
+def many_tensors(package: str, sizes: dict[str, Any]) -> Program:
+    """Training steps of one linear layer whose weight is kept in many tensors; Adam.
+
+    The products are the same however many there are: only the gradients that are handed out
+    and the optimizer's work are divided more finely.
+    """
+    torch = import_module(package)
+    features, tensors = sizes["features"], sizes["tensors"]
+    data = [
+        (torch.tensor(x), torch.tensor(y))
+        for x, y in batches(features, sizes["batch"], sizes["steps"])
+    ]
+    ((weight, _),) = weights([features, 1])
+
+    def make_step() -> Step:
+        parts = [torch.nn.Parameter(torch.tensor(p)) for p in np.split(weight[0], tensors)]
+        loss_fn = torch.nn.BCEWithLogitsLoss()
+        optimizer = torch.optim.Adam(parts, lr=sizes["lr"])
+
+        def step(x: Any, y: Any) -> Any:
+            optimizer.zero_grad()
+            loss = loss_fn((x @ torch.cat(parts)).unsqueeze(1), y)
+            loss.backward()
+            optimizer.step()
+            return loss.item()
+
+        return step
+
+    return steps(data, make_step)
+
+
 def set_threads(package: str, threads: int) -> None:
     """Tell torch how many threads to use; nnlite's are NumPy's, set by the environment."""
     if package == "torch":
@@ -139,6 +182,8 @@ PROGRAMS = {
     "mlp_step": mlp_step,
     "trainer_overhead": trainer_overhead,
     "chain": chain,
+    "explain_overhead": explain_overhead,
+    "many_tensors": many_tensors,
     "loader": loader,
     "one_sample": one_sample,
     **NETWORKS,

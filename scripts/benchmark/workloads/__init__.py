@@ -5,6 +5,7 @@ already (another size of network, say), a new entry in one of the files here is 
 workload needs; otherwise each framework that takes part gets one function of that name.
 """
 
+from benchmark.workloads.growth import GROWTH
 from benchmark.workloads.kinds import SUBJECT, Case, Target, Workload
 from benchmark.workloads.layered import LAYERED
 from benchmark.workloads.machinery import MACHINERY
@@ -14,4 +15,4 @@ from benchmark.workloads.trainers import TRAINERS
 
 __all__ = ["SUBJECT", "WORKLOADS", "Case", "Target", "Workload"]
 
-WORKLOADS = (*LAYERED, *NETWORKS, *TRAINERS, *MACHINERY, *STARTS)
+WORKLOADS = (*LAYERED, *NETWORKS, *GROWTH, *TRAINERS, *MACHINERY, *STARTS)

@@ -1,6 +1,7 @@
 """What an operation, a graph and a loader cost beyond the arithmetic."""
 
 from benchmark.workloads.kinds import Case, Target, Workload
+from benchmark.workloads.layered import TINY
 
 MACHINERY = (
     Workload(
@@ -42,5 +43,21 @@ MACHINERY = (
         targets=(Target(0.1, ratio_to="torch"),),
         result="samples, labels",
         tolerance=0.0,
+    ),
+    Workload(
+        name="explain",
+        title="training step after nnlite.explain",
+        details="30-64-32-1, batch 32; a process each, in one a loss was explained before",
+        unit="step",
+        program="explain_overhead",
+        frameworks=("nnlite",),
+        cases=(
+            Case("without", {**TINY, "explain": False}, {"steps": 60}),
+            Case("with", {**TINY, "explain": True}, {"steps": 60}),
+        ),
+        targets=(Target(1.02, growth_from="without"),),
+        rounds=96,
+        starts=12,
+        apart=True,
     ),
 )

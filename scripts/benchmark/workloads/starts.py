@@ -2,7 +2,7 @@
 
 from benchmark.workloads.kinds import Case, Target, Workload
 
-ALL = ("numpy", "nnlite", "torch", "sklearn")
+ALL = ("numpy", "nnlite", "torch", "sklearn", "jax")
 
 
 def reading(name: str, suffix: str) -> Workload:
@@ -38,6 +38,7 @@ STARTS = (
         targets=(
             Target(0.12, ratio_to="torch"),
             Target(0.3, ratio_to="sklearn"),
+            Target(0.5, ratio_to="jax"),
             Target(45.0, memory=True),
         ),
         rounds=7,
@@ -52,10 +53,10 @@ STARTS = (
         details="the import statement in a fresh process",
         unit="import",
         program="import_time",
-        frameworks=ALL,
+        frameworks=(*ALL, "mlx"),
         cases=(Case("", {}),),
         targets=(Target(40.0, beyond="numpy"),),
-        rounds=25,
+        rounds=15,
         result="",
         process=True,
         difference=True,
