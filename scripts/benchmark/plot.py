@@ -1,151 +1,166 @@
-"""The figures as a picture: one panel a workload, a bar a framework (needs matplotlib)."""
+"""The figures as a picture (needs matplotlib): ratios on one axis, growth in panels below."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from benchmark.figures import Row, Spread
+from benchmark.figures import Spread
 from benchmark.frameworks import FRAMEWORKS
-from benchmark.report import Outcome, digits, time_unit
+from benchmark.report import Outcome, digits, versions
 from benchmark.workloads import SUBJECT
 
-SUBJECT_COLOUR = "#0072B2"
-OTHER_COLOUR = "#B8BDC4"
+COLOURS = {
+    "nnlite": "#0072B2",
+    "torch": "#D55E00",
+    "jax": "#009E73",
+    "numpy": "#555555",
+    "sklearn": "#E69F00",
+    "mlx": "#CC79A7",
+    "products": "#56B4E9",
+}
 TEXT_COLOUR = "#333333"
-FAINT_COLOUR = "#666666"
-COLUMNS = 2
-SLOTS = 3
-"""A panel has room for at least as many bars, so that a single one is not a wall."""
+FAINT_COLOUR = "#777777"
+FASTER_COLOUR = "#EAF3F9"
+PANELS = 4
+
+
+class Point(NamedTuple):
+    """nnlite's ratio to a framework in one workload, and the target, where there is one."""
+
+    framework: str
+    value: Spread
+    limit: float | None
 
 
 def save(path: str, machine: dict[str, Any], outcomes: list[Outcome]) -> None:
-    """Draw all panels into a file.
+    """Draw all figures into a file.
 
     Args:
         path: the file; its ending (.png, .svg, .pdf) gives the format.
         machine: what `machine.describe` returns, for the line at the bottom.
-        outcomes: the workloads.
+        outcomes: the workloads; one without another framework has no place in the picture.
     """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    panels = [panel for outcome in outcomes for panel in panels_of(outcome)]
-    lines = -(-len(panels) // COLUMNS)
+    compared = [(o.workload.title, points_of(o)) for o in outcomes if not o.workload.axis]
+    lines = [(title, points) for title, points in compared if points]
+    growing = [o for o in outcomes if o.workload.axis][:PANELS]
+    height = 1.2 + 0.42 * max(len(lines), 2)
     style: Any = {"font.size": 9.5, "text.color": TEXT_COLOUR, "axes.labelcolor": TEXT_COLOUR}
     with pyplot.rc_context(style):
-        figure, axes = pyplot.subplots(
-            lines,
-            COLUMNS,
-            figsize=(11, 0.6 + 1.75 * lines),
-            layout=ConstrainedLayoutEngine(w_pad=0.15, h_pad=0.12),
-            squeeze=False,
+        figure = pyplot.figure(figsize=(11, height + 3.2 * bool(growing)), layout="constrained")
+        grid = figure.add_gridspec(
+            1 + bool(growing), PANELS, height_ratios=[height, 2.9][: 1 + bool(growing)]
         )
-        for axis, panel in zip(axes.flat, panels, strict=False):
-            draw(axis, panel)
-        for axis in axes.flat[len(panels) :]:
-            axis.set_axis_off()
-        figure.supxlabel(footer(machine), fontsize=8, color=FAINT_COLOUR)
+        draw_ratios(figure.add_subplot(grid[0, :]), lines)
+        for place, outcome in enumerate(growing):
+            draw_growth(figure.add_subplot(grid[1, place]), outcome)
+        figure.supxlabel(footer(machine), fontsize=7.5, color=FAINT_COLOUR)
         figure.savefig(path, dpi=150)
         pyplot.close(figure)
 
 
-class Bar(NamedTuple):
-    """One bar: its name, its value with quartiles, what stands beside it, whose it is."""
-
-    name: str
-    value: Spread
-    label: str
-    is_subject: bool
-
-
-class Panel(NamedTuple):
-    """One panel: its title, the line below it, its bars."""
-
-    title: str
-    subtitle: str
-    bars: list[Bar]
-
-
-def panels_of(outcome: Outcome) -> list[Panel]:
-    """Return a workload's panels: the times, and the peak memory where it was measured."""
-    workload = outcome.workload
-    subtitle = f"time per {workload.unit}; {workload.details}"
-    times = [
-        Bar(bar_name(outcome, r), r.time, time_label(outcome, r), is_subject(r))
-        for r in outcome.rows
+def points_of(outcome: Outcome) -> list[Point]:
+    """Return nnlite's ratio to each other framework in a workload's last case."""
+    if outcome.workload.difference:
+        return []
+    limits = {v.target.ratio_to: v.target.limit for v in outcome.verdicts if v.target.ratio_to}
+    case = outcome.workload.cases[-1].name
+    return [
+        Point(row.framework, row.comparison, limits.get(row.framework))
+        for row in outcome.rows
+        if row.case == case and row.comparison is not None
     ]
-    panels = [Panel(workload.title, subtitle, times)]
-    peaks = [
-        Bar(bar_name(outcome, r), r.peak, f"{digits(r.peak.median / 1e6)} MB", is_subject(r))
-        for r in outcome.rows
-        if r.peak is not None
-    ]
-    if peaks:
-        panels.append(Panel(workload.title, "peak memory of the same processes", peaks))
-    return panels
 
 
-def is_subject(row: Row) -> bool:
-    """Say whether a row is the subject's."""
-    return row.framework == SUBJECT
+def draw_ratios(axis: Any, lines: Sequence[tuple[str, list[Point]]]) -> None:
+    """Draw a line a workload: a dot a framework with its quartiles, a tick at its target."""
+    shown = dict.fromkeys(point.framework for _, points in lines for point in points)
+    for place, (_, points) in enumerate(lines):
+        for number, point in enumerate(points):
+            height = place + 0.7 * ((number + 0.5) / len(points) - 0.5)
+            draw_point(axis, height, point)
+        axis.axhline(place + 0.5, color="#EEEEEE", linewidth=0.8)
+    for framework in shown:
+        title = FRAMEWORKS[framework].title
+        axis.plot([], [], "o", color=COLOURS[framework], label=f"÷ {title}")
+    axis.plot([], [], "|", color=FAINT_COLOUR, markersize=9, label="target")
+    axis.set_xscale("log")
+    low, high = axis.get_xlim()
+    low, high = min(low, 0.5), max(high, 2.0)
+    axis.axvspan(low, 1, color=FASTER_COLOUR, zorder=0)
+    axis.axvline(1, color=TEXT_COLOUR, linewidth=0.9)
+    axis.set_xlim(low, high)
+    ticks = [t for t in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10) if low <= t <= high]
+    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.minorticks_off()
+    axis.set_yticks(range(len(lines)), [title for title, _ in lines])
+    axis.set_ylim(max(len(lines), 1) - 0.5, -0.5)
+    axis.tick_params(length=0)
+    axis.set_title(
+        f"{SUBJECT}'s time divided by the other's: left of 1, {SUBJECT} is faster",
+        loc="left",
+        fontsize=11,
+        fontweight="bold",
+    )
+    axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    frame(axis)
 
 
-def bar_name(outcome: Outcome, row: Row) -> str:
-    """Return a bar's name: the framework, and the case where there are several."""
-    title = FRAMEWORKS[row.framework].title
-    return f"{title}, {row.case}" if len(outcome.workload.cases) > 1 else title
+def draw_point(axis: Any, height: float, point: Point) -> None:
+    """Draw one ratio with its figure beside it."""
+    value, colour = point.value, COLOURS[point.framework]
+    axis.plot([value.low, value.high], [height, height], color=colour, linewidth=1.4)
+    axis.plot(value.median, height, "o", color=colour, markersize=5)
+    axis.annotate(
+        digits(value.median),
+        (value.high, height),
+        xytext=(5, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=7,
+        color=colour,
+    )
+    if point.limit is not None:
+        axis.plot(point.limit, height, "|", color=colour, markersize=9, markeredgewidth=1.2)
 
 
-def time_label(outcome: Outcome, row: Row) -> str:
-    """Return a time and how it compares with the subject's."""
-    scale, unit = time_unit(row.time.median)
-    label = f"{digits(row.time.median / scale)} {unit}"
-    if row.comparison is None or outcome.workload.difference:
-        return label
-    return f"{label}   {digits(1 / row.comparison.median)} ×"
-
-
-def draw(axis: Any, panel: Panel) -> None:
-    """Draw one panel: horizontal bars from the top down, quartiles as a thin line.
-
-    The bars carry their values, so the axis itself is left out.
-    """
-    longest = max(bar.value.high for bar in panel.bars)
-    for place, bar in enumerate(panel.bars):
-        value = bar.value
-        axis.barh(place, value.median, color=colour(bar), height=0.68)
-        axis.plot([value.low, value.high], [place, place], color=TEXT_COLOUR, linewidth=1)
-        weight = "bold" if bar.is_subject else "normal"
-        axis.text(
-            max(value.high, value.median) + 0.015 * longest,
-            place,
-            bar.label,
-            va="center",
-            fontweight=weight,
+def draw_growth(axis: Any, outcome: Outcome) -> None:
+    """Draw time against size, both logarithmic, a line a framework."""
+    places = {case.name: case.at for case in outcome.workload.cases}
+    for framework, power in outcome.exponents.items():
+        rows = [row for row in outcome.rows if row.framework == framework]
+        axis.plot(
+            [places[row.case] for row in rows],
+            [row.time.median * 1e3 for row in rows],
+            "o-",
+            color=COLOURS[framework],
+            markersize=4,
+            label=f"{FRAMEWORKS[framework].title}, power {digits(power.median)}",
         )
-    axis.set_yticks(range(len(panel.bars)), [bar.name for bar in panel.bars])
-    axis.set_ylim(max(len(panel.bars), SLOTS) - 0.5, -0.5)
-    axis.set_xlim(0, longest * 1.35)
-    axis.set_xticks([])
-    axis.tick_params(length=0, colors=TEXT_COLOUR)
-    axis.axvline(0, color=TEXT_COLOUR, linewidth=0.8)
-    axis.set_title(f"{panel.title}\n", loc="left", fontsize=10.5, fontweight="bold")
-    axis.text(0, 1.03, panel.subtitle, transform=axis.transAxes, fontsize=8.5, color=FAINT_COLOUR)
-    for side in ("top", "right", "bottom", "left"):
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xticks(list(places.values()), [f"{size:g}" for size in places.values()])
+    axis.minorticks_off()
+    axis.set_title(f"ms per step by {outcome.workload.axis}", loc="left", fontsize=9.5)
+    axis.legend(frameon=False, fontsize=7.5, loc="upper left")
+    axis.margins(y=0.25)
+    frame(axis)
+
+
+def frame(axis: Any) -> None:
+    """Leave out the lines above and to the right."""
+    for side in ("top", "right"):
         axis.spines[side].set_visible(False)
-
-
-def colour(bar: Bar) -> str:
-    """Return a bar's colour: the subject stands out, the others are alike."""
-    return SUBJECT_COLOUR if bar.is_subject else OTHER_COLOUR
+    axis.tick_params(colors=TEXT_COLOUR)
 
 
 def footer(machine: dict[str, Any]) -> str:
-    """Write the machine in one line."""
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    """Write the machine in one line, the versions in another."""
     threads = "one thread" if machine["threads"] == 1 else f"{machine['threads']} threads"
     return (
-        f"{machine['cpu']}, {threads}; {machine['python']}, {versions}; "
-        f"medians and quartiles; × is time over {SUBJECT}'s"
+        f"{machine['cpu']}, {threads} each; {machine['python']}; {machine['date']}; medians and "
+        f"quartiles of ratios within rounds\n{versions(machine)}"
     )
