@@ -37,7 +37,7 @@ class Code:
         names: the objects that the text uses, by name.
         gradients: value → the tensor that leaves hold as their gradient.
         saves: arrays that the replay writes into, each with the copy that it makes of them first.
-        holders: the leaves whose gradients it sets.
+        left: the leaves whose gradients it sets, each with what it leaves there.
         began: whether the replay has come to something that cannot be taken back.
     """
 
@@ -54,9 +54,11 @@ class Code:
         touched = {n for n in (*lowered.trace.states, *lowered.entering) if n in lowered.written}
         self.saves = [(lowered.arrays[n], lowered.arrays[n].copy("K")) for n in sorted(touched)]
         self.began: list[bool] = [False]
-        self.holders: list[Any] = [tensor._leaf for tensor in lowered.entering.values()]
         for number in lowered.entering:
             self.gradients[number] = wrap(lowered.arrays[number])
+        self.left: dict[Any, Tensor | None] = {
+            tensor._leaf: self.gradients[number] for number, tensor in lowered.entering.items()
+        }
         self._write()
 
     # ---- the text -------------------------------------------------------------------------------
@@ -283,7 +285,7 @@ class Code:
             if ref == before and not self._is_copied(ref):
                 continue
             self._leaf_now[place] = ref
-            self.holders.append(leaf)
+            self.left[leaf] = None if ref is None else self._tensor_of(ref.id)
             name = self._bound(leaf, "leaf")
             if ref is None:
                 lines.append(f"{name}.grad = None")
@@ -308,16 +310,21 @@ class Code:
 
     def _gradient(self, number: int, lines: list[str]) -> Tensor:
         """The tensor for a value that is a gradient; where it has no memory that lasts, a copy."""
+        self._tensor_of(number)
         place = self.lowered.places.get(number)
-        if number not in self.gradients:
-            kept = place is not None and place.kind == "kept"
-            array = (
-                place.array if kept and place else np.empty_like(self.lowered.trace.arrays[number])
-            )
-            self.gradients[number] = wrap(array)
         if place is None or place.kind != "kept":
             target = self._bound(self.gradients[number].array, "g")
             lines.append(f"{target}[...] = {self._name(number)}")
+        return self.gradients[number]
+
+    def _tensor_of(self, number: int) -> Tensor:
+        """The tensor that a leaf holds as its gradient."""
+        if number not in self.gradients:
+            place = self.lowered.places.get(number)
+            array = np.empty_like(self.lowered.trace.arrays[number])
+            if place is not None and place.kind == "kept":
+                array = place.array
+            self.gradients[number] = wrap(array)
         return self.gradients[number]
 
     def _notes(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter, is_
 from sys import getrefcount
 from typing import Any
 
@@ -14,6 +15,8 @@ from nnlite.capture.signature import Signature
 from nnlite.tracing.calls import Ref, walk
 
 __all__ = ["Program"]
+
+_grad_of = attrgetter("grad")
 
 
 class Program:
@@ -50,23 +53,24 @@ class Program:
         self._presence = self._watched_presence(trace)
         self._lent = list(self.code.gradients.values())
         self._lent_arrays = [tensor.array for tensor in self._lent]
-        leaves = {id(leaf): leaf for leaf in self.code.holders}
-        self._leaves = list(leaves.values())
-        # How many references there are while nobody else has one.
+        self._leaves = list(self.code.left)
+        self._left = list(self.code.left.values())
+        # How many references there are while nobody else has one: before the first replay, and
+        # while the leaves hold what a replay has left there.
         self._counts = [*map(getrefcount, self._lent)]
+        ids = [*map(id, self._left)]
+        self._left_counts = [n + ids.count(id(t)) for n, t in zip(self._counts, self._lent)]
         self._array_counts = [*map(getrefcount, self._lent_arrays)]
 
     def is_lent(self) -> bool:
         """Whether somebody keeps a gradient, whose memory the next replay would overwrite."""
-        counts = [*map(getrefcount, self._lent)]
-        if counts != self._counts:
-            held: dict[int, int] = {}
-            for leaf in self._leaves:
-                held[id(leaf.grad)] = held.get(id(leaf.grad), 0) + 1
-            own = [n + held.get(id(tensor), 0) for n, tensor in zip(self._counts, self._lent)]
-            if counts != own:
-                return True
-        return [*map(getrefcount, self._lent_arrays)] != self._array_counts
+        own = self._left_counts
+        if not all(map(is_, map(_grad_of, self._leaves), self._left)):
+            held = [id(leaf.grad) for leaf in self._leaves]
+            own = [n + held.count(id(tensor)) for n, tensor in zip(self._counts, self._lent)]
+        return [*map(getrefcount, self._lent)] != own or [
+            *map(getrefcount, self._lent_arrays)
+        ] != self._array_counts
 
     def _watched_presence(self, trace: StepRecording) -> list[tuple[Any, bool]]:
         """Leaves of which it counts whether they have a gradient before the step."""
