@@ -47,7 +47,7 @@ def save(path: str, machine: dict[str, Any], outcomes: list[Outcome]) -> None:
     compared = [(o.workload.title, points_of(o)) for o in outcomes if not o.workload.axis]
     lines = [(title, points) for title, points in compared if points]
     growing = [o for o in outcomes if o.workload.axis][:PANELS]
-    height = 1.2 + 0.42 * max(len(lines), 2)
+    height = 1.2 + 0.5 * max(len(lines), 2) + 0.3
     style: Any = {"font.size": 9.5, "text.color": TEXT_COLOUR, "axes.labelcolor": TEXT_COLOUR}
     with pyplot.rc_context(style):
         figure = pyplot.figure(figsize=(11, height + 3.2 * bool(growing)), layout="constrained")
@@ -105,7 +105,9 @@ def draw_ratios(axis: Any, lines: Sequence[tuple[str, list[Point]]]) -> None:
         fontsize=11,
         fontweight="bold",
     )
-    axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    axis.legend(
+        loc="upper center", bbox_to_anchor=(0.35, -0.04), ncols=7, frameon=False, handletextpad=0.2
+    )
     frame(axis)
 
 
@@ -114,13 +116,15 @@ def draw_point(axis: Any, height: float, point: Point) -> None:
     value, colour = point.value, COLOURS[point.framework]
     axis.plot([value.low, value.high], [height, height], color=colour, linewidth=1.4)
     axis.plot(value.median, height, "o", color=colour, markersize=5)
+    before_target = point.limit is not None and point.limit >= value.median
     axis.annotate(
         digits(value.median),
-        (value.high, height),
-        xytext=(5, 0),
+        (value.low if before_target else value.high, height),
+        xytext=(-5 if before_target else 5, 0),
+        ha="right" if before_target else "left",
         textcoords="offset points",
         va="center",
-        fontsize=7,
+        fontsize=7.5,
         color=colour,
     )
     if point.limit is not None:
@@ -142,7 +146,7 @@ def draw_growth(axis: Any, outcome: Outcome) -> None:
         )
     axis.set_xscale("log")
     axis.set_yscale("log")
-    axis.set_xticks(list(places.values()), [f"{size:g}" for size in places.values()])
+    axis.set_xticks(list(places.values()), [f"{size:g}" for size in places.values()], fontsize=8)
     axis.minorticks_off()
     axis.set_title(f"ms per step by {outcome.workload.axis}", loc="left", fontsize=9.5)
     axis.legend(frameon=False, fontsize=7.5, loc="upper left")
