@@ -13,6 +13,7 @@ import numpy as np
 
 from nnlite.autograd.mutation import note_write
 from nnlite.autograd.node import Node, record
+from nnlite.ops.layout import channel_sums
 from nnlite.ops.operands import Array, array_of, float_array
 from nnlite.ops.shape import broadcast_to, reshape, unsqueeze
 from nnlite.tensor import Tensor, wrap
@@ -40,12 +41,14 @@ class NativeBatchNormBackward0(Node):
     ∂x = γ r (g - mean(g) - x̂ mean(g x̂));   with running statistics: ∂x = γ r g"""
 
     __slots__ = ()
-    lifts = (0, 1, None, None)
+    lifts = (0, 1, None, None, "cache", "cache")
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        x, weight, running_mean, running_var = self.saved
+        x, weight, running_mean, running_var, mean, r = self.saved
         to_x, to_weight, to_bias = self.edges
         training, eps = self.meta
+        if mean is not None:
+            return _through_batch(self.edges, g, x, weight, mean, r)
         axes = (0, *range(2, x.ndim))
         along = (1, -1) + (1,) * (x.ndim - 2)
         if training:
@@ -62,6 +65,26 @@ class NativeBatchNormBackward0(Node):
             (g * normed).sum(axis=axes) if to_weight else None,
             g.sum(axis=axes) if to_bias else None,
         )
+
+
+def _through_batch(
+    edges: Axes, g: Array, x: Array, weight: Array | None, mean: Array, r: Array
+) -> tuple[Array | None, ...]:
+    """The gradients of ``batch_norm`` in training, from the mean and r of each channel:
+
+    ∂x = γ r g + b (x - μ) + d,   b = -γ r³ mean(g (x - μ)),   d = -γ r mean(g)
+    """
+    to_x, to_weight, to_bias = edges
+    along = (1, -1) + (1,) * (x.ndim - 2)
+    centred = x - mean.reshape(along)
+    g_sum, slope = channel_sums(g), channel_sums(g * centred) * r
+    if to_x:
+        scale = r if weight is None else r * weight
+        share = scale * (len(r) / x.size)
+        centred *= (-share * r * slope).reshape(along)
+        centred -= (share * g_sum).reshape(along)
+        centred += g * scale.reshape(along)
+    return centred if to_x else None, slope if to_weight else None, g_sum if to_bias else None
 
 
 def batch_norm(
@@ -109,7 +132,6 @@ def batch_norm(
                 f"batch_norm: input has {channels} channels, {label} has the shape "
                 f"{list(value.array.shape)}"
             )
-    axes = (0, *range(2, x.ndim))
     along = (1, channels) + (1,) * (x.ndim - 2)
     if training and not x.size:
         # As in torch: a batch of nothing teaches nothing.
@@ -125,9 +147,9 @@ def batch_norm(
                 f"shape {list(x.shape)}; use a larger batch (drop_last=True drops a last one of a "
                 "single sample) or eval()"
             )
-        mean = x.mean(axis=axes)
+        mean = _channel_means(x)
         centred = x - mean.reshape(along)
-        var = (centred * centred).mean(axis=axes)
+        var = _channel_means(centred * centred)
         _move(running_mean, mean, momentum)
         _move(running_var, var * (count / (count - 1)), momentum)
     elif running_mean is None or running_var is None:
@@ -135,16 +157,28 @@ def batch_norm(
     else:
         mean, var = running_mean.array, running_var.array
         centred = x - mean.reshape(along)
-    y = centred * (1 / np.sqrt(var + eps)).reshape(along)
-    _affine(y, weight, bias, along)
+    r = 1 / np.sqrt(var + eps)
+    scale = r if weight is None else r * weight.array
+    y = centred * scale.reshape(along)
+    if bias is not None:
+        y += bias.array.reshape(along)
     edges = (
         input._node,
         None if weight is None else weight._node,
         None if bias is None else bias._node,
     )
-    statistics: tuple[Any, Any] = (None, None) if training else (mean, var)
+    statistics: tuple[Any, ...] = (mean, var, None, None)
+    if training:
+        # Half precision is left to means, which sum up in single precision.
+        statistics = (None, None, mean, r) if x.dtype.itemsize > 2 else (None,) * 4
     saved = (x, None if weight is None else weight.array, *statistics)
     return record(y, NativeBatchNormBackward0, edges, saved, (training, eps))
+
+
+def _channel_means(x: Array) -> Array:
+    if x.dtype.itemsize <= 2:
+        return x.mean(axis=(0, *range(2, x.ndim)))
+    return channel_sums(x) * (x.shape[1] / x.size)
 
 
 def _move(running: Tensor | None, batch: Array, momentum: float) -> None:
