@@ -13,7 +13,7 @@ import pytest
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from benchmark import command, figures, markdown, plot, report  # noqa: E402
+from benchmark import command, conductor, figures, markdown, plot, report  # noqa: E402
 from benchmark.conductor import Failed, WorkerProcess  # noqa: E402
 from benchmark.figures import Series, Spread  # noqa: E402
 from benchmark.frameworks import FRAMEWORKS  # noqa: E402
@@ -342,6 +342,33 @@ def test_wrong_usage(capsys: pytest.CaptureFixture[str], arguments: list[str], s
         command.main(arguments)
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_rounds_are_divided_among_fresh_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each start has an unmeasured round first; cases kept apart have a process each."""
+    started: list[str] = []
+    ran: list[str] = []
+
+    class Fake:
+        def __init__(self, framework: str, env: dict[str, str]) -> None:
+            started.append(framework)
+
+        def ask(self, **request: Any) -> dict[str, Any]:
+            if request["do"] == "run":
+                ran.append(request["case"])
+            return {"seconds": 6.0, "units": 2, "results": [1.0]}
+
+        def close(self) -> None:
+            started.append("closed")
+
+    monkeypatch.setattr(conductor, "WorkerProcess", Fake)
+    made = workload(cases=(Case("a", {}), Case("b", {})), starts=2, apart=True)
+    workers = conductor.Workers({})
+    plan = conductor.Plan(made, ["nnlite"], 3, 1, False, {}, workers, lambda text: None)
+    measured = conductor.measure(plan)
+    assert started == ["nnlite", "nnlite", "closed", "closed"] * 2
+    assert ran == [*"ba", *"ab", *"ba", *"ba", *"ab"]
+    assert measured["b", "nnlite"].seconds == [3.0, 3.0, 3.0]
 
 
 def test_list_names_every_workload(capsys: pytest.CaptureFixture[str]) -> None:

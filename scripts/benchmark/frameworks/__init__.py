@@ -1,7 +1,7 @@
 """The frameworks that are compared: one entry each, in the order of their turns.
 
 A framework's file holds `PROGRAMS`, a dictionary from the name of a program (see
-`workloads.py`) to a function `(package, sizes) -> Program`.
+`workloads`) to a function `(package, sizes) -> Program`.
 """
 
 from importlib.util import find_spec
