@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from nnlite.explain.parse import NotAFormula, definitions, evaluate, parse, show
+from nnlite.explain.parse import NotAFormula, definitions, evaluate, parse
+from nnlite.explain.show import show
 
 VALUES = {"x": 0.5, "y": 0.25, "g": 2.0, "a": 3.0, "s": 0.1, "t": 2.0, "λ": 0.4, "n": 3.0}
 

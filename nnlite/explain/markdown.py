@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nnlite.autograd.equation import to_latex
 from nnlite.explain.fold import Fold
 from nnlite.explain.numbers import SMALL, index_text, number, shape_text, terms_text
-from nnlite.explain.text import accumulation, check_text
+from nnlite.explain.text import LEAVES, accumulation, check_text
 
 if TYPE_CHECKING:
     from nnlite.explain.explanation import Explanation
@@ -31,14 +31,22 @@ def markdown_of(explanation: Explanation) -> str:
             lines += ["", f"*{part.text}*"]
         else:
             lines += ["", *_step(part)]
-    for leaf in explanation.leaves:
+    for leaf in explanation.leaves[:LEAVES]:
         lines += ["", f"## Leaf {leaf.value.label}", "", accumulation(leaf)]
+        if leaf.why:
+            lines += ["", f"Why? {leaf.why}"]
         if leaf.update is not None:
             lines += ["", f"`{leaf.update.optimizer}.step()`:", ""]
             lines += [
                 f"- `{line.formula}` = {line.numbers} = {number(line.value)}"
                 for line in leaf.update.lines
             ]
+    if len(explanation.leaves) > LEAVES:
+        lines += ["", f"and {len(explanation.leaves) - LEAVES} other leaves"]
+    unreached = explanation.unreached[:LEAVES]
+    if unreached:
+        lines += ["", "## Parameters without a gradient", ""]
+    lines += [f"- `{name}`: {reason}" for name, reason in unreached]
     return "\n".join(lines) + "\n"
 
 

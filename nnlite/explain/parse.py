@@ -1,4 +1,4 @@
-"""Formulas as trees: to evaluate them, and to write them with numbers in them.
+"""Formulas as trees, and their values.
 
 The grammar is the one of the equations in ``nnlite.ops``: two things side by side are a product
 (``x σ(x)``), capital letters side by side one of matrices (``X Wᵀ``), and a formula may go on with
@@ -24,7 +24,6 @@ __all__ = [
     "evaluate",
     "letters",
     "parse",
-    "show",
 ]
 
 Tree = tuple[Any, ...]
@@ -111,8 +110,8 @@ def parse(text: str, numbers: Mapping[str, float] | None = None) -> Tree:
     Raises:
         NotAFormula: when there are words or running indices in it.
 
-    >>> show(parse("g y (1 - y)"), {"g": 2.0, "y": 0.25})
-    '2 · 0.25 · (1 - 0.25)'
+    >>> float(evaluate(parse("g y (1 - y)"), {"g": 2.0, "y": 0.25}))
+    0.375
     """
     parser = _Parser(text, numbers or {})
     tree = parser.choice()
@@ -395,53 +394,3 @@ def _is_matrix(tree: Tree) -> bool:
     if tree[0] == "letter":
         return "A" <= str(tree[1])[0] <= "Z"
     return tree[0] in ("ᵀ", "*") and any(_is_matrix(t) for t in tree[1:])
-
-
-# How strongly an operation binds: what binds less gets brackets inside.
-_BINDS = {"if": 0, "or": 1, "and": 1, "not": 1, "+": 3, "-": 3, "neg": 4, "*": 5, "/": 5, "^": 7}
-_COMPARISONS = frozenset("≤≥<>=≠")
-
-
-def show(tree: Tree, values: Mapping[str, float]) -> str:
-    """A formula with numbers for its letters, products written with a dot.
-
-    >>> show(parse("g (σ(x) - y) / 4"), {"g": 1.0, "x": -0.5, "y": 1.0})
-    '1 · (σ(-0.5) - 1) / 4'
-    """
-    return _show(tree, values, 0)
-
-
-def _show(tree: Tree, values: Mapping[str, float], outer: int) -> str:
-    kind, *rest = tree
-    if kind in ("number", "letter"):
-        value = rest[0] if kind == "number" else values.get(rest[0])
-        if value is None:
-            return str(rest[0])
-        text = f"{float(value):.6g}"
-        return f"({text})" if text.startswith("-") and outer > 0 else text
-    if kind == "call":
-        name, *arguments = rest
-        inside = ", ".join(_show(t, values, 0) for t in arguments)
-        closing = {"|": "|", "⌊": "⌋", "⌈": "⌉"}.get(name)
-        return f"{name}{inside}{closing}" if closing else f"{name}({inside})"
-    if kind == "[":
-        return f"[{_show(rest[0], values, 0)}]"
-    binds = 2 if kind in _COMPARISONS else _BINDS.get(kind, 6)
-    if kind == "if":
-        condition, yes, no = (_show(t, values, 1) for t in rest)
-        text = f"{yes} if {condition} else {no}"
-    elif kind == "neg":
-        text = f"-{_show(rest[0], values, binds + 1)}"
-    elif kind == "not":
-        text = f"not {_show(rest[0], values, 2)}"
-    elif kind == "ᵀ":
-        text = f"{_show(rest[0], values, 8)}ᵀ"
-    elif kind == "^":
-        base = "e" if rest[0] == ("letter", "e") else _show(rest[0], values, 8)
-        power = _show(rest[1], values, 8)
-        text = f"{base}^{power}"
-    else:
-        sign = {"*": "·"}.get(kind, kind)
-        right = binds + (kind in "-/")
-        text = f"{_show(rest[0], values, binds)} {sign} {_show(rest[1], values, max(right, 4))}"
-    return f"({text})" if binds < outer else text

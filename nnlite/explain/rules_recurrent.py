@@ -6,7 +6,7 @@ step; a value before the first or after the last step counts as 0.
 
 from __future__ import annotations
 
-from nnlite.explain.rules import Facts, Formula, Maker
+from nnlite.explain.facts import Facts, Formula, Maker
 
 __all__ = ["RECURRENT"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nnlite.explain import reasons
+from nnlite.explain.facts import Formula
 from nnlite.explain.parse import NotAFormula, definition_texts, letters, parse
-from nnlite.explain.rules import Formula
 
 if TYPE_CHECKING:
     from nnlite.explain.step import Step

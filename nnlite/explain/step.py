@@ -11,13 +11,15 @@ import numpy as np
 from nnlite.autograd.equation import equation, to_latex
 from nnlite.autograd.node import Cotangents, Node, Output
 from nnlite.explain import check, forms, forward, local, reasons
+from nnlite.explain.facts import Formula
 from nnlite.explain.formula import Equation, subscript, written
 from nnlite.explain.model import Addend, Index, Input, Place, Rule, Term, Value
 from nnlite.explain.names import operation_name
-from nnlite.explain.parse import NotAFormula, evaluate, letters, parse, show
+from nnlite.explain.parse import NotAFormula, evaluate, letters, parse
 from nnlite.explain.recheck import Line, recheck
 from nnlite.explain.reread import holds
-from nnlite.explain.rules import Formula, formula_of
+from nnlite.explain.rules import formula_of
+from nnlite.explain.show import show
 from nnlite.explain.stated import stated
 
 if TYPE_CHECKING:

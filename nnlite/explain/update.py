@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from nnlite.explain.model import Index, Update, UpdateLine
-from nnlite.explain.parse import evaluate, parse, show
+from nnlite.explain.parse import evaluate, parse
+from nnlite.explain.show import show
 from nnlite.explain.walk import copy_of
 from nnlite.optim.optimizer import Optimizer
 from nnlite.tensor import Tensor, wrap
