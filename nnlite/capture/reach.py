@@ -116,9 +116,13 @@ class Reach:
             )
         self._pending: list[tuple[Any, str]] = [(function, getattr(function, "__name__", "it"))]
         self._pending += [(value, name) for name, value in arguments.items()]
-        while self._pending:
-            value, name = self._pending.pop()
-            self._visit(value, name)
+        # Optimizers last: a parameter is known by its name in a module.
+        self._later: list[tuple[Optimizer, str]] = []
+        while self._pending or self._later:
+            if self._pending:
+                self._visit(*self._pending.pop())
+            else:
+                self._optimizer(*self._later.pop())
             if len(self.entries) > _MOST:
                 raise CaptureError(f"not captured: it can read more than {_MOST} things")
 
@@ -131,7 +135,7 @@ class Reach:
         elif isinstance(value, Module):
             self._module(value, name)
         elif isinstance(value, Optimizer):
-            self._optimizer(value, name)
+            self._later.append((value, name))
         elif isinstance(value, LRScheduler):
             self.schedulers[value] = name
             self._pending.append((value.optimizer, f"{name}.optimizer"))

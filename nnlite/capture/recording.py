@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -140,6 +141,7 @@ class Draws:
         return draw
 
 
+_OPERATORS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "ops")
 _OF_SHAPES = {
     "shape", "ndim", "size", "result_type", "can_cast", "min_scalar_type", "iscomplexobj",
     "isrealobj", "may_share_memory", "shares_memory",
@@ -148,13 +150,18 @@ _DRAWS = {"random", "standard_normal", "integers", "permutation", "standard_expo
 
 
 def _purpose() -> str:
-    """Which derivative the running code is, if it is one: its name and equation."""
+    """What the running code is: the name and equation of a derivative, or an operator's name."""
     frame = sys._getframe(2)
+    operator = ""
     while frame.f_back is not None:
+        if frame.f_code.co_filename.startswith(_OPERATORS):
+            operator = frame.f_code.co_name
+        elif operator:
+            return operator
         if frame.f_code.co_name == "backward":
             node = frame.f_locals.get("self")
             if isinstance(node, Node):
                 equation = " ".join((type(node).__doc__ or "").split())
                 return f"{node.name()}: {equation}" if equation else node.name()
         frame = frame.f_back
-    return ""
+    return operator

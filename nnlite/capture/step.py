@@ -15,6 +15,7 @@ from nnlite.capture.reach import Executed, Reach, Wrapper
 from nnlite.capture.recording import CaptureError
 from nnlite.capture.run import record
 from nnlite.capture.signature import Signature
+from nnlite.capture.source import readable
 from nnlite.capture.trial import try_out
 from nnlite.nn.module import Module
 
@@ -215,6 +216,21 @@ class Compiled(Wrapper):
         elif candidate.tries > 3 * _TRIALS:
             candidate.refused = self.reason = "its checks within nnlite come out in many ways"
         return result
+
+    @property
+    def source(self) -> str:
+        """The captured step as NumPy code to read, or the reason why there is none.
+
+        It shows what the replayed program computes, in order, with the equations of the
+        derivatives; ``optimizer.step()`` is called as it is. (The memory that the program computes
+        in, it leaves out.)
+        """
+        if not self._ready:
+            return f"# not captured: {self.reason}\n"
+        program = self._ready[0]
+        label = getattr(self._function, "__name__", "step")
+        objects = {**program.guards.reach.optimizers, **program.guards.reach.schedulers}
+        return readable(program.lowered, label, program.signature.names, objects)
 
     @property
     def is_captured(self) -> bool:
