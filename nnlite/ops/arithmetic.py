@@ -266,7 +266,7 @@ def remainder(input: Any, other: Any) -> Tensor:
 
 
 class FmodBackward0(Node):
-    """y = a mod c:   ∂a = g"""
+    """y = a - c trunc(a/c):   ∂a = g"""
 
     __slots__ = ()
 
@@ -275,7 +275,7 @@ class FmodBackward0(Node):
 
 
 class FmodBackward1(RemainderBackward1):
-    """y = a mod b = a - b trunc(a/b):   ∂a = g,   ∂b = -g trunc(a/b)"""
+    """y = a - b trunc(a/b):   ∂a = g,   ∂b = -g trunc(a/b)"""
 
     __slots__ = ()
 
