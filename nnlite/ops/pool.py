@@ -84,10 +84,10 @@ class MaxPool2DWithIndicesBackward0(Node):
     lifts = (None, None)
 
     def backward(self, g: Array) -> tuple[Array, ...]:
-        index, which = self.saved
         shape, overlap, how = self.meta
         if how and (type(g) is ndarray or is_replayed(g)):
-            return (_spread_maxima(g, which, shape, overlap, *how),)
+            return (_spread_maxima(g, self.saved[1], shape, overlap, *how),)
+        index = index_of_maxima(self.saved, self.meta)
         planes, size = math.prod(shape[:-2]), shape[-2] * shape[-1]
         starts = size * np.arange(planes, like=index).reshape(-1, 1, 1)
         flat = (index.reshape(planes, *index.shape[-2:]) + starts).reshape(-1)
@@ -132,6 +132,8 @@ def _best(x: Array, windows: Windows, kernel: Sizes, places: Sizes) -> tuple[Arr
     which = np.zeros_like(best, dtype=number_of)
     which += (_flat(first, kernel, x) + 1).astype(number_of)
     for number, window in enumerate(slices[begun:], 1 + begun):
+        if min(window.strides) > window.dtype.itemsize:
+            window = window.copy()  # what is not contiguous is compared many times slower
         take = window > best  # the first of equal values stays
         if x.dtype.kind == "f":
             take |= window != window  # NaN wins
@@ -146,6 +148,13 @@ def _index(which: Array, windows: Windows, kernel: Sizes, size: Sizes) -> Array:
     corner = [[s * o - p for o in range(n)] for s, p, n in zip(steps, low, which.shape[-2:])]
     offsets = _flat([[d * k for k in range(n)] for d, n in zip(dilations, kernel)], size, which)
     return _flat(corner, size, which) + offsets.reshape(-1)[which - 1]
+
+
+def index_of_maxima(saved: tuple[Array, Array], meta: Any) -> Array:
+    """The places of the maxima as index into H x W, from what max pooling has saved."""
+    index, which = saved
+    shape, _, how = meta
+    return _index(which, how[0], how[1], shape[-2:]) if index is None else index
 
 
 def _spread_maxima(
@@ -212,7 +221,7 @@ def max_pool2d(
     which = None
     if type(x) is ndarray or is_replayed(x):
         best, which = _best(x, windows, kernel, places)
-        index = _index(which, windows, kernel, size)
+        index = _index(which, windows, kernel, size) if return_indices else None
         how = (x.shape, overlap, (windows, kernel, places))
     else:
         best, index = _maxima(x, windows, kernel, places)
@@ -244,17 +253,18 @@ def max_pool1d(
     """
     name = "max_pool1d"
     _image(name, input, 1)
-    y, index = max_pool2d(
+    found = max_pool2d(
         unsqueeze(input, -2),
         _wide(name, "kernel_size", kernel_size, 1),
         None if stride is None else _wide(name, "stride", stride, 1),
         _wide(name, "padding", padding, 0),
         _wide(name, "dilation", dilation, 1),
         ceil_mode,
-        True,
+        return_indices,
     )
-    y = squeeze(y, -2)
-    return (y, squeeze(index, -2)) if return_indices else y
+    if return_indices:
+        return squeeze(found[0], -2), squeeze(found[1], -2)
+    return squeeze(found, -2)
 
 
 # ---- mean ---------------------------------------------------------------------------------------
