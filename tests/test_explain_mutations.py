@@ -11,7 +11,7 @@ from test_explain_operators import explained
 
 from nnlite.explain import reasons
 from nnlite.explain.reasons import is_matrix_product
-from nnlite.explain.recheck import recheck
+from nnlite.explain.recheck import recheck, recheck_forward
 from nnlite.explain.reread import holds
 
 EACH = 2  # lines of each rule that are corrupted, from different cases
@@ -175,3 +175,25 @@ def test_no_corrupted_reason_is_printed():
         for wrong in set(wrong_reasons(reason)) - {reason}:
             assert not holds(wrong, step, given, right), (reason, wrong)
     assert len(kinds) >= 7
+
+
+def test_forward_formulas_are_worked_out_too():
+    """What is printed as the forward formula gives what was computed; a wrong one is said to."""
+    found = Counter()
+    for _, explanation in explanations():
+        for step in explanation.steps:
+            with np.errstate(all="ignore"):
+                assert step.forward_mistake == "", (step.forward, step.forward_mistake)
+                known = recheck_forward(step)
+            found[known.status if known else "words"] += 1
+            del step.forward_mistake  # it is kept
+            text = step.equation.forward
+            left, _, right = text.partition(" = ")
+            if known is None or ", " in right or " = " in right or not step.output.array.any():
+                continue
+            step.equation.forward = f"{left} = 2 ({right})"
+            with np.errstate(all="ignore"):
+                assert "✗ wrong" in step.forward_mistake, text
+            step.equation.forward = text
+            del step.forward_mistake
+    assert found["right"] > 2000

@@ -181,6 +181,8 @@ def _step(step: Step, of: int, questions: Questions) -> list[str]:
             "</p>"
         )
     lines.append(_equation("forward", step.forward))
+    if step.forward_mistake:
+        lines.append(f'<p class="mark wrong">{escape(step.forward_mistake)}</p>')
     for value in step.outputs.values():
         if value.array is not None:
             lines.append(_value(value.symbol, value.array))

@@ -217,7 +217,11 @@ def _questions_on(step: Step, rule: Rule, chance: random.Random) -> list[Questio
 
 def _symbol(step: Step, rule: Rule, chance: random.Random) -> Question | None:
     """Which factor stands in the rule?"""
-    factors = [found for found in _FACTOR.finditer(rule.right) if not found["word"]]
+    factors = [
+        found
+        for found in _FACTOR.finditer(rule.right)
+        if not found["word"] and not _is_index(rule.right[: found.start()])
+    ]
     if not factors:
         return None
     chosen = chance.choice(factors)
@@ -245,6 +249,12 @@ def _symbol(step: Step, rule: Rule, chance: random.Random) -> Question | None:
         question.hints.append(f"It is {what} of shape {shape_text(named[bare].shape)}{turned}.")
     question.hints.append(f"The operation's own letters, with g for what arrives: {step.rule}")
     return question
+
+
+def _is_index(before: str) -> bool:
+    """Whether what follows stands between the brackets of indices: x[i, …, Σ_{k, …."""
+    opened = re.findall(r"(?:\S\[|_\{)[^\]}]*$|[\]}]", before)
+    return bool(opened) and opened[-1] not in "]}"
 
 
 def _is_product(step: Step) -> bool:

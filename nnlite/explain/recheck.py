@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nnlite.explain.forms import mean_of
 from nnlite.explain.indexed import Result, TooLarge, compute
 from nnlite.explain.model import Index
-from nnlite.explain.parse import NotAFormula
+from nnlite.explain.parse import NotAFormula, definition_texts
 from nnlite.explain.reasons import is_matrix_product
 
 if TYPE_CHECKING:
     from nnlite.explain.step import Step
 
-__all__ = ["Line", "Recheck", "recheck"]
+__all__ = ["Line", "Recheck", "recheck", "recheck_forward"]
 
 Array = Any
 _ROUNDINGS = 64  # so many may add up
@@ -87,6 +88,36 @@ def recheck(step: Step, line: Line, gradient: Array, index: Index) -> Recheck:
     return _compared(found, elements, gradient, rounding)
 
 
+def recheck_forward(step: Step) -> Recheck | None:
+    """Work out the forward formula of a step; None where it is in words, or lacks a value."""
+    result = step.output.array
+    if result is None or len(step.outputs) > 1 or not np.isfinite(result).all():
+        return None
+    if step.name == "Dot":  # there the dot between two arrays says more than in other equations
+        return None
+    text = step.equation.forward
+    is_loss = mean_of(step.derivative) is not None
+    try:
+        (_, right), *others = definition_texts(text.replace("Σ ", "", 1) if is_loss else text)
+        where = [f"{letter} = {step.written(inner)}" for letter, inner in reversed(others)]
+        values, numbers = _values(step)
+        values.pop(step.output.symbol, None)
+        matrices = is_matrix_product(step.name)
+        with np.errstate(all="ignore"):
+            found = compute(
+                step.written(right), values, result.shape, where=where, matrices=matrices,
+                numbers=numbers,
+            )  # fmt: skip
+            if is_loss and not result.ndim:
+                found = Result(np.sum(found.value), np.sum(found.size))
+    except (NotAFormula, TooLarge):
+        return None
+    except (ValueError, IndexError, TypeError) as error:
+        return Recheck("wrong", float("inf"), 0, f"it cannot be worked out: {error}")
+    rounding = _ROUNDINGS * _eps(step, step.output.gradient) + 1e-5
+    return _compared(found, None, result, rounding)
+
+
 _WORDS = "the rule is a sentence, no formula: only its numbers were checked"
 
 
@@ -146,7 +177,7 @@ def _compared(
         )
         allowed = rounding * (size + np.abs(expected)) + 1e-300
         undefined = ~np.isfinite(value) & np.isfinite(expected)
-        wrong = ~undefined & ~(apart <= allowed)
+        wrong = ~undefined & ~((apart <= allowed) | (apart == 0))
     error = float(np.max(np.where(undefined, 0.0, apart), initial=0.0))
     count = int(expected.size)
     if wrong.any():

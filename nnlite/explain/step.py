@@ -15,8 +15,9 @@ from nnlite.explain.facts import Formula
 from nnlite.explain.formula import Equation, subscript, written
 from nnlite.explain.model import Addend, Index, Input, Place, Rule, Term, Value
 from nnlite.explain.names import operation_name
+from nnlite.explain.numbers import number
 from nnlite.explain.parse import NotAFormula, evaluate, letters, parse
-from nnlite.explain.recheck import Line, recheck
+from nnlite.explain.recheck import Line, recheck, recheck_forward
 from nnlite.explain.reread import holds
 from nnlite.explain.rules import formula_of
 from nnlite.explain.show import show
@@ -119,6 +120,14 @@ class Step:
             return f"{self.equation.forward}, for {letters_}, giving {self.output.symbol}"
         return written(self.equation.forward, self._symbols, self._upstream)
 
+    @cached_property
+    def forward_mistake(self) -> str:
+        """By how much the forward formula misses what was computed; empty where it does not."""
+        found = recheck_forward(self)
+        if found is None or found.status != "wrong":
+            return ""
+        return f"✗ wrong: {number(found.error or 0.0)} off{found.note and '; ' + found.note}"
+
     @property
     def forward_latex(self) -> str:
         """The forward formula in LaTeX."""
@@ -134,7 +143,7 @@ class Step:
         text = self.equation.forward + " ".join(self.equation.rules.values())
         return {k: v for k, v in forms.constants(self._node).items() if k in text}
 
-    def _written(self, pattern: str) -> str:
+    def written(self, pattern: str) -> str:
         """A rule in the symbols of this pass."""
         return written(pattern, self._symbols, self._upstream, alone=True)
 
@@ -222,10 +231,10 @@ class Step:
         formula = formula_of(self, position)
         if formula is None:
             formula = stated(self, position)
-        right = self._written(formula.right)
+        right = self.written(formula.right)
         if not right:  # the equation has no line of its own for this input
             right = f"Σⱼ (∂L/∂{self.output.symbol})ⱼ ∂{self.output.symbol}ⱼ/∂{given.value.symbol}"
-        where = tuple(map(self._written, formula.where))
+        where = tuple(map(self.written, formula.where))
         data = {letter: array for letter, (_, array) in formula.data.items()}
         return formula, Line(right, formula.places, where, data)
 

@@ -78,6 +78,8 @@ def step_text(step: Step) -> list[str]:
         place = f"{step.place.file.rpartition('/')[2]}:{step.place.line}"
         lines += wrapped(f"  line     {place}: {step.place.text}", " " * 11)
     lines += wrapped(f"  forward  {step.forward}", " " * 11)
+    if step.forward_mistake:
+        lines += wrapped(f"           {step.forward_mistake}", " " * 11)
     if step.constants:
         given = ", ".join(f"{letter} = {number(v)}" for letter, v in step.constants.items())
         lines += wrapped(f"  with     {given}", " " * 11)
