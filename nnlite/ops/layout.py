@@ -14,7 +14,8 @@ from nnlite.ops.operands import Array
 from nnlite.tensor import is_replayed, ndarray
 
 __all__ = [
-    "channel_sums", "is_laid_out", "pixels_first", "pixels_last", "samples_first", "samples_last",
+    "channel_sums", "is_laid_out", "per_channel", "pixels_first", "pixels_last", "samples_first",
+    "samples_last",
 ]  # fmt: skip
 
 
@@ -59,11 +60,29 @@ def channel_sums(x: Array) -> Array:
     >>> channel_sums(np.ones((2, 3, 4)))
     array([8., 8., 8.])
     """
-    if x.ndim > 2 and (type(x) is ndarray or is_replayed(x)):
+    if _is_pixels_first(x):
+        # Rows of pixels first, then what they add up to: rounding errors stay small.
         pixels = pixels_first(x)
-        if pixels.flags.c_contiguous:
-            # Rows of pixels first, then what they add up to: rounding errors stay small.
-            rows = pixels.reshape(len(pixels), math.prod(pixels.shape[1:-1]), x.shape[1])
-            ones = np.ones_like(x, shape=rows.shape[1])
-            return np.matmul(ones, rows).sum(axis=0)
+        rows = pixels.reshape(len(pixels), math.prod(pixels.shape[1:-1]), x.shape[1])
+        ones = np.ones_like(x, shape=rows.shape[1])
+        return np.matmul(ones, rows).sum(axis=0)
     return x.sum(axis=(0, *range(2, x.ndim)))
+
+
+def per_channel(v: Array, x: Array) -> Array:
+    """``v`` (C,) in a shape in which it meets the channels of ``x`` (N, C, …).
+
+    >>> import numpy as np
+    >>> per_channel(np.ones(3), np.ones((2, 3, 4))).shape
+    (1, 3, 1)
+    """
+    samples = 1
+    if _is_pixels_first(x):
+        samples = len(x)  # repeated, for the sake of longer loops
+        v = np.broadcast_to(v, (samples, len(v))).copy()
+    return v.reshape(samples, -1, *(1,) * (x.ndim - 2))
+
+
+def _is_pixels_first(x: Array) -> bool:
+    plain = type(x) is ndarray or is_replayed(x)
+    return plain and x.ndim > 2 and pixels_first(x).flags.c_contiguous

@@ -13,7 +13,7 @@ import numpy as np
 
 from nnlite.autograd.mutation import note_write
 from nnlite.autograd.node import Node, record
-from nnlite.ops.layout import channel_sums
+from nnlite.ops.layout import channel_sums, per_channel
 from nnlite.ops.operands import Array, array_of, float_array
 from nnlite.ops.shape import broadcast_to, reshape, unsqueeze
 from nnlite.tensor import Tensor, wrap
@@ -75,15 +75,14 @@ def _through_batch(
     ∂x = γ r g + b (x - μ) + d,   b = -γ r³ mean(g (x - μ)),   d = -γ r mean(g)
     """
     to_x, to_weight, to_bias = edges
-    along = (1, -1) + (1,) * (x.ndim - 2)
-    centred = x - mean.reshape(along)
+    centred = x - per_channel(mean, x)
     g_sum, slope = channel_sums(g), channel_sums(g * centred) * r
     if to_x:
         scale = r if weight is None else r * weight
         share = scale * (len(r) / x.size)
-        centred *= (-share * r * slope).reshape(along)
-        centred -= (share * g_sum).reshape(along)
-        centred += g * scale.reshape(along)
+        centred *= per_channel(-share * r * slope, x)
+        centred -= per_channel(share * g_sum, x)
+        centred += g * per_channel(scale, x)
     return centred if to_x else None, slope if to_weight else None, g_sum if to_bias else None
 
 
@@ -132,7 +131,6 @@ def batch_norm(
                 f"batch_norm: input has {channels} channels, {label} has the shape "
                 f"{list(value.array.shape)}"
             )
-    along = (1, channels) + (1,) * (x.ndim - 2)
     if training and not x.size:
         # As in torch: a batch of nothing teaches nothing.
         training = False
@@ -148,7 +146,7 @@ def batch_norm(
                 "single sample) or eval()"
             )
         mean = _channel_means(x)
-        centred = x - mean.reshape(along)
+        centred = x - per_channel(mean, x)
         var = _channel_means(centred * centred)
         _move(running_mean, mean, momentum)
         _move(running_var, var * (count / (count - 1)), momentum)
@@ -156,12 +154,12 @@ def batch_norm(
         raise ValueError("batch_norm: without training, running_mean and running_var are needed")
     else:
         mean, var = running_mean.array, running_var.array
-        centred = x - mean.reshape(along)
+        centred = x - per_channel(mean, x)
     r = 1 / np.sqrt(var + eps)
     scale = r if weight is None else r * weight.array
-    y = centred * scale.reshape(along)
+    y = centred * per_channel(scale, x)
     if bias is not None:
-        y += bias.array.reshape(along)
+        y += per_channel(bias.array, x)
     edges = (
         input._node,
         None if weight is None else weight._node,
