@@ -50,6 +50,7 @@ class Code:
         self._lines: list[tuple[str, Any]] = []  # each with NumPy's treatment of errors there
         self._inlined: dict[int, Call] = {}
         self._repeats: dict[Any, Any] = {}
+        self._counts: dict[str, int] = {}
         self._leaf_now: dict[int, Any] = {}
         touched = {n for n in (*lowered.trace.states, *lowered.entering) if n in lowered.written}
         self.saves = [(lowered.arrays[n], lowered.arrays[n].copy("K")) for n in sorted(touched)]
@@ -436,10 +437,9 @@ class Code:
         name = self._by_id.get(id(value))
         if name is None:
             name = hint
-            again = 0
-            while name in (self.label, *self.names) or name in _RESERVED:
-                again += 1
-                name = f"{hint}{again}"
+            while name == self.label or name in self.names or name in _RESERVED:
+                self._counts[hint] = self._counts.get(hint, 0) + 1
+                name = f"{hint}{self._counts[hint]}"
             self.names[name] = value
             self._by_id[id(value)] = name
         return name

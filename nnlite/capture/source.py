@@ -6,6 +6,7 @@ It says what the replayed program computes, without the memory that the program 
 
 from __future__ import annotations
 
+import math
 import re
 from textwrap import wrap
 from typing import Any
@@ -69,10 +70,7 @@ class _Writer:
                 continue
             if call.note != note and call.kind not in ("opaque", "bool"):
                 note = call.note
-                lines += [
-                    "",
-                    *wrap(note, 92, initial_indent="    # ", subsequent_indent="    #   "),
-                ]
+                lines += ["", *(f"    # {line}" for line in wrap(note, 90))]
             lines.append(f"    {statement}")
         result = self._value(self._lowered.trace.outputs)
         return "\n".join([*lines, "", f"    return {result}", ""])
@@ -185,6 +183,8 @@ class _Writer:
             return f"np.{np.dtype(value).name}"
         if isinstance(value, np.generic):
             return repr(value.item())
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"np.{value}" if value != -math.inf else "-np.inf"
         return "..." if value is Ellipsis else repr(value)
 
     def _kept(self, value: Kept) -> str:
@@ -194,7 +194,7 @@ class _Writer:
     def _constant(self, ref: Ref) -> str:
         array = self._lowered.trace.arrays[ref.id]
         if array.ndim == 0:
-            return repr(array.item())
+            return self._value(array.item())
         if array.size and (array == array.flat[0]).all():
             return f"np.full({array.shape}, {array.flat[0].item()!r}, np.{array.dtype.name})"
         if array.size <= _SHOWN:

@@ -229,7 +229,10 @@ class Compiled(Wrapper):
             return f"# not captured: {self.reason}\n"
         program = self._ready[0]
         label = getattr(self._function, "__name__", "step")
-        objects = {**program.guards.reach.optimizers, **program.guards.reach.schedulers}
+        objects: dict[Any, str] = {
+            **program.guards.reach.optimizers,
+            **program.guards.reach.schedulers,
+        }
         return readable(program.lowered, label, program.signature.names, objects)
 
     @property
