@@ -83,8 +83,7 @@ def _with_definitions(
 ) -> dict[str, Result]:
     """The values, with those of the symbols that equations define.
 
-    Equations that go on from step to step (``h[t] = … h[t - 1] …``) begin with zeros, and each
-    round of them makes one step more right, so as many rounds as there are steps make all right.
+    Equations that go on from step to step (``h[t] = … h[t - 1] …``) are worked out in that order.
     """
     lines = []
     for line in where:
@@ -106,7 +105,7 @@ def _with_definitions(
             ranges = _ranges(names, lines, known, matrices)
             known[symbol] = _defined(tree, known, ranges, matrices)
         else:
-            _rounds(known, block, lines, matrices)
+            _stepped(known, block, lines, matrices)
         start = end + 1
     return known
 
@@ -126,32 +125,58 @@ def _ranges(
     return found
 
 
-def _rounds(
+def _stepped(
     known: dict[str, Result], block: list[_Line], lines: list[_Line], matrices: bool
 ) -> None:
-    zeros = {}
-    ranges = {}
-    for symbol, names, _ in block:
-        ranges[symbol] = _ranges(names, lines, known, matrices)
+    """Symbols that need each other: worked out for one value of their first index at a time."""
+    symbols = {symbol for symbol, _, _ in block}
+    ranges = {symbol: _ranges(names, lines, known, matrices) for symbol, names, _ in block}
+    for symbol in symbols:
         sizes = tuple(ranges[symbol].values())
-        check_size(tuple(n * sizes[0] for n in sizes[:1]) + sizes[1:])
-        known[symbol] = zeros[symbol] = exact(np.zeros(sizes))
-    steps = max(zero.value.shape[0] for zero in zeros.values())
-    for _ in range(steps + 1):
-        before = {symbol: known[symbol] for symbol in zeros}
+        check_size(sizes)
+        if not sizes:
+            raise NotAFormula(f"{symbol} is defined by itself")
+        known[symbol] = Result(np.zeros(sizes), np.zeros(sizes))
+    first = block[0][1][0].partition("<")[0]
+    steps = range(max(known[symbol].value.shape[0] for symbol in symbols))
+    signs = set().union(*(_directions(tree, symbols, first) for *_, tree in block))
+    if len(signs) != 1:
+        raise NotAFormula("the equations lead to each other in a circle")
+    for step in steps if signs == {"-"} else reversed(steps):
         for symbol, _, tree in block:
-            known[symbol] = _defined(tree, known, ranges[symbol], matrices)
-        if all(np.array_equal(known[symbol].value, before[symbol].value) for symbol in zeros):
-            break
+            found = _defined(tree, known, ranges[symbol], matrices, {first: step})
+            known[symbol].value[step], known[symbol].size[step] = found[:2]
+
+
+def _directions(tree: Tree, symbols: set[str], first: str) -> set[str]:
+    """The signs in ``h[t - 1]`` and ``h[t + 1]``: from which step a symbol is needed."""
+    if tree[0] == "at" and tree[1][0] == "letter" and tree[1][1] in symbols:
+        place = tree[2]
+        if place[0] in ("-", "+") and place[1] == ("letter", first):
+            return {place[0]}
+    found: set[str] = set()
+    for part in tree[1:]:
+        if isinstance(part, tuple) and part:
+            for inner in [part] if isinstance(part[0], str) else part:
+                if isinstance(inner, tuple) and inner:
+                    found |= _directions(inner, symbols, first)
+    return found
 
 
 def _defined(
-    tree: Tree, known: dict[str, Result], ranges: dict[str, int], matrices: bool
+    tree: Tree,
+    known: dict[str, Result],
+    ranges: dict[str, int],
+    matrices: bool,
+    fixed: Mapping[str, int] | None = None,
 ) -> Result:
-    """The whole array of a symbol that an equation defines."""
+    """The whole array of a symbol that an equation defines, or its part at a fixed index."""
     reader = Evaluator(known, ranges, matrices)
+    for name, place in (fixed or {}).items():
+        reader.indices[name] = Result(np.asarray(place), np.asarray(place))
     found = reader.run(tree)
-    names, full = tuple(ranges), tuple(ranges.values())
+    free = {name: size for name, size in ranges.items() if name not in (fixed or {})}
+    names, full = tuple(free), tuple(free.values())
     if not names:
         return found
     value, size = (np.broadcast_to(aligned(a, found.labels, names), full) for a in found[:2])

@@ -1,0 +1,86 @@
+"""The gradient of the tutorial's network, worked out again from the printed text alone."""
+
+import ast
+import re
+
+import numpy as np
+import pytest
+
+import nnlite
+from nnlite import nn
+
+
+def printed():
+    """The text that a reader gets; nothing else is used below."""
+    model = nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 1))
+    x = nnlite.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    y = nnlite.tensor([[1.0], [1.0], [0.0]])
+    optimizer = nnlite.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    with nnlite.explain.recording():
+        loss = nn.functional.binary_cross_entropy_with_logits(model(x), y)
+    names = {"x": x, "y": y}
+    return str(nnlite.explain(loss, model=model, optimizer=optimizer, names=names))
+
+
+def arrays_of(text):
+    """Every array of the text by its symbol, of those printed twice the last."""
+    found = {}
+    symbol = inside = ""
+    for line in text.splitlines():
+        named = re.match(r"\s+(\S+) = (\[.*|[-+.e\d]+)$", line)
+        begun = re.match(r"\s+(\S+) = .*, \([\d, ]+\) float32$", line)
+        if begun:
+            symbol, inside = begun[1], ""
+            continue
+        if named:
+            symbol, inside = named.groups()
+        elif symbol and re.fullmatch(r"[\s\[\]\d.,e+-]+", line):
+            inside += line.strip()
+        else:
+            symbol = ""
+            continue
+        if symbol and inside.count("[") == inside.count("]"):
+            found[symbol] = np.array(ast.literal_eval(inside))
+            symbol = ""
+    return found
+
+
+def test_every_array_follows_from_those_before():
+    a = arrays_of(printed())
+    sigmoid = 1 / (1 + np.exp(-a["z₂"]))
+    slope = (sigmoid - a["y"]) / 3
+    back = slope @ a["W₂"]
+    inner = back * (1 - a["a₁"] ** 2)
+    losses = a["y"] * np.log(sigmoid) + (1 - a["y"]) * np.log(1 - sigmoid)
+    by_hand = {
+        "z₁": a["x"] @ a["W₁"].T + a["b₁"],
+        "a₁": np.tanh(a["z₁"]),
+        "z₂": a["a₁"] @ a["W₂"].T + a["b₂"],
+        "L": -losses.mean(),
+        "∂L/∂z₂": slope,
+        "∂L/∂W₂": slope.T @ a["a₁"],
+        "∂L/∂b₂": slope.sum(axis=0),
+        "∂L/∂a₁": back,
+        "∂L/∂z₁": inner,
+        "∂L/∂W₁": inner.T @ a["x"],
+        "∂L/∂b₁": inner.sum(axis=0),
+    }
+    for symbol, value in by_hand.items():
+        np.testing.assert_allclose(a[symbol], value, atol=1e-5, err_msg=symbol)
+    assert len(a) == len(by_hand) + len(["∂L/∂L", "x", "y", "W₁", "b₁", "W₂", "b₂"])
+
+
+def test_every_calculation_gives_what_stands_behind_it():
+    """Each line ``name = calculation = number``, as a calculator does it."""
+    lines = re.sub(r"\n {8,}= ", " = ", printed()).splitlines()
+    count = 0
+    for line in lines:
+        parts = line.split(" = ")
+        if len(parts) != 3 or not re.fullmatch(r"[-+.e\d]+", parts[2]):
+            continue
+        calculation = parts[1].replace("·", "*").replace("^", "**")
+        allowed = {"σ": lambda z: 1 / (1 + np.exp(-z)), "__builtins__": {}}
+        assert re.fullmatch(r"[-+*/().e\dσ ]+", calculation), line
+        assert eval(calculation, allowed) == pytest.approx(float(parts[2]), rel=1e-4), line
+        count += 1
+    assert count == 17
