@@ -150,3 +150,18 @@ def test_an_explanation_with_blanks_prints_the_questions():
     assert text.startswith("14 blanks to fill in")
     assert text.count(BLANK) == 14
     assert BLANK not in str(explained())
+
+
+def test_a_rule_in_index_notation_is_asked_with_its_indices_and_what_its_letters_are():
+    logits = nnlite.rand(2, 3, requires_grad=True)
+    lesson = nnlite.explain(nnlite.nn.functional.cross_entropy(logits, nnlite.tensor([0, 2])))
+    for seed in range(8):
+        questions = [q for q in Quiz(lesson, seed).questions if q.kind == "symbol"]
+        assert [q.before.partition(" = ")[0] for q in questions] == [
+            "∂L/∂a₁[i, j]",
+            "∂L/∂W₁[j, k]",
+        ]
+        assert not {q.answer for q in questions} & {"i", "j", "k", "e", "Σ"}
+    said = []
+    lesson.quiz(lambda prompt: "s", said.append)
+    assert any("t is the class of each row" in line for line in said)

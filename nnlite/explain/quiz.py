@@ -34,7 +34,7 @@ _FACTOR = re.compile(
     rf"|(?P<word>{_WORDS})"
     r"|(?P<call>[σΦφ]\s?\([^()]*\))"
     r"|(?P<group>\((?!∂)[^()]*[^()\s]\)[ᵀ²³]?)"
-    r"|(?P<symbol>[A-Za-zα-ω][\u0302\u0304]?[₀-₉ᵢⱼₖₘₙₛₜᵥ]*′?ᵀ?)(?![\w(\[])"
+    r"|(?P<symbol>[A-Za-zα-ω][\u0302\u0304]?[₀-₉ᵢⱼₖₘₙₛₜᵥ]*′?ᵀ?)(?![\w(\[]|(?<=e)\^)"
 )
 
 
@@ -167,6 +167,10 @@ class Quiz:
             say(f"Question {place} of {score.total} · {_title(question)}")
             say(f"  forward   {question.step.forward}")
             say(f"  backward  {question.text}")
+            for line in question.rule.where:
+                say(f"  where     {line}")
+            for letter, about, _ in question.rule.data:
+                say(f"  where     {letter} is {about}")
             try:
                 result = _ask_one(question, read, say)
             except (EOFError, KeyboardInterrupt):
@@ -217,10 +221,15 @@ def _questions_on(step: Step, rule: Rule, chance: random.Random) -> list[Questio
 
 def _symbol(step: Step, rule: Rule, chance: random.Random) -> Question | None:
     """Which factor stands in the rule?"""
+    summed = "".join(re.findall(r"_\{[^}]*\}", rule.right))
+    indices = set(re.findall(r"\w", rule.places + summed))
     factors = [
         found
         for found in _FACTOR.finditer(rule.right)
-        if not found["word"] and not _is_index(rule.right[: found.start()])
+        if not found["word"]
+        and "[" not in found.group()
+        and found.group() not in indices
+        and not _is_index(rule.right[: found.start()])
     ]
     if not factors:
         return None
@@ -232,7 +241,7 @@ def _symbol(step: Step, rule: Rule, chance: random.Random) -> Question | None:
         step,
         rule,
         "symbol",
-        f"{rule.left}{rule.via and ' ' + rule.via} = {before}",
+        f"{rule.left}{rule.places}{rule.via and ' ' + rule.via} = {before}",
         after,
         answer,
         ordered=is_matrix,
