@@ -79,7 +79,8 @@ def test_nested_arguments_and_results() -> None:
     x, y = batch(0)
     for world in worlds:
         result = world.run({"x": [x]}, scale=0.5, target=y)
-        assert result["rest"][0]._node is None and result["rest"][1][0].shape == ()
+        assert result["rest"][0].shape == (6, 5)
+        assert result["rest"][1][0].shape == ()
     assert both(worlds, {"x": [x]}, scale=0.25, target=y)  # another number is another step
     assert both(worlds, {"x": [x]}, target=y)
 
@@ -312,5 +313,5 @@ def test_fullgraph_raises_instead_of_running_as_ever() -> None:
         return x * 2 if x.sum() > 0 else x
 
     look(nnlite.ones(3))
-    with pytest.raises(RuntimeError, match="test_compile.py, line .* asks for the value"):
+    with pytest.raises(RuntimeError, match=r"test_compile\.py, line .* asks for the value"):
         look(nnlite.ones(3))

@@ -92,9 +92,25 @@ class StepRecording(Recording):
             self._constants[id(value)] = self.add(value.copy(order="K"), "").id
         return super().ref(value)
 
-    def constants(self) -> list[Any]:
-        """The arrays that became constants, and those whose memory they show."""
-        return [*self._kept, *(memory_owner(array) for array in self._kept)]
+    def shared_constants(self) -> list[Any]:
+        """Of the arrays that became constants, or whose memory constants show, those that somebody
+        else has, too."""
+        views: dict[int, int] = {}
+        arrays = {id(array): array for array in self._kept}
+        for array in self._kept:
+            owner = memory_owner(array)
+            if owner is not array:
+                views[id(owner)] = views.get(id(owner), 0) + 1
+                arrays.setdefault(id(owner), owner)
+        kept = {id(array) for array in self._kept}
+        array = owner = None
+        found = []
+        for key in list(arrays):
+            # Known: the dictionary here, the list of constants, the views, and the argument.
+            known = 2 + (key in kept) + views.get(key, 0)
+            if sys.getrefcount(arrays[key]) > known:
+                found.append(arrays[key])
+        return found
 
     def draw(self, generator: Any, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
         """Random numbers from a generator, as a value that is drawn anew at each replay."""

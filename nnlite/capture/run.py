@@ -82,8 +82,8 @@ def _refuse_hidden(trace: StepRecording, result: Any) -> None:
     """Refuse constants that are the memory of a tensor which was not found: it may change."""
     outputs: list[Any] = []
     walk(result, outputs.append)
-    constants = {id(array): array for array in trace.constants()}
-    for holder in gc.get_referrers(*constants.values()):
+    suspects = trace.shared_constants()
+    for holder in gc.get_referrers(*suspects) if suspects else ():
         if isinstance(holder, Tensor) and not any(holder is output for output in outputs):
             raise CaptureError(
                 f"not captured: it uses a tensor of shape {list(holder.array.shape)} in a way in "
@@ -145,14 +145,15 @@ def _is_used_up(node: Node) -> bool:
     return False
 
 
-def _outside_randomness() -> list[str]:
-    states = []
-    python = sys.modules.get("random")
+def _outside_randomness() -> list[Any]:
+    """Where the random generators of Python and NumPy are, if they have been imported."""
+    states: list[Any] = []
+    python, numpy = sys.modules.get("random"), sys.modules.get("numpy.random")
     if python is not None:
-        states.append(repr(python.getstate()))
-    numpy = sys.modules.get("numpy.random")
+        states.append(python.getstate())
     if numpy is not None:
-        states.append(repr(numpy.get_state()))
+        _, key, *rest = numpy.get_state()
+        states += [key.tobytes(), rest]
     return states
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nnlite.tensor import Tensor
 from nnlite.train import checks, measuring, modes, setup, state
 from nnlite.train.callbacks.base import HOOKS, Callback
+from nnlite.train.capturing import captured_gradients, tell
 from nnlite.train.checks import NonFiniteLossError
 from nnlite.train.feed import tell_epoch
 from nnlite.train.frozen_cache import FrozenCache
@@ -61,6 +62,8 @@ class Trainer(Using):
             for all samples of array data, and run only what stands behind them. It is equal but
             for rounding (`FrozenCache.exact` says whether the bytes are the same); where it would
             not be, it warns and has no effect. What is unfrozen is trained from the next epoch on.
+        compile: replay captured steps (``nnlite.compile``), which gives the same bytes; default:
+            where there are enough steps ahead for it to pay. True: warn where it is not possible.
 
     Attributes:
         history: one row per epoch of the last ``fit``, see `History`.
@@ -100,6 +103,7 @@ class Trainer(Using):
         pos_weight: Any = None,
         doctor: Any = True,
         cache_frozen: bool = False,
+        compile: bool | None = None,
     ) -> None:
         setup.check_parts(model, optimizer, loss, accumulate)
         self.model = model
@@ -111,6 +115,7 @@ class Trainer(Using):
         self.accumulate = accumulate
         self.class_weight, self.pos_weight, self.doctor = class_weight, pos_weight, doctor
         self.frozen_cache = FrozenCache() if cache_frozen else None
+        self.compile = compile
         self.history = History()
         self.epoch = self.epochs = self.batch = self.batches = self.step = 0
         self.batch_loss = float("nan")
@@ -203,9 +208,11 @@ class Trainer(Using):
                 raise
             finally:
                 self.interrupted |= self._ctrl_c.forget()
+                gradients = self._known.pop("gradients", None)
                 if self.frozen_cache is not None:
                     self.frozen_cache.release()
                 self._call_all("on_fit_end", at_the_end)
+        tell(self, gradients)
         return self.history
 
     def _run_epoch(self) -> None:
@@ -236,6 +243,7 @@ class Trainer(Using):
         loss_of, divisor_of, is_sum, parts = self.objectives[0][:4]
         accumulate, after_batch = self.accumulate, self._hooks["on_batch_end"]
         limits = self._limits if self._limits.given else None
+        gradients = self.once("gradients", lambda: captured_gradients(self))
         batches = tally.batches(self.loaders[0], self.streams)
         if not self._looked_at:
             batches = checks.looked_at(batches, parts, self.targets_known)
@@ -244,15 +252,20 @@ class Trainer(Using):
                 raise KeyboardInterrupt
             self.batch = tally.batch + 1
             inputs, rest = batch[:-parts], batch[-parts:]
-            if not tally.waiting:
-                optimizer.zero_grad()
-            loss = loss_of(model(*inputs), *rest)
+            if gradients is not None:
+                loss = gradients(*batch)
+            else:
+                if not tally.waiting:
+                    optimizer.zero_grad()
+                loss = loss_of(model(*inputs), *rest)
             self.batch_loss = value = loss.item()
             if value - value != 0:
                 checks.diverged(self, value, inputs, rest[0])
             samples = len(rest[0])
             count = samples if divisor_of is len else divisor_of(*rest)
-            if accumulate == 1 or is_sum:
+            if gradients is not None:
+                pass
+            elif accumulate == 1 or is_sum:
                 loss.backward()
             else:  # the gradient of the sum, to be divided when all are there
                 loss.backward(loss.new_tensor(count))
