@@ -28,6 +28,7 @@ from nnlite.tensor import AccumulateGrad, Tensor
 __all__ = ["Explanation", "Leaf"]
 
 Array = Any
+_NUMBERS = (np.ndarray, np.generic)
 
 
 class Explanation(Outputs):
@@ -140,8 +141,8 @@ class Explanation(Outputs):
                 value.array = loss.array
             elif record is not None and index == 0 and type(node).__name__ not in table.WRITES:
                 value.array = record.output
-            elif isinstance(known.get("y"), np.ndarray) and known["y"].shape == g.shape:
-                value.array = known["y"]
+            elif isinstance(y := known.get("y"), _NUMBERS) and y.shape == g.shape:
+                value.array = np.asarray(y)
             self._values[id(node), index] = step.outputs[index] = value
             self.values.append(value)
         if record is not None:
