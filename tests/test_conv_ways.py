@@ -11,6 +11,12 @@ from nnlite.ops import columns
 from nnlite.ops.layout import channel_sums, pixels_first, pixels_last, samples_first, samples_last
 
 
+@pytest.fixture(autouse=True)
+def few_are_many(monkeypatch):
+    """Small images, too, are computed in the ways that are meant for many channels."""
+    monkeypatch.setattr(columns, "_MANY", 4)
+
+
 def values(*shape, dtype=np.float64):
     return np.random.default_rng(sum(shape)).standard_normal(shape).astype(dtype)
 

@@ -26,8 +26,9 @@ from nnlite.ops.layout import pixels_first, pixels_last, samples_first, samples_
 from nnlite.ops.operands import Array
 from nnlite.ops.windows import Sizes, Windows
 
-# So many channels in and out make products per position worth their calls.
-_MANY = 16
+# So many channels (the half of the harmonic mean of those in and out) make products per position
+# worth their calls.
+_MANY = 10
 # What is computed at a time takes about so many bytes, and is still in the cache when it is read;
 # columns take more, because the calls that gather a few of them cost more than the cache saves.
 _BLOCK_BYTES = 1 << 19
@@ -52,6 +53,14 @@ class Geometry(NamedTuple):
         windows = Windows(stride, low, dilation)
         return Geometry(windows, self.groups, self.places, self.kernel, self.size)
 
+    def is_pointwise(self) -> bool:
+        """Whether every output depends on the pixel at its own place alone."""
+        return (
+            math.prod(self.kernel) == 1
+            and self.places == self.size
+            and not any(self.windows.padding)
+        )
+
     def by_winograd(self, channels: int, outs: int) -> bool:
         """Whether ``winograd`` can do it, and is faster than direct products."""
         stride, _, dilation = self.windows
@@ -64,7 +73,7 @@ class Geometry(NamedTuple):
 
     def by_position(self, channels: int, outs: int) -> bool:
         """Whether a product for every position in the kernel is faster than gathering columns."""
-        return self.groups == 1 and min(channels, outs) >= _MANY
+        return self.groups == 1 and channels * outs >= _MANY * (channels + outs)
 
     def matrix(self, w: Array) -> Array:
         """(groups, O/groups, C/groups · kernel) of the weight (O, C/groups, kernel)."""
@@ -130,10 +139,12 @@ def _cut(framed: Array, lead: int, low: Sizes, size: Sizes) -> Array:
 def output_of(x: Array, w: Array, how: Geometry, bias: Array | None = None) -> Array:
     """The output (N, O, places) from the input (N, C, size) and weight (O, C/groups, kernel)."""
     channels, outs = x.shape[1], w.shape[0]
+    if how.is_pointwise() and x.flags.c_contiguous:
+        return _pointwise(x, w, how, bias)
     if how.by_winograd(channels, outs):
         return _by_winograd(x, w, how, bias)
     if how.by_position(channels, outs):
-        return _by_position(x, _matrices(w).swapaxes(1, 2), how, bias)
+        return _by_position(x, _matrices(w.swapaxes(0, 1)), how, bias)
     return _by_columns(x, w, how, bias)
 
 
@@ -142,6 +153,9 @@ def input_of(g: Array, w: Array, how: Geometry, bias: Array | None = None) -> Ar
     outs, channels = w.shape[0], w.shape[1] * how.groups
     if how.by_winograd(channels, outs):
         return _by_winograd(g, w, how.turned(), bias, turned=True)
+    if how.is_pointwise() and g.flags.c_contiguous:
+        split = how.matrix(w).swapaxes(1, 2).reshape(channels, -1, *how.kernel)
+        return _pointwise(g, split, how.turned(), bias)
     still = all(stride == 1 for stride in how.windows.stride)
     if how.by_position(channels, outs):
         if still:
@@ -165,6 +179,15 @@ def weight_of(x: Array, g: Array, how: Geometry) -> Array:
     if how.by_position(channels, outs):
         return _weight_by_position(x, g, how)
     return _weight_by_columns(x, g, how)
+
+
+def _pointwise(x: Array, w: Array, how: Geometry, bias: Array | None) -> Array:
+    """The output of a kernel of one pixel, with images left as (N, C, H, W)."""
+    samples, pixels = x.shape[0], math.prod(how.size)
+    y = np.matmul(how.matrix(w), x.reshape(samples, how.groups, w.shape[1], pixels))
+    if bias is not None:
+        y += bias.reshape(how.groups, -1, 1)
+    return y.reshape(samples, w.shape[0], *how.places)
 
 
 # ---- Winograd -----------------------------------------------------------------------------------
@@ -254,13 +277,17 @@ def _columns(framed: Array, how: Geometry) -> Iterator[tuple[slice, Array]]:
     before = (channels, *how.kernel)
     rows = math.prod(before) // how.groups
     memory: Array = None
+    # Of pixels that are not neighbours, those of few samples are copied for one sample at a time.
+    scattered = how.windows.stride[-1] > 1 and 1 < samples < 16
+    loops = [slice(i, i + 1) for i in range(samples)] if scattered else [slice(None)]
     row = math.prod((*before, *how.places[1:], samples))
     for block in how.blocks(row * framed.dtype.itemsize, _COLUMN_BYTES):
         shape = (*before, block.stop - block.start, *how.places[1:], samples)
         if memory is None or memory.shape != shape:
             memory = np.empty_like(framed, shape=shape, order="C")
         for position, part in how.under(framed, block, 1):
-            memory[(slice(None), *position)] = part
+            for some in loops:
+                memory[(slice(None), *position, ..., some)] = part[..., some]
         yield block, memory.reshape(how.groups, rows, math.prod(shape[-len(how.places) - 1 :]))
 
 
@@ -286,7 +313,7 @@ def _by_columns(x: Array, w: Array, how: Geometry, bias: Array | None) -> Array:
     framed = _framed(samples_last(x), 1, how.windows.padding, how.extent())
     samples, outs = x.shape[0], w.shape[0]
     matrix = how.matrix(w)
-    if how.groups == 1 and outs >= _MANY:
+    if how.groups == 1 and outs >= 2 * _MANY:
         # Laid out as the next convolution, of many channels, wants it.
         pixels = np.empty_like(x, shape=(*how.places, samples, outs), order="C")
         y = samples_last(pixels_last(pixels))
