@@ -101,11 +101,13 @@ class no_grad(GradMode):
     def __new__(cls, function: F) -> F: ...  # type: ignore[misc]
     def __new__(cls, function: Any = None) -> Any:
         if function is None:
-            return super().__new__(cls)
+            return object.__new__(cls)
         return cls()(function)  # used as @no_grad, without parentheses
 
+    mode = False
+
     def __init__(self) -> None:
-        super().__init__(False)
+        self._before = []  # all that the base does: it is entered at every prediction
 
 
 class enable_grad(GradMode):
