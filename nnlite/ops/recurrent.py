@@ -150,7 +150,7 @@ def _lstm(x: Any, h: Any, c: Any, weights: tuple[Any, ...], reverse: bool) -> tu
 
 def _by_gate(x: Any, weight: Any, bias: Any) -> Any:
     """W x + b of all steps in scratch memory, shape (T, 4, N, H); b as the weight of an input 1."""
-    steps, batch, size = *x.shape[:2], len(weight) // 4
+    (steps, batch), size = x.shape[:2], len(weight) // 4
     if bias is not None:
         x = np.concatenate([x, np.ones_like(x[:, :, :1])], axis=2)
         weight = np.concatenate([weight, bias.reshape(-1, 1)], axis=1)
