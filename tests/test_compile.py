@@ -315,3 +315,104 @@ def test_fullgraph_raises_instead_of_running_as_ever() -> None:
     look(nnlite.ones(3))
     with pytest.raises(RuntimeError, match=r"test_compile\.py, line .* asks for the value"):
         look(nnlite.ones(3))
+
+
+@pytest.mark.parametrize("limit", [0.01, 100.0])
+def test_gradients_are_clipped(limit: float) -> None:
+    def make(world: World) -> Any:
+        model, optimizer, loss_of = world.model, world.optimizer, world.loss
+
+        def step(x: Any, y: Any) -> Any:
+            optimizer.zero_grad()
+            loss = loss_of(model(x), y)
+            loss.backward()
+            norm = nn.utils.clip_grad_norm_(model.parameters(), limit, error_if_nonfinite=True)
+            nn.utils.clip_grad_value_(model.parameters(), limit / 2)
+            optimizer.step()
+            return loss, norm
+
+        return step
+
+    worlds = pair(make)
+    warmed(worlds)
+    assert [both(worlds, *batch(i)) for i in range(5)] == [""] * 5
+
+
+def test_gradients_set_to_zero_in_place() -> None:
+    def make(world: World) -> Any:
+        model, optimizer, loss_of = world.model, world.optimizer, world.loss
+
+        def step(x: Any, y: Any) -> Any:
+            optimizer.zero_grad(set_to_none=False)
+            loss = loss_of(model(x), y)
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=False)
+            return loss
+
+        return step
+
+    worlds = pair(make)
+    warmed(worlds)
+    assert both(worlds, *batch(5)) == ""
+
+
+def test_zero_grad_at_the_end_and_several_backward_passes() -> None:
+    def make(world: World) -> Any:
+        model, optimizer, loss_of = world.model, world.optimizer, world.loss
+
+        def step(x: Any, y: Any) -> Any:
+            first = loss_of(model(x), y)
+            first.backward()
+            second = loss_of(model(x * 2), y) * 0.5
+            second.backward()
+            optimizer.step()
+            model.zero_grad()
+            return first, second
+
+        return step
+
+    worlds = pair(make, lr=0.1, momentum=0.5)
+    warmed(worlds)
+    assert both(worlds, *batch(5)) == ""
+    assert worlds[1].model[0].weight.grad is None
+
+
+def test_a_function_of_ones_own() -> None:
+    class Cube(nnlite.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return x * x * x
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            return 3 * g * x * x
+
+    def make(world: World) -> Any:
+        model, optimizer = world.model, world.optimizer
+
+        def step(x: Any, y: Any) -> Any:
+            optimizer.zero_grad()
+            loss = (Cube.apply(model(x)) - y).square().mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return step
+
+    worlds = pair(make)
+    for i in range(6):
+        both(worlds, *batch(i))
+
+
+def test_a_copy_captures_for_itself() -> None:
+    from copy import deepcopy
+
+    world = World(usual_step, captured=True)
+    for i in range(WARM):
+        world.run(*batch(i))
+    copied = deepcopy(world.run)
+    assert world.run.is_captured
+    assert not copied.is_captured

@@ -470,3 +470,84 @@ def test_watchers_see_every_operation() -> None:
 
 def test_usual_step_is_the_one_of_the_readme() -> None:
     assert usual_step(World(usual_step, captured=False))(*batch(0)).requires_grad
+
+
+def test_attributes_of_functions_and_classes_that_it_counts_in() -> None:
+    def counts(model: nn.Module) -> Any:
+        def step(x: Any) -> Any:
+            step.calls += 1
+            return model(x).detach()
+
+        step.calls = 0
+        return step
+
+    refused(counts, "step.calls")
+
+    class Counting(nn.Module):
+        calls = 0
+
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x: Any) -> Any:
+            Counting.calls += 1
+            return self.inner(x)
+
+    def in_class(model: nn.Module) -> Any:
+        net = Counting(model)
+        return lambda x: net(x).detach()
+
+    refused(in_class, "Counting.calls")
+    assert Counting.calls == 2 * (WARM + 2)
+
+
+def test_views_that_it_would_return() -> None:
+    def of_parameter(model: nn.Module) -> Any:
+        return lambda x: model[0].weight.detach().T
+
+    refused(of_parameter, "returns a view of a parameter")
+    refused(lambda model: lambda x: x.reshape(-1), "or an argument")
+
+    def of_gradient(model: nn.Module) -> Any:
+        def step(x: Any) -> Any:
+            model.zero_grad()
+            model(x).sum().backward()
+            return model[0].weight.grad
+
+        return step
+
+    refused(of_gradient, "returns a gradient", "or an argument")
+
+
+def test_a_hook_that_was_removed() -> None:
+    worlds = pair()
+    handles = [w.model[1].register_forward_hook(lambda m, a, result: result * 2) for w in worlds]
+    for i in range(WARM):
+        assert both(worlds, *batch(i))
+    for handle in handles:
+        handle.remove()
+    for i in range(50):
+        reason = both(worlds, *batch(i))
+    assert reason == ""
+    for world in worlds:
+        world.model[1].register_forward_hook(lambda m, a, result: result * 3)
+    assert both(worlds, *batch(1))
+
+
+def test_how_the_caller_treats_floating_point_errors() -> None:
+    def make(world: World) -> Any:
+        def risky(x: Any) -> Any:
+            return nn.functional.binary_cross_entropy(x, nnlite.ones(3)) + x.log().sum() * 0
+
+        return risky
+
+    worlds = pair(make)
+    warmed(worlds, lambda i: (nnlite.tensor([0.5, 0.25, 0.125]),))
+    zero = nnlite.tensor([0.5, 0.25, 0.0])
+    with np.errstate(all="ignore"):
+        both(worlds, zero)
+    with np.errstate(divide="raise", invalid="raise"):
+        for world in worlds:
+            with pytest.raises(FloatingPointError):
+                world.run(zero)

@@ -238,7 +238,7 @@ class Code:
         if len(names) == 1:
             result = self.lowered.trace.arrays[call.results[0]]
             lines = [f"{names[0]} = {made}"]
-            if result.ndim == 0 and self._is_viewed(call.results[0]):
+            if result.ndim == 0 and call.kind != "kernel" and self._is_viewed(call.results[0]):
                 self.names.setdefault("asarray", np.asarray)
                 lines = [f"{names[0]} = asarray({made})"]
             return lines

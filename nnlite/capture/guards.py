@@ -52,6 +52,7 @@ class Guards:
         self._keys = [key for _, key, _, _ in entries]
         self._values = [value for _, _, value, _ in entries]
         self._sized = [owner for owner, _ in reach.sizes]
+        self._known = [set(owner) for owner in self._sized]
         self._cells = [cell for cell, _, _ in reach.cells]
         self._held = [value for _, value, _ in reach.cells]
         self._members = [owner for owner, _, _, _ in reach.members]
@@ -143,15 +144,16 @@ class Guards:
 
     def restore(self) -> None:
         """Put back what a run has changed: attributes, globals, the contents of lists."""
-        known: dict[int, set[Any]] = {}
         for owner, key, value, _ in self.reach.entries:
-            known.setdefault(id(owner), set()).add(key)
             if value is MISSING:
                 owner.pop(key, None)
             elif owner.get(key, MISSING) is not value:
                 owner[key] = value
-        for owner, _ in self.reach.sizes:
-            for key in [key for key in owner if key not in known.get(id(owner), ())]:
+        for owner, key, value, _ in self.reach.members:
+            if getattr(owner, key, MISSING) is not value:
+                setattr(owner, key, value)
+        for (owner, _), keys in zip(self.reach.sizes, self._known):
+            for key in [key for key in owner if key not in keys]:
                 del owner[key]
         for cell, value in zip(self._cells, self._held):
             if cell.cell_contents is not value:

@@ -6,6 +6,8 @@ from operator import attrgetter, is_
 from sys import getrefcount
 from typing import Any
 
+import numpy as np
+
 from nnlite.capture.code import Changed, Code
 from nnlite.capture.guards import Guards
 from nnlite.capture.lower import Lowered
@@ -51,6 +53,9 @@ class Program:
             for n, tensor in lowered.entering.items()
         ]
         self._presence = self._watched_presence(trace)
+        for number, array in enumerate(trace.arrays):
+            if number not in lowered.is_constant:  # the shapes are enough for what follows
+                trace.arrays[number] = np.broadcast_to(np.zeros((), array.dtype), array.shape)
         self._lent = list(self.code.gradients.values())
         self._lent_arrays = [tensor.array for tensor in self._lent]
         self._leaves = list(self.code.left)

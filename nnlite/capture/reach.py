@@ -22,6 +22,7 @@ import numpy as np
 
 from nnlite.autograd.modes import GradMode
 from nnlite.capture.recording import CaptureError
+from nnlite.nn.hooks import Hooks
 from nnlite.nn.module import Module
 from nnlite.ops.random import Generator, default_generator
 from nnlite.optim.lr_scheduler import LRScheduler
@@ -149,6 +150,7 @@ class Reach:
             self._pending += [(value.__self__, name), (value.__func__, name)]
         elif isinstance(value, Wrapper):
             self._pending.append((value._function, name))
+            self.sizes.append((value.__dict__, name))
         elif isinstance(value, functools.partial):
             self._pending += [(value.func, name), (value.args, name), (value.keywords, name)]
         elif isinstance(value, type):
@@ -163,7 +165,7 @@ class Reach:
         elif isinstance(value, types.ModuleType):
             self._library(value, name, bare=True)
         elif isinstance(
-            value, (types.MemberDescriptorType, types.GetSetDescriptorType)
+            value, (Hooks, types.MemberDescriptorType, types.GetSetDescriptorType)
         ) or _is_numpy_function(value):
             pass
         else:
@@ -186,11 +188,13 @@ class Reach:
             self._pending.append((self._entry(own, key, f"{name}.{key}"), f"{name}.{key}"))
 
     def _module(self, module: Module, name: str) -> None:
-        if module._hooks is not None:
+        hooks = () if module._hooks is None else vars(module._hooks).values()
+        if any(hooks):
             raise CaptureError(
                 f"not captured: {name} has hooks, which may do anything; remove them for captured "
                 "steps"
             )
+        self.sizes += [(of_a_kind, f"{name}'s hooks") for of_a_kind in hooks]
         self.modules[module] = name
         self._attributes(module, name)
         self._pending.append((type(module), type(module).__name__))
@@ -284,6 +288,7 @@ class Reach:
         if not is_own and function.__code__ not in self._executed:
             self._member(function, "__code__", f"{name}.__code__")
             return
+        self._attributes(function, name)
         for key in ("__code__", "__defaults__", "__kwdefaults__"):
             self._member(function, key, f"{name}.{key}")
         self._pending.append((function.__defaults__, f"the defaults of {name}"))

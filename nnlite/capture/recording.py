@@ -82,7 +82,7 @@ class StepRecording(Recording):
         call.note = _purpose()
         errors = np.geterr()
         if errors != self.usual:
-            call.errors = dict(errors)
+            call.errors = {k: v for k, v in errors.items() if v != self.usual[k]}
         return result
 
     def ref(self, value: Any) -> Ref:

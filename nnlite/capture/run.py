@@ -11,11 +11,12 @@ from typing import Any
 
 from nnlite.autograd.node import Node
 from nnlite.capture.guards import Guards
+from nnlite.capture.kernels import noted_kernels
 from nnlite.capture.recording import CaptureError, Draws, StepRecording
 from nnlite.capture.signature import Signature, array_of
 from nnlite.tensor import AccumulateGrad, Tensor, wrap
 from nnlite.tracing.array import Traced
-from nnlite.tracing.calls import walk
+from nnlite.tracing.calls import refs, walk
 
 __all__ = ["Given", "Kept", "record", "shadowed"]
 
@@ -65,6 +66,7 @@ def record(
             stack.enter_context(shadowed(item, note))
         given = [_traced_input(trace, value) for value in values]
         args, kwargs = signature.filled(given)
+        stack.enter_context(noted_kernels(trace))
         outside = _outside_randomness()
         result = function(*args, **kwargs)
         if _outside_randomness() != outside:
@@ -74,6 +76,9 @@ def record(
             )
         trace.outputs = walk(result, lambda part: _output(trace, part, given, reach.tensors))
         trace.final = trace.held_gradients()
+        held = {trace.roots[ref.id] for ref in refs(trace.final)}
+        if any(trace.roots[ref.id] in held for ref in refs(trace.outputs)):
+            raise CaptureError("not captured: the function returns a gradient; return a clone()")
         _refuse_hidden(trace, result)
     return trace
 
@@ -121,7 +126,13 @@ def _output(trace: StepRecording, part: Any, given: list[Any], tensors: dict[Ten
                 "not captured: the function returns a tensor with its graph; call backward() in "
                 "the function, or compute under no_grad, or return tensor.detach()"
             )
-        return trace.ref(part.array)
+        ref = trace.ref(part.array)
+        if trace.roots[ref.id] in {*trace.states, *trace.gradients, *trace.inputs}:
+            raise CaptureError(
+                "not captured: the function returns a view of a parameter, a gradient or an "
+                "argument; return a clone() of it"
+            )
+        return ref
     if part is None or isinstance(part, (bool, int, float, str)):
         return part
     raise CaptureError(

@@ -243,6 +243,9 @@ class Compiled(Wrapper):
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
 
+    def __reduce__(self) -> Any:
+        return Compiled, (self._function, self._fullgraph)  # a copy captures for itself
+
     def __repr__(self) -> str:
         name = getattr(self._function, "__qualname__", repr(self._function))
         if not self._ready:

@@ -51,7 +51,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
                 f"the shape of the result of numpy.{name} depends on the values of the "
                 "input, and would be fixed to the example; use masks (nnlite.where) instead"
             )
-        written = args[:1] if name in _WRITERS else ()
+        written = args[:1] if name in _WRITERS else _outs(options)
         self._check_written(name, written)
         if name in _LIKE and options.get("shape") is not None:
             return self._made(name.removesuffix("_like"), function, args, options)
@@ -155,7 +155,7 @@ _METHODS = """all any argmax argmin argsort astype clip conj copy cumprod cumsum
 
 def _method(name: str) -> Any:
     def method(self: Traced, *args: Any, **options: Any) -> Any:
-        written = (self,) if name in _WRITING_METHODS else ()
+        written = (self,) if name in _WRITING_METHODS else _outs(options)
 
         def function(array: Any, *rest: Any, **more: Any) -> Any:
             return getattr(array, name)(*rest, **more)
@@ -167,6 +167,12 @@ def _method(name: str) -> Any:
 
 for _name in _METHODS.split():
     setattr(Traced, _name, _method(_name))
+
+
+def _outs(options: dict[str, Any]) -> tuple[Any, ...]:
+    """What a call is to write its result into."""
+    out = options.get("out")
+    return tuple(out) if isinstance(out, tuple) else () if out is None else (out,)
 
 
 def caller() -> tuple[str, bool]:
