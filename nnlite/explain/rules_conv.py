@@ -14,7 +14,7 @@ from nnlite.explain.facts import (
     summed,
 )
 from nnlite.explain.windows import plus, scaled
-from nnlite.ops.pool import index_of_maxima
+from nnlite.ops.pool import _index_of_maxima
 
 __all__ = ["WINDOWS"]
 
@@ -126,7 +126,7 @@ def _max_pool(f: Facts) -> Formula:
     *others, row, column = f.indices
     letter = f.own("k")
     names = f.letters(2)
-    index = index_of_maxima(f.saved, f.meta)
+    index = _index_of_maxima(f.saved, f.meta)
     places = [*others, *names]
     width = f.x[-1]
     number = column if f.x[-2] == 1 else f"{scaled(row, width)} + {column}"

@@ -95,9 +95,9 @@ def _transposed(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) 
 
 
 def _max_pool(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
-    from nnlite.ops.pool import index_of_maxima
+    from nnlite.ops.pool import _index_of_maxima
 
-    index = index_of_maxima(saved, node.meta)
+    index = _index_of_maxima(saved, node.meta)
     planes = x[0].reshape(*x[0].shape[:-2], -1)
     flat = index.reshape(*index.shape[:-2], -1)
     return np.take_along_axis(planes, flat, axis=-1).reshape(index.shape)

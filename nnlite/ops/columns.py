@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnlite.ops import winograd
-from nnlite.ops.layout import pixels_first, pixels_last, samples_first, samples_last
+from nnlite.ops.layout import is_one_piece, pixels_first, pixels_last, samples_first, samples_last
 from nnlite.ops.operands import Array
 from nnlite.ops.windows import Sizes, Windows
 
@@ -83,10 +83,16 @@ class Geometry(NamedTuple):
         """The size of what the windows reach over, padding included."""
         return self.windows.extent(self.kernel, self.places)
 
-    def blocks(self, row_bytes: int, block_bytes: int) -> Iterator[slice]:
-        """Places of the first dimension, as many at a time as take so many bytes."""
-        count = self.places[0] if row_bytes else 0
-        step = max(block_bytes // max(row_bytes, 1), 1)
+    def blocks(self, x: Array, row: int, block_bytes: int) -> Iterator[slice]:
+        """Places of the first dimension, as many at a time as take so many bytes.
+
+        Args:
+            row: how many elements of the kind of ``x`` are computed for one place.
+        """
+        count = self.places[0] if row else 0
+        step = max(block_bytes // max(row * x.dtype.itemsize, 1), 1)
+        if is_one_piece(x):
+            step = self.places[0]
         return (slice(i, min(i + step, count)) for i in range(0, count, step))
 
     def under(self, padded: Array, block: slice, lead: int) -> Iterator[tuple[Sizes, Array]]:
@@ -112,7 +118,7 @@ def _framed(x: Array, lead: int, low: Sizes, extent: Sizes) -> Array:
         extent: the spatial size of the result.
     """
     size = x.shape[lead : lead + len(extent)]
-    if not any(low) and size == extent and x.flags.c_contiguous:
+    if not any(low) and size == extent and (x.flags.c_contiguous or is_one_piece(x)):
         return x
     shape = (*x.shape[:lead], *extent, *x.shape[lead + len(extent) :])
     framed: Array = np.zeros_like(x, shape=shape, order="C")
@@ -225,7 +231,7 @@ def _by_position(x: Array, matrices: Array, how: Geometry, bias: Array | None) -
     shape = (*how.places, x.shape[0], matrices.shape[2])
     y = np.empty_like(x, shape=shape, order="C")
     row = math.prod(shape[1:])
-    for block in how.blocks(row * x.dtype.itemsize, _BLOCK_BYTES):
+    for block in how.blocks(x, row, _BLOCK_BYTES):
         total, product = _rows(y[block]), None
         for matrix, (_, part) in zip(matrices, how.under(framed, block, 0)):
             if product is None:
@@ -245,7 +251,7 @@ def _spread_by_position(g: Array, w: Array, how: Geometry, bias: Array | None) -
     framed = np.zeros_like(g, shape=shape, order="C")
     matrices = _matrices(w)
     row = math.prod(how.places[1:]) * g.shape[0] * w.shape[1]
-    for block in how.blocks(row * g.dtype.itemsize, _BLOCK_BYTES):
+    for block in how.blocks(g, row, _BLOCK_BYTES):
         rows = _rows(pixels[block])
         for matrix, (_, part) in zip(matrices, how.under(framed, block, 0)):
             part += np.matmul(rows, matrix).reshape(part.shape)
@@ -261,7 +267,7 @@ def _weight_by_position(x: Array, g: Array, how: Geometry) -> Array:
     channels, outs = x.shape[1], g.shape[1]
     total = np.zeros_like(x, shape=(math.prod(how.kernel), outs, channels), order="C")
     row = math.prod(how.places[1:]) * x.shape[0] * outs
-    for block in how.blocks(row * x.dtype.itemsize, _BLOCK_BYTES):
+    for block in how.blocks(x, row, _BLOCK_BYTES):
         rows = pixels[block].reshape(-1, outs).T
         for matrix, (_, part) in zip(total, how.under(framed, block, 0)):
             matrix += np.matmul(rows, part.reshape(-1, channels))
@@ -278,10 +284,10 @@ def _columns(framed: Array, how: Geometry) -> Iterator[tuple[slice, Array]]:
     rows = math.prod(before) // how.groups
     memory: Array = None
     # Of pixels that are not neighbours, those of few samples are copied for one sample at a time.
-    scattered = how.windows.stride[-1] > 1 and 1 < samples < 16
+    scattered = how.windows.stride[-1] > 1 and 1 < samples < 16 and not is_one_piece(framed)
     loops = [slice(i, i + 1) for i in range(samples)] if scattered else [slice(None)]
     row = math.prod((*before, *how.places[1:], samples))
-    for block in how.blocks(row * framed.dtype.itemsize, _COLUMN_BYTES):
+    for block in how.blocks(framed, row, _COLUMN_BYTES):
         shape = (*before, block.stop - block.start, *how.places[1:], samples)
         if memory is None or memory.shape != shape:
             memory = np.empty_like(framed, shape=shape, order="C")
@@ -298,7 +304,7 @@ def _split(rows: int, *matrices: Array) -> list[Array]:
         rows: the number of multiplications for each column.
     """
     columns = matrices[0].shape[2]
-    fewest = -(-columns * rows // _SMALL_PRODUCT)
+    fewest = 1 if is_one_piece(matrices[0]) else -(-columns * rows // _SMALL_PRODUCT)
     parts = next((n for n in range(fewest, 2 * fewest) if columns % n == 0), 1)
     return [m.reshape(*m.shape[:2], parts, columns // parts).swapaxes(1, 2) for m in matrices]
 
@@ -333,7 +339,7 @@ def _spread_by_columns(g: Array, w: Array, how: Geometry, bias: Array | None) ->
     matrix, maps = how.matrix(w).swapaxes(1, 2), samples_last(g)
     framed = np.zeros_like(g, shape=(channels, *how.extent(), samples), order="C")
     row = math.prod((channels, *how.kernel, *how.places[1:], samples))
-    for block in how.blocks(row * g.dtype.itemsize, _COLUMN_BYTES):
+    for block in how.blocks(g, row, _COLUMN_BYTES):
         given = _channels(maps, how, block)
         shape = (channels, *how.kernel, block.stop - block.start, *how.places[1:], samples)
         columns = np.empty_like(g, shape=shape, order="C")

@@ -14,8 +14,8 @@ from nnlite.ops.operands import Array
 from nnlite.tensor import is_replayed, ndarray
 
 __all__ = [
-    "channel_sums", "is_laid_out", "per_channel", "pixels_first", "pixels_last", "samples_first",
-    "samples_last",
+    "channel_sums", "is_laid_out", "is_one_piece", "per_channel", "pixels_first", "pixels_last",
+    "samples_first", "samples_last",
 ]  # fmt: skip
 
 
@@ -80,7 +80,12 @@ def per_channel(v: Array, x: Array) -> Array:
     if _is_pixels_first(x):
         samples = len(x)  # repeated, for the sake of longer loops
         v = np.broadcast_to(v, (samples, len(v))).copy()
-    return v.reshape(samples, -1, *(1,) * (x.ndim - 2))
+    return v.reshape(samples, x.shape[1], *(1,) * (x.ndim - 2))
+
+
+def is_one_piece(x: Array) -> bool:
+    """Whether ``x`` must be computed as a whole: in an export, which serves batches of any size."""
+    return hasattr(x, "is_traced")
 
 
 def _is_pixels_first(x: Array) -> bool:

@@ -87,7 +87,7 @@ class MaxPool2DWithIndicesBackward0(Node):
         shape, overlap, how = self.meta
         if how and (type(g) is ndarray or is_replayed(g)):
             return (_spread_maxima(g, self.saved[1], shape, overlap, *how),)
-        index = index_of_maxima(self.saved, self.meta)
+        index = _index_of_maxima(self.saved, self.meta)
         planes, size = math.prod(shape[:-2]), shape[-2] * shape[-1]
         starts = size * np.arange(planes, like=index).reshape(-1, 1, 1)
         flat = (index.reshape(planes, *index.shape[-2:]) + starts).reshape(-1)
@@ -150,7 +150,7 @@ def _index(which: Array, windows: Windows, kernel: Sizes, size: Sizes) -> Array:
     return _flat(corner, size, which) + offsets.reshape(-1)[which - 1]
 
 
-def index_of_maxima(saved: tuple[Array, Array], meta: Any) -> Array:
+def _index_of_maxima(saved: tuple[Array, Array], meta: Any) -> Array:
     """The places of the maxima as index into H x W, from what max pooling has saved."""
     index, which = saved
     shape, _, how = meta

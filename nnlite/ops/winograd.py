@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.ops.layout import is_one_piece
 from nnlite.ops.operands import Array
 
 __all__ = ["convolve", "kernel_gradient"]
@@ -36,8 +37,12 @@ def _kernel_matrix(like: Array, turned: bool = False) -> Array:
     return np.asarray(both, dtype=like.dtype, like=like)
 
 
-def _blocks(tiles: tuple[int, int], samples: int) -> Iterator[tuple[slice, slice]]:
-    """Rows of tiles, and samples, that are computed at a time."""
+def _blocks(x: Array) -> Iterator[tuple[slice, slice]]:
+    """Rows of tiles, and samples of ``x``, that are computed at a time."""
+    tiles, samples = (x.shape[0] // 2 - 1, x.shape[1] // 2 - 1), x.shape[2]
+    if is_one_piece(x):
+        yield slice(0, tiles[0]), slice(None)
+        return
     few = max(min(_TILES // tiles[1], samples), 1)
     rows = min(max(_TILES // (tiles[1] * few), 1), tiles[0])
     for n in range(0, samples, few):
@@ -108,9 +113,9 @@ def convolve(x: Array, w: Array, bias: Array | None = None, turned: bool = False
     kernel = np.matmul(_kernel_matrix(w, turned), w.reshape(-1, 9).T).reshape(16, *w.shape[:2])
     if not turned:
         kernel = kernel.swapaxes(1, 2)
-    tiles, samples = (x.shape[0] // 2 - 1, x.shape[1] // 2 - 1), x.shape[2]
-    y = np.empty_like(x, shape=(2 * tiles[0], 2 * tiles[1], samples, outs), order="C")
-    for rows, some in _blocks(tiles, samples):
+    shape = (x.shape[0] - 2, x.shape[1] - 2, x.shape[2], outs)
+    y = np.empty_like(x, shape=shape, order="C")
+    for rows, some in _blocks(x):
         inputs = _inputs(x[2 * rows.start : 2 * rows.stop + 2, :, some])
         products = np.matmul(inputs.reshape(16, -1, x.shape[3]), kernel)
         part = y[2 * rows.start : 2 * rows.stop, :, some]
@@ -122,9 +127,9 @@ def convolve(x: Array, w: Array, bias: Array | None = None, turned: bool = False
 
 def kernel_gradient(x: Array, g: Array) -> Array:
     """The gradient (O, C, 3, 3) of the kernel from ``x`` and from ``g`` (2 TH, 2 TW, N, O)."""
-    (channels, outs), samples = (x.shape[3], g.shape[3]), x.shape[2]
+    channels, outs = x.shape[3], g.shape[3]
     total: Any = None
-    for rows, some in _blocks((g.shape[0] // 2, g.shape[1] // 2), samples):
+    for rows, some in _blocks(x):
         inputs = _inputs(x[2 * rows.start : 2 * rows.stop + 2, :, some])
         spread = _spread(g[2 * rows.start : 2 * rows.stop, :, some])
         products = np.matmul(
