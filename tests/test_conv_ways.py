@@ -171,3 +171,53 @@ def test_view_of_what_a_convolution_laid_out():
     np.testing.assert_array_equal(half.view(3, -1).numpy(), half.numpy().reshape(3, -1))
     with pytest.raises(RuntimeError, match="view: the elements do not lie"):
         nnlite.ones(3, 4).t().view(-1)
+
+
+@pytest.mark.parametrize("many", [1, 4, 10**9])
+def test_exports_in_every_way(monkeypatch, tmp_path, many):
+    monkeypatch.setattr(columns, "_MANY", many)
+    nn = nnlite.nn
+    nnlite.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(3, 16, 3, stride=2, padding=1), nn.BatchNorm2d(16), nn.ReLU(),
+        nn.Conv2d(16, 16, 3, padding=1), nn.MaxPool2d(2), nn.Conv2d(16, 16, 2, padding=1),
+        nn.Conv2d(16, 4, 1), nn.Flatten(), nn.Linear(64, 2),
+    ).eval()  # fmt: skip
+    path = tmp_path / "model.py"
+    example = nnlite.from_numpy(values(2, 3, 12, 12, dtype=np.float32))
+    nnlite.export.to_numpy(model, example, path)
+    file = {"__file__": str(path), "__name__": "model"}
+    exec(compile(path.read_text("utf-8"), str(path), "exec"), file)
+    for samples in (1, 2, 5):
+        x = values(samples, 3, 12, 12, dtype=np.float32)
+        with nnlite.no_grad():
+            wanted = model(nnlite.from_numpy(x)).numpy()
+        np.testing.assert_allclose(file["predict"](x), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "weight", "options"),
+    [
+        ((1, 8, 3, 3), (8, 8, 3, 3), {"padding": 1}),
+        ((1, 8, 3, 3), (8, 8, 2, 2), {"stride": 2, "padding": 1}),
+        ((2, 2, 4, 3), (3, 2, 3, 2), {"padding": 1}),
+    ],
+)
+def test_second_derivatives_in_every_way(shape, weight, options):
+    x, w = (nnlite.from_numpy(values(*s)).requires_grad_() for s in (shape, weight))
+
+    def norm(*inputs):
+        y = F.conv2d(*inputs, **options)
+        return nnlite.autograd.grad((y * y * y).sum(), inputs, create_graph=True)
+
+    direction = [nnlite.from_numpy(values(*t.shape)) for t in (x, w)]
+    total = sum((g * d).sum() for g, d in zip(norm(x, w), direction))
+    found = nnlite.autograd.grad(total, (x, w))
+    step = 1e-5
+    ends = []
+    for sign in (1, -1):
+        moved = [(t.detach() + sign * step * d).requires_grad_() for t, d in zip((x, w), direction)]
+        ends.append(norm(*moved))
+    for got, up, down in zip(found, *ends):
+        wanted = (up.detach().numpy() - down.detach().numpy()) / (2 * step)
+        np.testing.assert_allclose(got.numpy(), wanted, rtol=1e-5, atol=1e-5)
