@@ -4,11 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
+from duck import Duck
 
 import nnlite
 import nnlite.nn.functional as F
 from nnlite.ops import columns
 from nnlite.ops.layout import channel_sums, pixels_first, pixels_last, samples_first, samples_last
+from nnlite.ops.windows import Windows
 
 
 @pytest.fixture(autouse=True)
@@ -221,3 +223,20 @@ def test_second_derivatives_in_every_way(shape, weight, options):
     for got, up, down in zip(found, *ends):
         wanted = (up.detach().numpy() - down.detach().numpy()) / (2 * step)
         np.testing.assert_allclose(got.numpy(), wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("many", [1, 10**9])
+@pytest.mark.parametrize(("kernel", "stride"), [((3, 3), 1), ((2, 3), 1), ((2, 2), 2)])
+def test_every_way_on_duck_arrays(monkeypatch, many, kernel, stride):
+    monkeypatch.setattr(columns, "_MANY", many)
+    windows = Windows((stride, stride), (1, 1), (1, 1))
+    places = windows.places((5, 4), kernel)
+    how = columns.Geometry(windows, 1, (5, 4), kernel, places)
+    x, w, g, b = values(2, 6, 5, 4), values(7, 6, *kernel), values(2, 7, *places), values(7)
+    for compute, arrays in (
+        (columns.output_of, (x, w, how, b)),
+        (columns.input_of, (g, w, how)),
+        (columns.weight_of, (x, g, how)),
+    ):
+        ducks = [a if a is how else Duck(a) for a in arrays]
+        np.testing.assert_array_equal(compute(*ducks)._array, compute(*arrays))

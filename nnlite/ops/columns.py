@@ -222,7 +222,7 @@ def _matrices(w: Array) -> Array:
 
 def _rows(pixels: Array) -> Array:
     """(rows, pixels of a row, C) of (H, W, N, C); all places of sequences are one row."""
-    return pixels.reshape(len(pixels) if pixels.ndim == 4 else 1, -1, pixels.shape[-1])
+    return pixels.reshape(pixels.shape[0] if pixels.ndim == 4 else 1, -1, pixels.shape[-1])
 
 
 def _by_position(x: Array, matrices: Array, how: Geometry, bias: Array | None) -> Array:
@@ -233,12 +233,12 @@ def _by_position(x: Array, matrices: Array, how: Geometry, bias: Array | None) -
     row = math.prod(shape[1:])
     for block in how.blocks(x, row, _BLOCK_BYTES):
         total, product = _rows(y[block]), None
-        for matrix, (_, part) in zip(matrices, how.under(framed, block, 0)):
+        for i, (_, part) in enumerate(how.under(framed, block, 0)):
             if product is None:
-                np.matmul(_rows(part), matrix, out=total)
+                np.matmul(_rows(part), matrices[i], out=total)
                 product = np.empty_like(total, order="C")
             else:
-                total += np.matmul(_rows(part), matrix, out=product)
+                total += np.matmul(_rows(part), matrices[i], out=product)
         if bias is not None:
             total += bias
     return pixels_last(y)
@@ -253,8 +253,8 @@ def _spread_by_position(g: Array, w: Array, how: Geometry, bias: Array | None) -
     row = math.prod(how.places[1:]) * g.shape[0] * w.shape[1]
     for block in how.blocks(g, row, _BLOCK_BYTES):
         rows = _rows(pixels[block])
-        for matrix, (_, part) in zip(matrices, how.under(framed, block, 0)):
-            part += np.matmul(rows, matrix).reshape(part.shape)
+        for i, (_, part) in enumerate(how.under(framed, block, 0)):
+            part += np.matmul(rows, matrices[i]).reshape(part.shape)
     x = _cut(framed, 0, how.windows.padding, how.size)
     if bias is not None:
         x += bias
@@ -269,8 +269,8 @@ def _weight_by_position(x: Array, g: Array, how: Geometry) -> Array:
     row = math.prod(how.places[1:]) * x.shape[0] * outs
     for block in how.blocks(x, row, _BLOCK_BYTES):
         rows = pixels[block].reshape(-1, outs).T
-        for matrix, (_, part) in zip(total, how.under(framed, block, 0)):
-            matrix += np.matmul(rows, part.reshape(-1, channels))
+        for i, (_, part) in enumerate(how.under(framed, block, 0)):
+            total[i] += np.matmul(rows, part.reshape(-1, channels))
     return total.transpose(1, 2, 0).copy().reshape(outs, channels, *how.kernel)
 
 
@@ -312,7 +312,7 @@ def _split(rows: int, *matrices: Array) -> list[Array]:
 def _channels(x: Array, how: Geometry, block: slice) -> Array:
     """(groups, C/groups, block · N) of ``x`` (C, H, W, N)."""
     part = x[:, block]
-    return part.reshape(how.groups, len(x) // how.groups, math.prod(part.shape[1:]))
+    return part.reshape(how.groups, x.shape[0] // how.groups, math.prod(part.shape[1:]))
 
 
 def _by_columns(x: Array, w: Array, how: Geometry, bias: Array | None) -> Array:
