@@ -225,9 +225,16 @@ def _rows(pixels: Array) -> Array:
     return pixels.reshape(pixels.shape[0] if pixels.ndim == 4 else 1, -1, pixels.shape[-1])
 
 
+def _seen(x: Array, how: Geometry) -> Array:
+    """(H, W, N, C) of what the windows reach over."""
+    if math.prod(how.kernel) == 1 and not any(how.windows.padding):
+        return pixels_first(x)  # read only once, and not all of it: not worth a copy
+    return _framed(pixels_first(x), 0, how.windows.padding, how.extent())
+
+
 def _by_position(x: Array, matrices: Array, how: Geometry, bias: Array | None) -> Array:
     """The output from matrices (positions, C, O)."""
-    framed = _framed(pixels_first(x), 0, how.windows.padding, how.extent())
+    framed = _seen(x, how)
     shape = (*how.places, x.shape[0], matrices.shape[2])
     y = np.empty_like(x, shape=shape, order="C")
     row = math.prod(shape[1:])
@@ -262,7 +269,7 @@ def _spread_by_position(g: Array, w: Array, how: Geometry, bias: Array | None) -
 
 
 def _weight_by_position(x: Array, g: Array, how: Geometry) -> Array:
-    framed = _framed(pixels_first(x), 0, how.windows.padding, how.extent())
+    framed = _seen(x, how)
     pixels = _framed(pixels_first(g), 0, (0,) * len(how.places), how.places)
     channels, outs = x.shape[1], g.shape[1]
     total = np.zeros_like(x, shape=(math.prod(how.kernel), outs, channels), order="C")
