@@ -223,7 +223,8 @@ class LstmBackward0(Node):
     def _factors(tanhs: Any, gates: Any, before: Any) -> tuple[Any, Any, Any]:
         """What ∂c is multiplied with for the gates i, f and g, ∂h for o, and ∂h for its part
         of ∂c; of all steps at once."""
-        i, f, o, g = _apart(gates)
+        apart = _apart(gates)
+        i, f, o, g = (apart[k] for k in range(4))
         on_c, (on_i, on_f, on_g) = room(gates, 3, *tanhs.shape, scratch="factors")
         on_i = np.multiply(_slope(i, on_i), g, out=on_i)
         on_f = np.multiply(_slope(f, on_f), before, out=on_f)
