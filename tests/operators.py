@@ -18,28 +18,7 @@ import numpy as np
 import pytest
 
 import nnlite
-from nnlite.ops import (
-    activation,
-    attention,
-    conv,
-    dropout,
-    embedding,
-    exponential,
-    fold,
-    linalg,
-    loss,
-    margin_loss,
-    norm,
-    pad,
-    piecewise,
-    pool,
-    recurrent,
-    reduce,
-    regression_loss,
-    resample,
-    softmax,
-    trigonometric,
-)
+from nnlite.ops import piecewise, recurrent
 
 
 class Library:
@@ -53,21 +32,7 @@ class Library:
         return getattr(self.module, name)
 
 
-class _Functional:
-    """``nn.functional`` as far as the operators carry it."""
-
-    def __getattr__(self, name: str) -> Any:
-        for family in (
-            activation, piecewise, fold, softmax, exponential, trigonometric, conv, linalg,
-            loss, norm, reduce, pool, dropout, embedding, pad, resample, attention,
-            regression_loss, margin_loss, recurrent,
-        ):  # fmt: skip
-            if hasattr(family, name):
-                return getattr(family, name)
-        raise AttributeError(name)
-
-
-NNLITE = Library(nnlite, _Functional())
+NNLITE = Library(nnlite, nnlite.nn.functional)
 
 
 class Arg(NamedTuple):
@@ -1233,14 +1198,14 @@ def batch_norm(lib: Library, x: Any, mean: Any, var: Any, *affine: Any, training
 
 NORMS = [
     row(
-        "norm.batch_norm", "NativeBatchNormBackward0", batch_norm,
+        "batch_norm.batch_norm", "NativeBatchNormBackward0", batch_norm,
         *(on(shape, (3,), Arg((3,), "positive"), *affine, training=training, smooth=False)
           for shape in ((4, 3), (2, 3, 2)) for affine in ((), ((3,), (3,))) for training in (True,
               False)),
         integers=False,
     ),
     row(
-        "norm.batch_norm", "NativeBatchNormBackward0",
+        "batch_norm.batch_norm", "NativeBatchNormBackward0",
         lambda lib, x, *affine: lib.F.batch_norm(x, None, None, *affine, training=True),
         on((4, 3)), on((4, 3), (3,), (3,)), on((2, 3, 2), (3,), (3,)), on((4, 3), (3,)),
         integers=False,
@@ -1426,11 +1391,12 @@ LAYER_NORMS = [
         on((2, 3, 2), (3,), (3,), n=3, eps=0.5), integers=False,
     ),
     row(
-        "norm.instance_norm", "ViewBackward0", lambda lib, x, **o: lib.F.instance_norm(x, **o),
+        "batch_norm.instance_norm", "ViewBackward0",
+        lambda lib, x, **o: lib.F.instance_norm(x, **o),
         on((2, 3, 4)), on((1, 2, 2, 3), eps=0.5), integers=False,
     ),
     row(
-        "norm.instance_norm", "ViewBackward0", instance_norm,
+        "batch_norm.instance_norm", "ViewBackward0", instance_norm,
         *(on((2, 3, 4), (3,), Arg((3,), "positive"), (3,), (3,), train=t, smooth=False)
           for t in (True, False)),
         integers=False,
@@ -1685,7 +1651,7 @@ def recur(lib: Library, x: Any, *states_and_weights: Any, f: str, reverse: bool 
     count = 2 if f == "lstm" else 1
     states, weights = states_and_weights[:count], states_and_weights[count:]
     if lib.module is nnlite:
-        layer = recurrent.rnn_layer if f.startswith("rnn") else getattr(lib.F, f"{f}_layer")
+        layer = recurrent.rnn_layer if f.startswith("rnn") else getattr(recurrent, f"{f}_layer")
         options = {"nonlinearity": f[4:]} if f.startswith("rnn") else {}
         biases = weights[2:] or (None, None)
         out = layer(x, *states, (*weights[:2], *biases), reverse=reverse, **options)

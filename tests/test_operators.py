@@ -28,6 +28,7 @@ from nnlite.ops import (
     activation,
     arithmetic,
     attention,
+    batch_norm,
     choose,
     compare,
     conv,
@@ -338,6 +339,7 @@ HELPERS = {
     "exponential": {"normal_cdf", "normal_density", "sigmoid_of"},
     "index": {"add_at", "along"},  # reached as the derivative of the derivative of indexing
     "inplace": {"claim", "change"},
+    "norm": {"fits", "standard", "through"},
     "regression_loss": {"paired", "reduced"},
     "reduce": {"axes_of", "count_of", "max_of", "restore"},
     "shape": {"unsafe_view"},
@@ -354,10 +356,10 @@ TESTED_ELSEWHERE = {
     },
 }
 FAMILIES = (
-    activation, arithmetic, attention, choose, compare, conv, dropout, embedding, exponential,
-    extremes, fold, index, inplace, linalg, lookup, loss, margin_loss, matrix, norm, order, pad,
-    piecewise, pool, power, rearrange, recurrent, reduce, regression_loss, resample, rounding,
-    scan, shape, softmax, trigonometric, vector_norm,
+    activation, arithmetic, attention, batch_norm, choose, compare, conv, dropout, embedding,
+    exponential, extremes, fold, index, inplace, linalg, lookup, loss, margin_loss, matrix, norm,
+    order, pad, piecewise, pool, power, rearrange, recurrent, reduce, regression_loss, resample,
+    rounding, scan, shape, softmax, trigonometric, vector_norm,
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from nnlite.export.trace import Trace
 from nnlite.nn.layers import recurrent
-from nnlite.ops import columns, exponential, norm, pool, softmax
+from nnlite.ops import batch_norm, columns, exponential, norm, pool, softmax
 from nnlite.tensor import Tensor, wrap
 from nnlite.tracing.array import Traced
 from nnlite.tracing.calls import walk
@@ -34,7 +34,7 @@ _OF_ARRAYS: dict[str, Function] = {
 _one_way = recurrent._Layer._one_way
 
 _OF_TENSORS: dict[str, Function] = {
-    "batch norm": norm.batch_norm,
+    "batch norm": batch_norm.batch_norm,
     "layer norm": norm.layer_norm,
     "softmax": softmax.softmax,
     "log softmax": softmax.log_softmax,

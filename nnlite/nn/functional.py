@@ -23,6 +23,7 @@ from nnlite.ops.attention import (
     pairwise_distance,
     scaled_dot_product_attention,
 )
+from nnlite.ops.batch_norm import batch_norm, instance_norm
 from nnlite.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from nnlite.ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, feature_alpha_dropout
 from nnlite.ops.embedding import embedding, one_hot
@@ -46,7 +47,7 @@ from nnlite.ops.margin_loss import (
     soft_margin_loss,
     triplet_margin_loss,
 )
-from nnlite.ops.norm import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from nnlite.ops.norm import group_norm, layer_norm, rms_norm
 from nnlite.ops.pad import pad, pixel_shuffle, pixel_unshuffle
 from nnlite.ops.piecewise import (
     hardshrink,

@@ -11,8 +11,8 @@ from nnlite.autograd.mutation import note_write
 from nnlite.nn import init
 from nnlite.nn.checks import real_number, whole_number
 from nnlite.nn.layers.norm import Norm
+from nnlite.ops.batch_norm import batch_norm, instance_norm
 from nnlite.ops.create import ones, zeros
-from nnlite.ops.norm import batch_norm, instance_norm
 from nnlite.ops.shape import squeeze, unsqueeze
 from nnlite.tensor import Tensor, wrap
 
