@@ -1335,7 +1335,7 @@ POOLS = [
         integers=False,
     ),
     row(
-        "pool.adaptive_avg_pool2d", "AdaptiveAvgPool2DBackward0", pooled,
+        "adaptive_pool.adaptive_avg_pool2d", "AdaptiveAvgPool2DBackward0", pooled,
         *(on((2, 2, 4, 5), f="adaptive_avg_pool2d", output_size=n)
           for n in (2, (3, 5), (None, 2), (6, 1))),
         on((2, 4, 6), f="adaptive_avg_pool2d", output_size=(2, 3)),
@@ -1343,12 +1343,12 @@ POOLS = [
         integers=False,
     ),
     row(
-        "pool.adaptive_avg_pool1d", "SqueezeBackward1", pooled,
+        "adaptive_pool.adaptive_avg_pool1d", "SqueezeBackward1", pooled,
         on((2, 2, 5), f="adaptive_avg_pool1d", output_size=3),
         on((2, 5), f="adaptive_avg_pool1d", output_size=1), integers=False,
     ),
     row(
-        "pool.adaptive_max_pool2d", "AdaptiveMaxPool2DBackward0", pooled,
+        "adaptive_pool.adaptive_max_pool2d", "AdaptiveMaxPool2DBackward0", pooled,
         *(on((2, 2, 4, 5), f="adaptive_max_pool2d", output_size=n)
           for n in (1, 2, (3, 5), (None, 2), (6, 1))),
         on(Arg((2, 4, 6), "ties"), f="adaptive_max_pool2d", output_size=(2, 3),
@@ -1357,7 +1357,7 @@ POOLS = [
         integers=False,
     ),
     row(
-        "pool.adaptive_max_pool1d", "SqueezeBackward1", pooled,
+        "adaptive_pool.adaptive_max_pool1d", "SqueezeBackward1", pooled,
         on((2, 2, 5), f="adaptive_max_pool1d", output_size=3),
         on((2, 5), f="adaptive_max_pool1d", output_size=1, return_indices=True), integers=False,
     ),

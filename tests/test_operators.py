@@ -26,6 +26,7 @@ from nnlite.autograd import Node, backward, grad, gradcheck, gradgradcheck
 from nnlite.autograd.node import Output
 from nnlite.ops import (
     activation,
+    adaptive_pool,
     arithmetic,
     attention,
     batch_norm,
@@ -340,6 +341,7 @@ HELPERS = {
     "index": {"add_at", "along"},  # reached as the derivative of the derivative of indexing
     "inplace": {"claim", "change"},
     "norm": {"fits", "standard", "through"},
+    "pool": {"as_wide", "flat_index", "image_of"},
     "regression_loss": {"paired", "reduced"},
     "reduce": {"axes_of", "count_of", "max_of", "restore"},
     "shape": {"unsafe_view"},
@@ -356,10 +358,10 @@ TESTED_ELSEWHERE = {
     },
 }
 FAMILIES = (
-    activation, arithmetic, attention, batch_norm, choose, compare, conv, dropout, embedding,
-    exponential, extremes, fold, index, inplace, linalg, lookup, loss, margin_loss, matrix, norm,
-    order, pad, piecewise, pool, power, rearrange, recurrent, reduce, regression_loss, resample,
-    rounding, scan, shape, softmax, trigonometric, vector_norm,
+    activation, adaptive_pool, arithmetic, attention, batch_norm, choose, compare, conv, dropout,
+    embedding, exponential, extremes, fold, index, inplace, linalg, lookup, loss, margin_loss,
+    matrix, norm, order, pad, piecewise, pool, power, rearrange, recurrent, reduce, regression_loss,
+    resample, rounding, scan, shape, softmax, trigonometric, vector_norm,
 )  # fmt: skip
 
 

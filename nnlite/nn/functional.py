@@ -16,6 +16,12 @@ from nnlite.ops.activation import (
     silu,
     softplus,
 )
+from nnlite.ops.adaptive_pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+)
 from nnlite.ops.attention import (
     bilinear,
     cosine_similarity,
@@ -61,16 +67,7 @@ from nnlite.ops.piecewise import (
     tanhshrink,
     threshold,
 )
-from nnlite.ops.pool import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_max_pool1d,
-    adaptive_max_pool2d,
-    avg_pool1d,
-    avg_pool2d,
-    max_pool1d,
-    max_pool2d,
-)
+from nnlite.ops.pool import avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
 from nnlite.ops.regression_loss import (
     gaussian_nll_loss,
     huber_loss,

@@ -11,19 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.autograd.node import Node, record
-from nnlite.ops import reduce
 from nnlite.ops.operands import Array, array_of, kept
 from nnlite.ops.shape import squeeze, unsqueeze
 from nnlite.ops.windows import Sizes, Windows, per_dim
 from nnlite.tensor import Tensor, is_replayed, ndarray, wrap
 
-__all__ = [
-    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d",
-    "avg_pool1d", "avg_pool2d", "max_pool1d", "max_pool2d",
-]  # fmt: skip
+__all__ = ["avg_pool1d", "avg_pool2d", "max_pool1d", "max_pool2d"]
 
 
-def _image(function: str, input: Tensor, dims: int = 2) -> Array:
+def image_of(function: str, input: Tensor, dims: int = 2) -> Array:
     """The array of (N, C, H, W) or (C, H, W), for sequences of (N, C, L) or (C, L)."""
     x = array_of(function, input)
     if x.ndim not in (dims + 1, dims + 2):
@@ -32,7 +28,7 @@ def _image(function: str, input: Tensor, dims: int = 2) -> Array:
     return x
 
 
-def _wide(function: str, label: str, value: Any, other: int) -> tuple[int, int]:
+def as_wide(function: str, label: str, value: Any, other: int) -> tuple[int, int]:
     """An option of a sequence as that of an image of height 1."""
     return (other, per_dim(function, label, value, 1)[0])
 
@@ -74,6 +70,12 @@ def _windows(
     return windows, places
 
 
+def flat_index(places: list[list[int]], size: Sizes, like: Array) -> Array:
+    """Index into H x W of each combination of a row and a column."""
+    rows, columns = (np.asarray(p, dtype=np.int64, like=like) for p in places)
+    return rows.reshape(-1, 1) * size[1] + columns
+
+
 # ---- maximum ------------------------------------------------------------------------------------
 
 
@@ -99,18 +101,6 @@ class MaxPool2DWithIndicesBackward0(Node):
         return (grad.reshape(shape),)
 
 
-class AdaptiveMaxPool2DBackward0(MaxPool2DWithIndicesBackward0):
-    """y = x[i], i the place of the maximum of each part:   ∂x = zeros with g added at i"""
-
-    __slots__ = ()
-
-
-def _higher(best: Array, index: Array, x: Array, places: Array) -> tuple[Array, Array]:
-    """The maxima so far and their places; the first of equal values stays, NaN wins."""
-    take = (x > best) | (x != x)
-    return np.where(take, x, best), np.where(take, places, index)
-
-
 def _maxima(x: Array, windows: Windows, kernel: Sizes, places: Sizes) -> tuple[Array, Array]:
     """The maximum of each window, and its place as index into H x W."""
     best, which = _best(x, windows, kernel, places)
@@ -130,7 +120,7 @@ def _best(x: Array, windows: Windows, kernel: Sizes, places: Sizes) -> tuple[Arr
     ]
     number_of = np.min_scalar_type(len(slices)).type
     which = np.zeros_like(best, dtype=number_of)
-    which += (_flat(first, kernel, x) + 1).astype(number_of)
+    which += (flat_index(first, kernel, x) + 1).astype(number_of)
     for number, window in enumerate(slices[begun:], 1 + begun):
         if min(window.strides) > window.dtype.itemsize:
             window = window.copy()  # what is not contiguous is compared many times slower
@@ -146,8 +136,9 @@ def _index(which: Array, windows: Windows, kernel: Sizes, size: Sizes) -> Array:
     """The index into H x W for the numbers of positions."""
     steps, low, dilations = windows
     corner = [[s * o - p for o in range(n)] for s, p, n in zip(steps, low, which.shape[-2:])]
-    offsets = _flat([[d * k for k in range(n)] for d, n in zip(dilations, kernel)], size, which)
-    return _flat(corner, size, which) + offsets.reshape(-1)[which - 1]
+    inside = [[d * k for k in range(n)] for d, n in zip(dilations, kernel)]
+    offsets = flat_index(inside, size, which).reshape(-1)
+    return flat_index(corner, size, which) + offsets[which - 1]
 
 
 def _index_of_maxima(saved: tuple[Array, Array], meta: Any) -> Array:
@@ -209,7 +200,7 @@ def max_pool2d(
              [13., 15.]]])
     """
     name = "max_pool2d"
-    x = _image(name, input)
+    x = image_of(name, input)
     kernel = per_dim(name, "kernel_size", kernel_size, 2)
     steps = per_dim(name, "stride", stride or kernel, 2)
     low = per_dim(name, "padding", padding, 2)
@@ -229,12 +220,6 @@ def max_pool2d(
     return (y, wrap(index)) if return_indices else y
 
 
-def _flat(places: list[list[int]], size: Sizes, like: Array) -> Array:
-    """Index into H x W of each combination of a row and a column."""
-    rows, columns = (np.asarray(p, dtype=np.int64, like=like) for p in places)
-    return rows.reshape(-1, 1) * size[1] + columns
-
-
 def max_pool1d(
     input: Tensor,
     kernel_size: Any,
@@ -252,13 +237,13 @@ def max_pool1d(
     (tensor([[3., 2.]]), tensor([[1, 2]]))
     """
     name = "max_pool1d"
-    _image(name, input, 1)
+    image_of(name, input, 1)
     found = max_pool2d(
         unsqueeze(input, -2),
-        _wide(name, "kernel_size", kernel_size, 1),
-        None if stride is None else _wide(name, "stride", stride, 1),
-        _wide(name, "padding", padding, 0),
-        _wide(name, "dilation", dilation, 1),
+        as_wide(name, "kernel_size", kernel_size, 1),
+        None if stride is None else as_wide(name, "stride", stride, 1),
+        as_wide(name, "padding", padding, 0),
+        as_wide(name, "dilation", dilation, 1),
         ceil_mode,
         return_indices,
     )
@@ -351,7 +336,7 @@ def avg_pool2d(
              [10.5000, 12.5000]]])
     """
     name = "avg_pool2d"
-    x = _image(name, input)
+    x = image_of(name, input)
     if x.dtype.kind != "f":
         raise RuntimeError(f"{name}: expected floating point values, got {x.dtype}; use float()")
     kernel = per_dim(name, "kernel_size", kernel_size, 2)
@@ -395,145 +380,13 @@ def avg_pool1d(
     tensor([[2., 1.]])
     """
     name = "avg_pool1d"
-    _image(name, input, 1)
+    image_of(name, input, 1)
     y = avg_pool2d(
         unsqueeze(input, -2),
-        _wide(name, "kernel_size", kernel_size, 1),
-        None if stride is None else _wide(name, "stride", stride, 1),
-        _wide(name, "padding", padding, 0),
+        as_wide(name, "kernel_size", kernel_size, 1),
+        None if stride is None else as_wide(name, "stride", stride, 1),
+        as_wide(name, "padding", padding, 0),
         ceil_mode,
         count_include_pad,
     )
     return squeeze(y, -2)
-
-
-# ---- as many windows as wanted ------------------------------------------------------------------
-
-
-def _parts(size: int, count: int) -> list[tuple[int, int]]:
-    """Start and end of ``count`` parts of nearly equal length that cover ``size`` elements."""
-    return [(i * size // count, -((i + 1) * size // -count)) for i in range(count)]
-
-
-def _output_size(name: str, output_size: Any, size: Sizes) -> Sizes:
-    wanted = (output_size,) * 2 if output_size is None else output_size
-    if isinstance(wanted, (tuple, list)):
-        wanted = [n if w is None else w for w, n in zip(wanted, size)]
-    sizes = per_dim(name, "output_size", wanted, 2)
-    if min(sizes) < 1 or min(size) < 1:
-        raise RuntimeError(
-            f"{name}: output_size and input must not be empty, got {list(sizes)} and {list(size)}"
-        )
-    return sizes
-
-
-class AdaptiveAvgPool2DBackward0(Node):
-    """y = A x Bᵀ, the rows of A and B being means over parts:   ∂x = Aᵀ g B"""
-
-    __slots__ = ()
-    lifts = (None, None)
-
-    def backward(self, g: Array) -> tuple[Array, ...]:
-        rows, columns = self.saved
-        return (np.matmul(np.matmul(rows.T, g), columns),)
-
-
-def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
-    """The means of as many parts as wanted, of nearly equal size.
-
-    Part i of n covers the elements from floor(i H / n) up to ceil((i + 1) H / n).
-
-    Args:
-        input: shape (N, C, H, W) or (C, H, W).
-        output_size: height and width of the output, one integer or two; None: that of the input.
-
-    Raises:
-        RuntimeError: for another number of dimensions, or an empty output.
-
-    >>> import nnlite
-    >>> nnlite.nn.functional.adaptive_avg_pool2d(nnlite.arange(6.0).reshape(1, 2, 3), (1, 2))
-    tensor([[[2., 3.]]])
-    """
-    name = "adaptive_avg_pool2d"
-    x = _image(name, input)
-    if x.dtype.kind != "f":
-        raise RuntimeError(f"{name}: expected floating point values, got {x.dtype}; use float()")
-    sizes = _output_size(name, output_size, x.shape[-2:])
-    if sizes == (1, 1):
-        return reduce.mean(input, (-2, -1), keepdim=True)
-    rows, columns = (
-        np.asarray(
-            [
-                [(start <= i < end) / (end - start) for i in range(size)]
-                for start, end in _parts(size, count)
-            ],
-            dtype=x.dtype,
-            like=x,
-        )
-        for size, count in zip(x.shape[-2:], sizes)
-    )
-    y = np.matmul(np.matmul(rows, x), columns.T)
-    return record(y, AdaptiveAvgPool2DBackward0, (input._node,), (rows, columns))
-
-
-def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
-    """The means of ``output_size`` parts of sequences, shape (N, C, L) or (C, L).
-
-    >>> import nnlite
-    >>> nnlite.nn.functional.adaptive_avg_pool1d(nnlite.tensor([[1.0, 3.0, 2.0]]), 2)
-    tensor([[2.0000, 2.5000]])
-    """
-    _image("adaptive_avg_pool1d", input, 1)
-    sizes = _wide("adaptive_avg_pool1d", "output_size", output_size, 1)
-    return squeeze(adaptive_avg_pool2d(unsqueeze(input, -2), sizes), -2)
-
-
-def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """The maxima of as many parts as wanted; see ``adaptive_avg_pool2d``.
-
-    Args:
-        input: shape (N, C, H, W) or (C, H, W).
-        output_size: height and width of the output, one integer or two; None: that of the input.
-        return_indices: return the places of the maxima, too, as index into H x W.
-
-    >>> import nnlite
-    >>> nnlite.nn.functional.adaptive_max_pool2d(nnlite.arange(6.0).reshape(1, 2, 3), (1, 2))
-    tensor([[[4., 5.]]])
-    """
-    name = "adaptive_max_pool2d"
-    x = _image(name, input)
-    size = x.shape[-2:]
-    parts = [_parts(n, k) for n, k in zip(size, _output_size(name, output_size, size))]
-    height, width = (max(end - start for start, end in p) for p in parts)
-    best = index = None
-    for i in range(height):
-        for j in range(width):
-            # A part that is shorter than the longest sees its last element again.
-            rows, columns = (
-                [min(start + k, end - 1) for start, end in p] for k, p in zip((i, j), parts)
-            )
-            at = _flat([rows, columns], size, x)
-            seen = x.reshape(*x.shape[:-2], math.prod(size))[..., at]
-            if best is None:
-                best, index = seen, np.broadcast_to(at, seen.shape)
-            else:
-                best, index = _higher(best, index, seen, at)
-    overlap = any(n % len(p) for n, p in zip(size, parts))
-    y = record(
-        best, AdaptiveMaxPool2DBackward0, (input._node,), (index, None), (x.shape, overlap, None)
-    )
-    return (y, wrap(index)) if return_indices else y
-
-
-def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """The maxima of ``output_size`` parts of sequences, shape (N, C, L) or (C, L).
-
-    >>> import nnlite
-    >>> nnlite.nn.functional.adaptive_max_pool1d(nnlite.tensor([[1.0, 3.0, 2.0]]), 2)
-    tensor([[3., 3.]])
-    """
-    _image("adaptive_max_pool1d", input, 1)
-    sizes = _wide("adaptive_max_pool1d", "output_size", output_size, 1)
-    y, index = adaptive_max_pool2d(unsqueeze(input, -2), sizes, True)
-    y = squeeze(y, -2)
-    return (y, squeeze(index, -2)) if return_indices else y

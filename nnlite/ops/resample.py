@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.node import Node, record
+from nnlite.ops.adaptive_pool import adaptive_avg_pool1d, adaptive_avg_pool2d
 from nnlite.ops.operands import Array, array_of
-from nnlite.ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d
 from nnlite.ops.windows import per_dim
 from nnlite.tensor import Tensor
 

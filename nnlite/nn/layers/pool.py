@@ -7,16 +7,13 @@ from typing import Any, ClassVar
 
 from nnlite.nn.checks import whole_number, whole_numbers
 from nnlite.nn.module import Module
-from nnlite.ops.pool import (
+from nnlite.ops.adaptive_pool import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
     adaptive_max_pool1d,
     adaptive_max_pool2d,
-    avg_pool1d,
-    avg_pool2d,
-    max_pool1d,
-    max_pool2d,
 )
+from nnlite.ops.pool import avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
 from nnlite.tensor import Tensor
 
 __all__ = [
