@@ -89,6 +89,7 @@ from nnlite.ops.compare import gt as greater
 from nnlite.ops.compare import le as less_equal
 from nnlite.ops.compare import lt as less
 from nnlite.ops.compare import ne as not_equal
+from nnlite.ops.convert import clone
 from nnlite.ops.create import (
     arange,
     as_tensor,
@@ -159,6 +160,9 @@ from nnlite.ops.inplace import (
     xlogy_,
     zero_,
 )
+from nnlite.ops.join import cat, chunk, hstack, split, stack, unbind, vstack
+from nnlite.ops.join import cat as concat
+from nnlite.ops.join import cat as concatenate
 from nnlite.ops.linalg import (
     bmm,
     dot,
@@ -230,7 +234,6 @@ from nnlite.ops.random import (
 )
 from nnlite.ops.rearrange import (
     flip,
-    hstack,
     meshgrid,
     movedim,
     narrow,
@@ -239,9 +242,7 @@ from nnlite.ops.rearrange import (
     roll,
     select,
     tile,
-    unbind,
     unflatten,
-    vstack,
 )
 from nnlite.ops.rearrange import movedim as moveaxis
 from nnlite.ops.reduce import all, any, mean, std, std_mean, sum, var, var_mean
@@ -260,21 +261,14 @@ from nnlite.ops.scan import (
 )
 from nnlite.ops.shape import (
     broadcast_to,
-    cat,
-    chunk,
-    clone,
     flatten,
     permute,
     reshape,
-    split,
     squeeze,
-    stack,
     t,
     transpose,
     unsqueeze,
 )
-from nnlite.ops.shape import cat as concat
-from nnlite.ops.shape import cat as concatenate
 from nnlite.ops.shape import transpose as swapaxes
 from nnlite.ops.shape import transpose as swapdims
 from nnlite.ops.softmax import log_softmax, logsumexp, softmax

@@ -33,6 +33,7 @@ from nnlite.ops import (
     choose,
     compare,
     conv,
+    convert,
     dropout,
     embedding,
     exponential,
@@ -40,6 +41,7 @@ from nnlite.ops import (
     fold,
     index,
     inplace,
+    join,
     linalg,
     lookup,
     loss,
@@ -193,7 +195,7 @@ def test_float32_stays(case):
     """Outputs and gradients of float32 are what float64 gives, in float32."""
     exact = results(NNLITE, case, nnlite.tensor)
     single = results(NNLITE, case, nnlite.tensor, "float32")
-    converts = case.row.names[0].startswith("shape.") and "ToCopy" in str(case.sample.grad_fn)
+    converts = case.row.names[0].startswith("convert.") and "ToCopy" in str(case.sample.grad_fn)
     for what in ("y", "first", "second"):
         assert len(exact[what]) == len(single[what])
         for a, b in zip(exact[what], single[what]):
@@ -344,7 +346,7 @@ HELPERS = {
     "pool": {"as_wide", "flat_index", "image_of"},
     "regression_loss": {"paired", "reduced"},
     "reduce": {"axes_of", "count_of", "max_of", "restore"},
-    "shape": {"unsafe_view"},
+    "shape": {"checked_dim", "sizes_of", "unsafe_view"},
     "vector_norm": {"vector_norm_of"},
 }
 TESTED_ELSEWHERE = {
@@ -358,10 +360,10 @@ TESTED_ELSEWHERE = {
     },
 }
 FAMILIES = (
-    activation, adaptive_pool, arithmetic, attention, batch_norm, choose, compare, conv, dropout,
-    embedding, exponential, extremes, fold, index, inplace, linalg, lookup, loss, margin_loss,
-    matrix, norm, order, pad, piecewise, pool, power, rearrange, recurrent, reduce, regression_loss,
-    resample, rounding, scan, shape, softmax, trigonometric, vector_norm,
+    activation, adaptive_pool, arithmetic, attention, batch_norm, choose, compare, conv, convert,
+    dropout, embedding, exponential, extremes, fold, index, inplace, join, linalg, lookup, loss,
+    margin_loss, matrix, norm, order, pad, piecewise, pool, power, rearrange, recurrent, reduce,
+    regression_loss, resample, rounding, scan, shape, softmax, trigonometric, vector_norm,
 )  # fmt: skip
 
 

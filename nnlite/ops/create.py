@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.ops import operands
-from nnlite.ops.shape import _sizes
+from nnlite.ops.shape import sizes_of
 from nnlite.tensor import Tensor, wrap
 
 __all__ = [
@@ -149,7 +149,7 @@ def zeros(
     """
     _on_cpu("zeros", device)
     return _finish(
-        np.zeros(_sizes(sizes if size is None else (size,)), _dtype(dtype)), requires_grad
+        np.zeros(sizes_of(sizes if size is None else (size,)), _dtype(dtype)), requires_grad
     )
 
 
@@ -168,7 +168,7 @@ def ones(
     """
     _on_cpu("ones", device)
     return _finish(
-        np.ones(_sizes(sizes if size is None else (size,)), _dtype(dtype)), requires_grad
+        np.ones(sizes_of(sizes if size is None else (size,)), _dtype(dtype)), requires_grad
     )
 
 
@@ -182,7 +182,7 @@ def empty(
     """A tensor whose elements are whatever lies in memory."""
     _on_cpu("empty", device)
     return _finish(
-        np.empty(_sizes(sizes if size is None else (size,)), _dtype(dtype)), requires_grad
+        np.empty(sizes_of(sizes if size is None else (size,)), _dtype(dtype)), requires_grad
     )
 
 
@@ -207,7 +207,7 @@ def full(
             else np.int64 if isinstance(fill_value, int)
             else operands.default_float
         )  # fmt: skip
-    return _finish(np.full(_sizes((size,)), fill_value, dtype), requires_grad)
+    return _finish(np.full(sizes_of((size,)), fill_value, dtype), requires_grad)
 
 
 def zeros_like(
@@ -276,7 +276,7 @@ def new_zeros(
     tensor([0, 0])
     """
     _on_cpu("new_zeros", device)
-    return _finish(np.zeros_like(input.array, dtype=dtype, shape=_sizes(size)), requires_grad)
+    return _finish(np.zeros_like(input.array, dtype=dtype, shape=sizes_of(size)), requires_grad)
 
 
 def new_ones(
@@ -289,7 +289,7 @@ def new_ones(
     tensor([1, 1])
     """
     _on_cpu("new_ones", device)
-    return _finish(np.ones_like(input.array, dtype=dtype, shape=_sizes(size)), requires_grad)
+    return _finish(np.ones_like(input.array, dtype=dtype, shape=sizes_of(size)), requires_grad)
 
 
 def new_empty(
@@ -297,7 +297,7 @@ def new_empty(
 ) -> Tensor:
     """Uninitialised memory of the given size, in the dtype of ``input``."""
     _on_cpu("new_empty", device)
-    return _finish(np.empty_like(input.array, dtype=dtype, shape=_sizes(size)), requires_grad)
+    return _finish(np.empty_like(input.array, dtype=dtype, shape=sizes_of(size)), requires_grad)
 
 
 def new_full(
@@ -316,7 +316,7 @@ def new_full(
     tensor([7., 7.])
     """
     _on_cpu("new_full", device)
-    sizes = _sizes((size,))
+    sizes = sizes_of((size,))
     return _finish(np.full_like(input.array, fill_value, dtype=dtype, shape=sizes), requires_grad)
 
 

@@ -14,11 +14,13 @@ from nnlite.ops import (
     arithmetic,
     choose,
     compare,
+    convert,
     create,
     exponential,
     extremes,
     index,
     inplace,
+    join,
     linalg,
     lookup,
     matrix,
@@ -174,31 +176,31 @@ class Methods:
     norm = vector_norm.norm
 
     # shape and dtype
-    astype = shape.astype
+    astype = convert.astype
     broadcast_to = shape.broadcast_to
-    chunk = shape.chunk
-    clone = shape.clone
-    contiguous = shape.contiguous
-    double = shape.double
-    short = shape.short
+    chunk = join.chunk
+    clone = convert.clone
+    contiguous = convert.contiguous
+    double = convert.double
+    short = convert.short
     expand = shape.expand
     flatten = shape.flatten
-    float = shape.float
-    half = shape.half
-    long = shape.long
+    float = convert.float
+    half = convert.half
+    long = convert.long
     permute = shape.permute
     reshape = shape.reshape
-    split = shape.split
+    split = join.split
     squeeze = shape.squeeze
     t = shape.t
-    to = shape.to
+    to = convert.to
     transpose = shape.transpose
-    type_as = shape.type_as
+    type_as = convert.type_as
     unsqueeze = shape.unsqueeze
     view = shape.view
-    bool = shape.bool_
-    copy = shape.clone
-    int = shape.int_
+    bool = convert.bool_
+    copy = convert.clone
+    int = convert.int_
     swapaxes = shape.transpose
     swapdims = shape.transpose
 
@@ -226,7 +228,7 @@ class Methods:
     moveaxis = rearrange.movedim
     tile = rearrange.tile
     repeat_interleave = rearrange.repeat_interleave
-    unbind = rearrange.unbind
+    unbind = join.unbind
     narrow = rearrange.narrow
     select = rearrange.select
     flip = rearrange.flip

@@ -9,7 +9,7 @@ import numpy as np
 from nnlite.ops import operands
 from nnlite.ops.create import _finish, _on_cpu
 from nnlite.ops.operands import array_of
-from nnlite.ops.shape import _sizes
+from nnlite.ops.shape import sizes_of
 from nnlite.tensor import Tensor, wrap
 
 __all__ = [
@@ -132,7 +132,7 @@ def rand(
     nnlite.Size([2, 3])
     """
     _on_cpu("rand", device)
-    shape = _sizes(sizes if size is None else (size,))
+    shape = sizes_of(sizes if size is None else (size,))
     return _finish(_draw(_rng(generator).random, shape, dtype), requires_grad)
 
 
@@ -147,7 +147,7 @@ def randn(
     True
     """
     _on_cpu("randn", device)
-    shape = _sizes(sizes if size is None else (size,))
+    shape = sizes_of(sizes if size is None else (size,))
     return _finish(_draw(_rng(generator).standard_normal, shape, dtype), requires_grad)
 
 
@@ -188,7 +188,7 @@ def randint(
     _on_cpu("randint", device)
     if size is None or high is None:
         low, high, size = 0, low, high if size is None else size
-    drawn = _rng(generator).integers(low, high, _sizes((size,))).astype(dtype)
+    drawn = _rng(generator).integers(low, high, sizes_of((size,))).astype(dtype)
     return _finish(drawn, requires_grad)
 
 
@@ -306,7 +306,7 @@ def normal(
     """
     tensors = [value.array for value in (mean, std) if isinstance(value, Tensor)]
     if not tensors:
-        z = _draw(_rng(generator).standard_normal, _sizes((() if size is None else size,)), dtype)
+        z = _draw(_rng(generator).standard_normal, sizes_of((() if size is None else size,)), dtype)
         z *= std
         z += mean
         return _finish(z, requires_grad)

@@ -1,4 +1,4 @@
-"""Rearranging whole tensors: repeated, reversed, rolled, taken apart, side by side, as grids."""
+"""Rearranging whole tensors: repeated, reversed, rolled, one part of them, as grids."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.autograd.node import Node, record, record_outputs
+from nnlite.autograd.node import Node, record
+from nnlite.ops.convert import clone
 from nnlite.ops.index import getitem
 from nnlite.ops.lookup import index_select
 from nnlite.ops.operands import Array, array_of
 from nnlite.ops.shape import (
-    _checked,
-    _sizes,
     broadcast_to,
-    cat,
-    clone,
+    checked_dim,
     permute,
     reshape,
+    sizes_of,
     unsqueeze,
     view,
 )
@@ -50,7 +49,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     nnlite.Size([2, 3, 2])
     """
     a = array_of("unflatten", input)
-    dim = _checked("unflatten", dim, a.ndim)
+    dim = checked_dim("unflatten", dim, a.ndim)
     known, wanted = 1, list(sizes)
     for size in wanted:
         known *= 1 if size == -1 else size
@@ -84,8 +83,8 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     ndim = array_of("movedim", input).ndim
     old = [source] if isinstance(source, int) else list(source)
     new = [destination] if isinstance(destination, int) else list(destination)
-    old = [_checked("movedim", d, ndim or 1) for d in old]
-    new = [_checked("movedim", d, ndim or 1) for d in new]
+    old = [checked_dim("movedim", d, ndim or 1) for d in old]
+    new = [checked_dim("movedim", d, ndim or 1) for d in new]
     if len(old) != len(new) or len(set(old)) < len(old) or len(set(new)) < len(new):
         raise RuntimeError(f"movedim: {source} cannot be moved to {destination}")
     order = [d for d in range(ndim) if d not in old]
@@ -120,7 +119,7 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
             [1, 2, 1, 2]])
     """
     a = array_of("repeat", input)
-    counts = _sizes(repeats)
+    counts = sizes_of(repeats)
     if len(counts) < a.ndim or any(count < 0 for count in counts):
         raise RuntimeError(
             f"repeat: {list(counts)} must name a count, not negative, for each dimension of "
@@ -139,7 +138,7 @@ def tile(input: Tensor, *counts: Any, dims: Any = None) -> Tensor:
     >>> nnlite.tile(nnlite.tensor([1, 2]), (2,))
     tensor([1, 2, 1, 2])
     """
-    counts = _sizes(counts if dims is None else (dims,))
+    counts = sizes_of(counts if dims is None else (dims,))
     return repeat(input, (1,) * (array_of("tile", input).ndim - len(counts)) + counts)
 
 
@@ -156,7 +155,7 @@ def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Te
     if dim is None:
         input, dim = ravel(input), 0
     a = array_of("repeat_interleave", input)
-    dim = _checked("repeat_interleave", dim, a.ndim)
+    dim = checked_dim("repeat_interleave", dim, a.ndim)
     if isinstance(repeats, Tensor) and repeats.array.size == 1:
         repeats = int(repeats.item())
     if not isinstance(repeats, int):
@@ -191,8 +190,8 @@ def flip(input: Tensor, *axes: Any, dims: Any = None) -> Tensor:
     tensor([3, 2, 1])
     """
     a = array_of("flip", input)
-    given = _sizes(axes if dims is None else (dims,))
-    wanted = {_checked("flip", dim, a.ndim) for dim in given}
+    given = sizes_of(axes if dims is None else (dims,))
+    wanted = {checked_dim("flip", dim, a.ndim) for dim in given}
     back = (*(slice(None, None, -1 if dim in wanted else 1) for dim in range(a.ndim)), ...)
     return record(a[back].copy(), FlipBackward0, (input._node,), (), back)
 
@@ -220,44 +219,14 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     else:
         shifts = (shifts,) if isinstance(shifts, int) else tuple(shifts)
         dims = (dims,) if isinstance(dims, int) else tuple(dims)
-        dims = tuple(_checked("roll", dim, a.ndim) for dim in dims)
+        dims = tuple(checked_dim("roll", dim, a.ndim) for dim in dims)
         if len(shifts) != len(dims):
             raise RuntimeError(f"roll: {len(shifts)} shifts for {len(dims)} dimensions")
     y = np.roll(a, shifts, dims)
     return record(y, RollBackward0, (input._node,), (), (shifts, dims))
 
 
-# ---- taken apart --------------------------------------------------------------------------------
-
-
-class UnbindBackward0(Node):
-    """(y₁, y₂, …) = the slices of x:   ∂x = (g₁, g₂, …), zeros for one that is not used"""
-
-    __slots__ = ()
-    is_view = True
-
-    def backward(self, g: Any) -> tuple[Array, ...]:
-        dim, count, shape = self.meta
-        like = next(iter(g.values()))
-        parts = [g[i] if i in g else np.zeros_like(like, shape=shape) for i in range(count)]
-        return (np.stack(parts, axis=dim),)
-
-
-def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """The slices along ``dim``, which goes away (views).
-
-    >>> import nnlite
-    >>> nnlite.unbind(nnlite.tensor([[1, 2], [3, 4]]))
-    (tensor([1, 2]), tensor([3, 4]))
-    """
-    a = array_of("unbind", input)
-    dim = _checked("unbind", dim, a.ndim)
-    before = (slice(None),) * dim
-    parts = tuple(a[(*before, i, ...)] for i in range(a.shape[dim]))
-    if not parts:
-        return ()
-    meta = (dim, len(parts), parts[0].shape)
-    return record_outputs(parts, UnbindBackward0, (input._node,), (), meta)
+# ---- one part -----------------------------------------------------------------------------------
 
 
 def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
@@ -268,7 +237,7 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     tensor([1, 2])
     """
     a = array_of("narrow", input)
-    dim = _checked("narrow", dim, a.ndim)
+    dim = checked_dim("narrow", dim, a.ndim)
     start = start + a.shape[dim] if start < 0 else start
     if not 0 <= start <= start + length <= a.shape[dim]:
         raise RuntimeError(
@@ -287,33 +256,11 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     >>> nnlite.select(nnlite.tensor([[1, 2], [3, 4]]), 1, 0)
     tensor([1, 3])
     """
-    dim = _checked("select", dim, array_of("select", input).ndim)
+    dim = checked_dim("select", dim, array_of("select", input).ndim)
     return getitem(input, (*(slice(None),) * dim, index))
 
 
-# ---- side by side -------------------------------------------------------------------------------
-
-
-def hstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Tensors side by side: joined along dimension 1, vectors along 0.
-
-    >>> import nnlite
-    >>> nnlite.hstack([nnlite.zeros(1), nnlite.ones(2)])
-    tensor([0., 1., 1.])
-    """
-    parts = [reshape(x, 1) if array_of("hstack", x).ndim == 0 else x for x in tensors]
-    return cat(parts, 0 if parts[0].array.ndim == 1 else 1)
-
-
-def vstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Tensors one below the other: joined along dimension 0, vectors as rows.
-
-    >>> import nnlite
-    >>> nnlite.vstack([nnlite.zeros(2), nnlite.ones(2)])
-    tensor([[0., 0.],
-            [1., 1.]])
-    """
-    return cat([reshape(x, 1, -1) if array_of("vstack", x).ndim < 2 else x for x in tensors], 0)
+# ---- grids --------------------------------------------------------------------------------------
 
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:

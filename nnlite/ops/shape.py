@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.autograd.node import Node, record, record_outputs
+from nnlite.autograd.node import Node, record
 from nnlite.ops.layout import is_laid_out
-from nnlite.ops.operands import Array, array_of, result_type, unbroadcast
-from nnlite.tensor import Tensor, wrap
+from nnlite.ops.operands import Array, array_of, unbroadcast
+from nnlite.tensor import Tensor
 
 
-def _sizes(sizes: tuple[Any, ...]) -> tuple[int, ...]:
+def sizes_of(sizes: tuple[Any, ...]) -> tuple[int, ...]:
     """Sizes given one by one or as one sequence."""
     if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
         sizes = tuple(sizes[0])
@@ -48,7 +48,7 @@ def reshape(input: Tensor, *sizes: Any, shape: Any = None) -> Tensor:
             [3, 4, 5]])
     """
     a = array_of("reshape", input)
-    y = _reshaped(a, _sizes(sizes if shape is None else (shape,)))
+    y = _reshaped(a, sizes_of(sizes if shape is None else (shape,)))
     if not y.size or np.may_share_memory(a, y):
         return record(y, ViewBackward0, (input._node,), (), a.shape)
     return record(y, UnsafeViewBackward0, (input._node,), (), a.shape)
@@ -108,7 +108,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     ndim = len(shape)
     if ndim == 0:
         return reshape(input, 1)
-    start, end = _checked("flatten", start_dim, ndim), _checked("flatten", end_dim, ndim)
+    start, end = checked_dim("flatten", start_dim, ndim), checked_dim("flatten", end_dim, ndim)
     if start > end:
         raise RuntimeError(f"flatten: start_dim {start_dim} lies behind end_dim {end_dim}")
     if start == end:
@@ -119,7 +119,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return reshape(input, (*shape[:start], joined, *shape[end + 1 :]))
 
 
-def _checked(function: str, dim: int, ndim: int) -> int:
+def checked_dim(function: str, dim: int, ndim: int) -> int:
     """``dim`` counted from 0; IndexError when there is no such dimension."""
     if not -ndim <= dim < ndim:
         raise IndexError(
@@ -161,8 +161,8 @@ def permute(input: Tensor, *order: Any, dims: Any = None) -> Tensor:
     nnlite.Size([4, 2, 3])
     """
     a = array_of("permute", input)
-    given = _sizes(order if dims is None else (dims,))
-    order = tuple(_checked("permute", dim, a.ndim) for dim in given)
+    given = sizes_of(order if dims is None else (dims,))
+    order = tuple(checked_dim("permute", dim, a.ndim) for dim in given)
     if sorted(order) != list(range(a.ndim)):
         raise RuntimeError(f"permute: {list(given)} does not name each of {a.ndim} dimensions once")
     return record(a.transpose(order), PermuteBackward0, (input._node,), (), order)
@@ -181,7 +181,7 @@ def transpose(input: Tensor, *dims: Any, dim0: Any = None, dim1: Any = None) -> 
     dims = (*dims, *(dim for dim in (dim0, dim1) if dim is not None))
     if len(dims) != 2:
         return permute(input, *(dims or range(a.ndim)[::-1]))
-    first, second = (_checked("transpose", dim, a.ndim or 1) for dim in dims)
+    first, second = (checked_dim("transpose", dim, a.ndim or 1) for dim in dims)
     order = list(range(a.ndim))
     if order:
         order[first], order[second] = second, first
@@ -244,7 +244,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     nnlite.Size([3, 1])
     """
     a = array_of("unsqueeze", input)
-    place = _checked("unsqueeze", dim, a.ndim + 1)
+    place = checked_dim("unsqueeze", dim, a.ndim + 1)
     y = a.reshape((*a.shape[:place], 1, *a.shape[place:]))
     return record(y, UnsqueezeBackward0, (input._node,), (), a.shape)
 
@@ -261,9 +261,9 @@ def squeeze(input: Tensor, dim: int | tuple[int, ...] | None = None) -> Tensor:
     if dim is None:
         node, named = SqueezeBackward0, set(range(a.ndim))
     elif isinstance(dim, int):
-        node, named = SqueezeBackward1, {_checked("squeeze", dim, a.ndim or 1)}
+        node, named = SqueezeBackward1, {checked_dim("squeeze", dim, a.ndim or 1)}
     else:
-        node, named = SqueezeBackward2, {_checked("squeeze", d, a.ndim) for d in dim}
+        node, named = SqueezeBackward2, {checked_dim("squeeze", d, a.ndim) for d in dim}
     shape = tuple(n for place, n in enumerate(a.shape) if n != 1 or place not in named)
     return record(a.reshape(shape), node, (input._node,), (), a.shape)
 
@@ -287,7 +287,7 @@ def expand(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
             [2, 2, 2]])
     """
     a = array_of("expand", input)
-    wanted = _sizes(sizes if size is None else (size,))
+    wanted = sizes_of(sizes if size is None else (size,))
     lead = len(wanted) - a.ndim
     if lead < 0 or -1 in wanted[:lead]:
         raise RuntimeError(f"expand: {list(a.shape)} cannot become {list(wanted)}")
@@ -311,268 +311,3 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
             f"broadcast_to: {list(a.shape)} cannot be repeated to {list(size)}"
         ) from None
     return record(y, ExpandBackward0, (input._node,), (), a.shape)
-
-
-# ---- joining and splitting ----------------------------------------------------------------------
-
-
-class CatBackward0(Node):
-    """y = [x₁ x₂ …]:   ∂xᵢ = the part of g where xᵢ stands"""
-
-    __slots__ = ()
-
-    def backward(self, g: Array) -> tuple[Array, ...]:
-        dim, lengths = self.meta
-        before = (slice(None),) * dim
-        parts, start = [], 0
-        for length in lengths:
-            parts.append(g[(*before, slice(start, start + length))])
-            start += length
-        return tuple(parts)
-
-
-def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors joined along an existing dimension.
-
-    >>> import nnlite
-    >>> nnlite.cat([nnlite.zeros(2), nnlite.ones(1)])
-    tensor([0., 0., 1.])
-    """
-    arrays, edges = _joined("cat", tensors)
-    dim = _checked("cat", dim, arrays[0].ndim)
-    try:
-        y = np.concatenate(arrays, axis=dim)
-    except ValueError:
-        raise RuntimeError(
-            f"cat: shapes must be equal except in dimension {dim}, got "
-            + ", ".join(str(list(a.shape)) for a in arrays)
-        ) from None
-    lengths = tuple(a.shape[dim] for a in arrays)
-    return record(y, CatBackward0, edges, (), (dim, lengths))
-
-
-class StackBackward0(Node):
-    """y = (x₁, x₂, …):   ∂xᵢ = gᵢ"""
-
-    __slots__ = ()
-
-    def backward(self, g: Array) -> tuple[Array, ...]:
-        before = (slice(None),) * self.meta
-        return tuple(g[(*before, i)] for i in range(len(self.edges)))
-
-
-def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors of one shape joined along a new dimension.
-
-    >>> import nnlite
-    >>> nnlite.stack([nnlite.zeros(2), nnlite.ones(2)])
-    tensor([[0., 0.],
-            [1., 1.]])
-    """
-    arrays, edges = _joined("stack", tensors)
-    if any(a.shape != arrays[0].shape for a in arrays):
-        raise RuntimeError(
-            "stack: all shapes must be equal, got " + ", ".join(str(list(a.shape)) for a in arrays)
-        )
-    dim = _checked("stack", dim, arrays[0].ndim + 1)
-    return record(np.stack(arrays, axis=dim), StackBackward0, edges, (), dim)
-
-
-def _joined(function: str, tensors: Sequence[Tensor]) -> tuple[list[Array], tuple[Any, ...]]:
-    """The arrays of tensors that are to be joined, in one dtype, and their edges."""
-    if isinstance(tensors, Tensor) or not len(tensors):
-        raise TypeError(f"{function}: expected a non-empty list or tuple of tensors")
-    arrays = [array_of(function, tensor) for tensor in tensors]
-    if any(a.dtype != arrays[0].dtype for a in arrays):
-        dtype = arrays[0].dtype
-        for a in arrays[1:]:
-            dtype = result_type(np.empty(1, dtype), np.empty(1, a.dtype))
-        tensors = [tensor.to(dtype) for tensor in tensors]
-        arrays = [tensor.array for tensor in tensors]
-    return arrays, tuple(tensor._node for tensor in tensors)
-
-
-class SplitBackward0(Node):
-    """(y₁, y₂, …) = parts of x:   ∂x = [g₁ g₂ …], zeros for a part that is not used"""
-
-    __slots__ = ()
-    is_view = True
-
-    def backward(self, g: Any) -> tuple[Array, ...]:
-        dim, shapes = self.meta
-        like = next(iter(g.values()))
-        parts = [g[i] if i in g else np.zeros_like(like, shape=s) for i, s in enumerate(shapes)]
-        return (np.concatenate(parts, axis=dim),)
-
-
-class SplitWithSizesBackward0(SplitBackward0):
-    """(y₁, y₂, …) = parts of x, of given sizes:   ∂x = [g₁ g₂ …], zeros for one that is not used"""
-
-    __slots__ = ()
-
-
-def split(input: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """Parts of ``split_size`` (the last may be smaller), or of the given sizes, along ``dim``.
-
-    >>> import nnlite
-    >>> nnlite.arange(5).split(2)
-    (tensor([0, 1]), tensor([2, 3]), tensor([4]))
-    """
-    a = array_of("split", input)
-    dim = _checked("split", dim, a.ndim)
-    length = a.shape[dim]
-    node: type[Node] = SplitBackward0
-    if isinstance(split_size, int):
-        if split_size <= 0:
-            raise RuntimeError(f"split: split_size must be positive, got {split_size}")
-        sizes = [min(split_size, length - start) for start in range(0, length, split_size)] or [0]
-    else:
-        node = SplitWithSizesBackward0
-        sizes = list(split_size)
-        if sum(sizes) != length:
-            raise RuntimeError(f"split: sizes {sizes} do not add up to {length}")
-    before = (slice(None),) * dim
-    parts, start = [], 0
-    for size in sizes:
-        parts.append(a[(*before, slice(start, start + size))])
-        start += size
-    meta = (dim, tuple(part.shape for part in parts))
-    return record_outputs(tuple(parts), node, (input._node,), (), meta)
-
-
-def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """``input`` cut into ``chunks`` parts of equal size (the last may be smaller).
-
-    >>> import nnlite
-    >>> len(nnlite.arange(6).chunk(3))
-    3
-    """
-    if chunks <= 0:
-        raise RuntimeError(f"chunk: chunks must be positive, got {chunks}")
-    length = array_of("chunk", input).shape[dim]
-    return split(input, max(1, -(-length // chunks)), dim)
-
-
-# ---- copies and conversions ---------------------------------------------------------------------
-
-
-class CloneBackward0(Node):
-    """y = x, copied:   ∂x = g"""
-
-    __slots__ = ()
-
-    def backward(self, g: Array) -> tuple[Array, ...]:
-        return (g,)
-
-
-def clone(input: Tensor) -> Tensor:
-    """A copy with memory of its own, in the graph.
-
-    >>> import nnlite
-    >>> x = nnlite.ones(2)
-    >>> y = x.clone()
-    >>> _ = y.add_(1)
-    >>> x
-    tensor([1., 1.])
-    """
-    return record(array_of("clone", input).copy(), CloneBackward0, (input._node,))
-
-
-def contiguous(input: Tensor) -> Tensor:
-    """The tensor itself if its elements lie in row-major order, else a copy that does.
-
-    >>> import nnlite
-    >>> nnlite.zeros(2, 3).t().contiguous().is_contiguous()
-    True
-    """
-    a = array_of("contiguous", input)
-    if a.flags.c_contiguous:
-        return input
-    return record(a.copy(order="C"), CloneBackward0, (input._node,))
-
-
-class ToCopyBackward0(Node):
-    """y = x in another dtype:   ∂x = g in the dtype of x"""
-
-    __slots__ = ()
-
-    def backward(self, g: Array) -> tuple[Array, ...]:
-        return (g.astype(self.meta),)
-
-
-def to(input: Tensor, *args: Any, dtype: Any = None, copy: bool = False, **ignored: Any) -> Tensor:
-    """``input`` in another dtype (the tensor itself when nothing changes).
-
-    Args:
-        args: a dtype, a tensor whose dtype is taken, or the device ``"cpu"``.
-        dtype: the dtype.
-        copy: a copy in any case.
-
-    >>> import nnlite
-    >>> nnlite.tensor([1, 2]).to(nnlite.float32)
-    tensor([1., 2.])
-    """
-    for arg in args:
-        if isinstance(arg, Tensor):
-            dtype = arg.array.dtype
-        elif isinstance(arg, str) and arg.split(":")[0] in ("cpu", "cuda", "mps", "xpu", "meta"):
-            ignored["device"] = arg
-        elif not isinstance(arg, bool):
-            dtype = arg
-    if str(ignored.get("device") or "cpu") != "cpu":
-        raise NotImplementedError(
-            f"to: device {ignored['device']!r} is not available; nnlite computes on the CPU"
-        )
-    a = array_of("to", input)
-    wanted = a.dtype if dtype is None else np.dtype(dtype)
-    if wanted == a.dtype:
-        return clone(input) if copy else input
-    y = a.astype(wanted)
-    if wanted.kind != "f":
-        return wrap(y)
-    return record(y, ToCopyBackward0, (input._node,), (), a.dtype)
-
-
-def float(input: Tensor) -> Tensor:
-    """``input.to(nnlite.float32)``."""
-    return to(input, np.float32)
-
-
-def double(input: Tensor) -> Tensor:
-    """``input.to(nnlite.float64)``."""
-    return to(input, np.float64)
-
-
-def half(input: Tensor) -> Tensor:
-    """``input.to(nnlite.float16)``."""
-    return to(input, np.float16)
-
-
-def long(input: Tensor) -> Tensor:
-    """``input.to(nnlite.int64)``."""
-    return to(input, np.int64)
-
-
-def int_(input: Tensor) -> Tensor:
-    """``input.to(nnlite.int32)``."""
-    return to(input, np.int32)
-
-
-def short(input: Tensor) -> Tensor:
-    """``input.to(nnlite.int16)``."""
-    return to(input, np.int16)
-
-
-def bool_(input: Tensor) -> Tensor:
-    """``input.to(nnlite.bool)``."""
-    return to(input, np.bool_)
-
-
-def type_as(input: Tensor, other: Tensor) -> Tensor:
-    """``input`` in the dtype of ``other``."""
-    return to(input, other.array.dtype)
-
-
-def astype(input: Tensor, dtype: Any, copy: bool = True) -> Tensor:
-    """NumPy's name for ``to(dtype)``, so that derivatives written for arrays run on tensors."""
-    return to(input, dtype)

@@ -15,10 +15,11 @@ from nnlite.nn.parameter import Parameter
 from nnlite.ops.attention import scaled_dot_product_attention
 from nnlite.ops.create import empty, zeros
 from nnlite.ops.dropout import dropout as drop
+from nnlite.ops.join import cat, chunk
 from nnlite.ops.linalg import linear
 from nnlite.ops.pad import pad
 from nnlite.ops.reduce import mean
-from nnlite.ops.shape import cat, chunk, expand, permute, reshape, squeeze, unsqueeze
+from nnlite.ops.shape import expand, permute, reshape, squeeze, unsqueeze
 from nnlite.ops.softmax import softmax
 from nnlite.tensor import Tensor, wrap
 

@@ -15,8 +15,9 @@ from nnlite.nn.parameter import Parameter
 from nnlite.nn.utils.rnn import Layout, PackedSequence
 from nnlite.ops.create import empty
 from nnlite.ops.dropout import dropout as drop
+from nnlite.ops.join import cat, stack
 from nnlite.ops.recurrent import gru_layer, lstm_layer, rnn_layer
-from nnlite.ops.shape import cat, squeeze, stack, transpose, unsqueeze
+from nnlite.ops.shape import squeeze, transpose, unsqueeze
 from nnlite.tensor import Tensor, wrap
 
 __all__ = ["GRU", "LSTM", "RNN"]

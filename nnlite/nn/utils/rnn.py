@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.ops.create import full
+from nnlite.ops.join import cat
 from nnlite.ops.lookup import index_select
-from nnlite.ops.shape import cat, reshape, transpose
+from nnlite.ops.shape import reshape, transpose
 from nnlite.tensor import Tensor, wrap
 
 __all__ = [

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from nnlite.autograd.mutation import note_write
-from nnlite.ops.shape import cat, reshape
+from nnlite.ops.join import cat
+from nnlite.ops.shape import reshape
 from nnlite.tensor import Tensor
 
 __all__ = ["parameters_to_vector", "vector_to_parameters"]

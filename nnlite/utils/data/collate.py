@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.ops.create import tensor
-from nnlite.ops.shape import stack
+from nnlite.ops.join import stack
 from nnlite.tensor import Tensor, wrap
 
 __all__ = ["default_collate", "default_convert"]
