@@ -9,6 +9,7 @@ import numpy as np
 
 from nnlite.autograd.mutation import note_write
 from nnlite.capture.lower import Lowered
+from nnlite.capture.names import BY_NAME, SIGNS, Names
 from nnlite.capture.run import Given, Kept
 from nnlite.tensor import NoGraph, Tensor, ndarray, wrap
 from nnlite.tracing.calls import Call, Ref, refs
@@ -26,7 +27,7 @@ class Changed(Exception):
     """A condition within nnlite's own code has another answer than when the step was captured."""
 
 
-class Code:
+class Code(Names):
     """The text of a replay, and the objects that it names.
 
     Args:
@@ -34,7 +35,6 @@ class Code:
         label: what the function is called.
 
     Attributes:
-        names: the objects that the text uses, by name.
         gradients: value → the tensor that leaves hold as their gradient.
         saves: arrays that the replay writes into, each with the copy that it makes of them first.
         left: the leaves whose gradients it sets, each with what it leaves there.
@@ -42,15 +42,10 @@ class Code:
     """
 
     def __init__(self, lowered: Lowered, label: str) -> None:
-        self.lowered = lowered
-        self.label = label if label.isidentifier() else "step"
-        self.names: dict[str, Any] = {}
+        super().__init__(lowered, label)
         self.gradients: dict[int, Tensor] = {}
-        self._by_id: dict[int, str] = {}
         self._lines: list[tuple[str, Any]] = []  # each with NumPy's treatment of errors there
         self._inlined: dict[int, Call] = {}
-        self._repeats: dict[Any, Any] = {}
-        self._counts: dict[str, int] = {}
         self._leaf_now: dict[int, Any] = {}
         touched = {n for n in (*lowered.trace.states, *lowered.entering) if n in lowered.written}
         self.saves = [(lowered.arrays[n], lowered.arrays[n].copy("K")) for n in sorted(touched)]
@@ -146,7 +141,7 @@ class Code:
         if asked is None:
             text = self._name(number)
         else:
-            sign = _SIGNS[asked.target.__name__]
+            sign = SIGNS[asked.target.__name__]
             text = f"{self._asked(asked.args[0])} {sign} {self._asked(asked.args[1])}"
         self.names.setdefault("Changed", Changed)
         answer = f"not ({text})" if call.kwargs["expected"] else text
@@ -163,7 +158,7 @@ class Code:
             ufunc = self._bound(call.target, call.target.__name__)
             operands = self._operands(call)
             options = {k: v for k, v in call.kwargs.items() if k != "out"}
-            given = [out] if call.target.__name__ not in _BY_NAME else [f"out={out}"]
+            given = [out] if call.target.__name__ not in BY_NAME else [f"out={out}"]
             return f"{ufunc}({self._list(operands, given, options)})"
         if way == "dot":
             matrix, other = call.args
@@ -227,7 +222,7 @@ class Code:
             options = {k: v for k, v in call.kwargs.items() if k != "out"}
             out = self._value(call.kwargs["out"])
             if len(call.args) == call.target.nin and call.target.nout == 1:
-                given = [out] if call.target.__name__ not in _BY_NAME else [f"out={out}"]
+                given = [out] if call.target.__name__ not in BY_NAME else [f"out={out}"]
                 return f"{ufunc}({self._list(self._operands(call), given, options)})"
         return self._made(call)
 
@@ -365,95 +360,8 @@ class Code:
             return f"{{{', '.join(parts)}}}"
         return self._bound(value, "value")
 
-    # ---- expressions ----------------------------------------------------------------------------
-
-    def _operands(self, call: Call) -> list[str]:
-        """The operands of a ufunc; numbers beside an array of floats as 0-d arrays of its dtype."""
-        trace = self.lowered.trace
-        dtypes = {trace.arrays[ref.id].dtype for ref in refs(call.args)}
-        if len(dtypes) != 1 or call.target.__name__ not in _WEAK or call.kwargs.get("dtype"):
-            return [self._value(value) for value in call.args]
-        (dtype,) = dtypes
-        names = []
-        for value in call.args:
-            if type(value) in (int, float) and dtype in (np.float32, np.float64):
-                value = np.asarray(value, dtype)
-            names.append(self._value(self._repeated(call, value)))
-        return names
-
-    def _repeated(self, call: Call, value: Any) -> Any:
-        """One number beside a small array as many, where NumPy has a faster loop for that."""
-        array = self.lowered.arrays.get(value.id) if isinstance(value, Ref) else value
-        if call.target.__name__ not in _BY_NAME or not isinstance(array, np.ndarray) or array.ndim:
-            return value
-        if isinstance(value, Ref) and value.id not in self.lowered.is_constant:
-            return value
-        result = self.lowered.trace.arrays[call.results[0]] if call.results else array
-        if not 0 < result.size <= _SMALL:
-            return value
-        key = (result.shape, result.strides, result.dtype, array.tobytes())
-        if key not in self._repeats:
-            self._repeats[key] = np.full_like(result, array)
-        return self._repeats[key]
-
-    def _list(self, args: Any, more: list[str], options: dict[str, Any]) -> str:
-        named = [f"{name}={self._value(value)}" for name, value in options.items()]
-        return ", ".join([*args, *more, *named])
-
-    def _is_fixed(self, value: Any) -> bool:
-        return isinstance(value, Ref) and value.id in self.lowered.arrays
-
-    def _array(self, value: Any) -> Any:
-        return self.lowered.arrays[value.id]
-
-    def _name(self, number: int) -> str:
-        if number in self.lowered.arrays:
-            return self._bound(self.lowered.arrays[number], "a")
-        return f"v{number}"
-
-    def _key(self, key: Any) -> str:
-        return self._value(key)
-
-    def _value(self, value: Any) -> str:
-        if isinstance(value, Ref):
-            return self._name(value.id)
-        if value is None or value is True or value is False or type(value) is int:
-            return repr(value)
-        if refs(value):
-            if isinstance(value, slice):
-                parts = (value.start, value.stop, value.step)
-                return f"slice({', '.join(map(self._value, parts))})"
-            if isinstance(value, tuple):
-                return f"({''.join(f'{self._value(part)}, ' for part in value)})"
-            if isinstance(value, list):
-                return f"[{', '.join(map(self._value, value))}]"
-            if isinstance(value, dict):
-                parts_of = (f"{k!r}: {self._value(part)}" for k, part in value.items())
-                return f"{{{', '.join(parts_of)}}}"
-        return self._bound(value, "c")
-
-    def _bound(self, value: Any, hint: str) -> str:
-        """The name under which the text finds an object."""
-        name = self._by_id.get(id(value))
-        if name is None:
-            name = hint
-            while name == self.label or name in self.names or name in _RESERVED:
-                self._counts[hint] = self._counts.get(hint, 0) + 1
-                name = f"{hint}{self._counts[hint]}"
-            self.names[name] = value
-            self._by_id[id(value)] = name
-        return name
-
 
 _UNKNOWN = object()
-_SIGNS = {
-    "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "equal": "==",
-    "not_equal": "!=",
-}  # fmt: skip
-_WEAK = {"add", "subtract", "multiply", "divide", "maximum", "minimum", *_SIGNS}
-_SMALL = 1 << 14  # elements
-_BY_NAME = {"maximum", "minimum"}  # NumPy wants their out= by name
-_RESERVED = {"slice", "pass"}
 _new = Tensor.__new__
 
 

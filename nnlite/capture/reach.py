@@ -11,8 +11,6 @@ import builtins
 import dis
 import enum
 import functools
-import os
-import sys
 import types
 from collections import OrderedDict
 from collections.abc import Callable
@@ -21,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.modes import GradMode
+from nnlite.capture.origin import PACKAGE, is_library, is_numpy_function, is_own, is_standard
 from nnlite.capture.recording import CaptureError
 from nnlite.nn.hooks import Hooks
 from nnlite.nn.module import Module
@@ -29,10 +28,9 @@ from nnlite.optim.lr_scheduler import LRScheduler
 from nnlite.optim.optimizer import Optimizer
 from nnlite.tensor import Size, Tensor
 
-__all__ = ["MISSING", "Executed", "Reach", "Wrapper"]
+__all__ = ["MISSING", "Reach", "Wrapper"]
 
 MISSING = object()
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 _PLAIN = (
     bool, int, float, complex, str, bytes, type(None), type(Ellipsis), type(NotImplemented),
@@ -166,7 +164,7 @@ class Reach:
             self._library(value, name, bare=True)
         elif isinstance(
             value, (Hooks, types.MemberDescriptorType, types.GetSetDescriptorType)
-        ) or _is_numpy_function(value):
+        ) or is_numpy_function(value):
             pass
         else:
             self._object(value, name)
@@ -207,7 +205,7 @@ class Reach:
         for number, group in enumerate(groups):
             label = f"{name}.param_groups[{number}]['params']"
             self._pending.append((self._entry(group, "params", label), label))
-        if not _is_own(type(optimizer)):
+        if not is_own(type(optimizer)):
             self._class(type(optimizer), type(optimizer).__name__)
 
     def _container(self, value: Any, name: str) -> None:
@@ -231,7 +229,7 @@ class Reach:
         kind = type(value)
         is_simple = kind.__module__ == "types" and kind.__name__ == "SimpleNamespace"
         has_slots = any("__slots__" in vars(base) for base in kind.__mro__[:-1])
-        if not is_simple and (_is_library(kind) or has_slots or not hasattr(value, "__dict__")):
+        if not is_simple and (is_library(kind) or has_slots or not hasattr(value, "__dict__")):
             shown = f"{kind.__module__}.{kind.__qualname__}"
             raise CaptureError(
                 f"not captured: it uses {name}, a {shown}, which may change without being seen; "
@@ -242,8 +240,8 @@ class Reach:
 
     def _class(self, kind: type, name: str) -> None:
         for base in kind.__mro__:
-            if base is object or _is_own(base) or _is_library(base):
-                if base is Module or (_is_own(base) and "forward" in vars(base)):
+            if base is object or is_own(base) or is_library(base):
+                if base is Module or (is_own(base) and "forward" in vars(base)):
                     self._member(base, "forward", f"{name}.forward")
                 continue
             for key, value in list(vars(base).items()):
@@ -284,7 +282,7 @@ class Reach:
     # ---- code -----------------------------------------------------------------------------------
 
     def _function(self, function: types.FunctionType, name: str) -> None:
-        is_own = function.__code__.co_filename.startswith(_PACKAGE)
+        is_own = function.__code__.co_filename.startswith(PACKAGE)
         if not is_own and function.__code__ not in self._executed:
             self._member(function, "__code__", f"{name}.__code__")
             return
@@ -381,55 +379,8 @@ class Reach:
                 f"not captured: it uses the module {name} as a value, so that what it reads of it "
                 "is not seen"
             )
-        if _is_standard(module):
+        if is_standard(module):
             raise CaptureError(
                 f"not captured: it uses the module {name}, whose results may change from call to "
                 "call; call it outside of the function"
             )
-
-
-class Executed:
-    """While it lasts, notes which code runs (in this thread)."""
-
-    def __init__(self) -> None:
-        self.codes: set[types.CodeType] = set()
-
-    def __enter__(self) -> set[types.CodeType]:
-        self._before = sys.getprofile()
-        sys.setprofile(self._note)
-        return self.codes
-
-    def __exit__(self, *error: object) -> None:
-        sys.setprofile(self._before)
-
-    def _note(self, frame: types.FrameType, event: Any, arg: Any) -> None:
-        if event == "call":
-            self.codes.add(frame.f_code)
-        if self._before is not None:
-            self._before(frame, event, arg)
-
-
-def _is_own(kind: type) -> bool:
-    """Whether nnlite defines a class (and not an example in a docstring of it)."""
-    if kind.__module__.split(".")[0] != "nnlite":
-        return False
-    defined = sys.modules.get(kind.__module__)
-    return hasattr(defined, kind.__qualname__.split(".")[0])
-
-
-def _is_standard(module: types.ModuleType) -> bool:
-    return module.__name__.split(".")[0] in sys.stdlib_module_names
-
-
-def _is_library(kind: type) -> bool:
-    """Whether a class comes with Python, NumPy or nnlite: its objects are not walked."""
-    top = kind.__module__.split(".")[0]
-    if top == "__main__" or top == "__mp_main__":
-        return False
-    return _is_own(kind) or top == "numpy" or top in sys.stdlib_module_names
-
-
-def _is_numpy_function(value: Any) -> bool:
-    """Whether this is one of NumPy's functions, which are objects of a class of their own."""
-    module = getattr(value, "__module__", None) or ""
-    return callable(value) and str(module).split(".")[0] == "numpy" and not isinstance(value, type)

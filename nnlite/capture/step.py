@@ -10,8 +10,9 @@ from typing import Any
 
 from nnlite.capture.code import Changed
 from nnlite.capture.guards import Guards, is_watched
+from nnlite.capture.origin import Executed
 from nnlite.capture.program import Program
-from nnlite.capture.reach import Executed, Reach, Wrapper
+from nnlite.capture.reach import Reach, Wrapper
 from nnlite.capture.recording import CaptureError
 from nnlite.capture.run import record
 from nnlite.capture.signature import Signature
