@@ -122,7 +122,7 @@ def pair_of(row: layers.Row, mode: str) -> tuple[Any, Any]:
         ends = [y for y in outputs if y.requires_grad]
         if ends:
             nnlite.autograd.backward(ends, [y.detach() * 0.5 + 1 for y in ends])
-        return [y.detach() for y in outputs]
+        return [y.detach().clone() for y in outputs]  # some layers return their input
 
     return module, step
 

@@ -42,7 +42,7 @@ def is_own(kind: type) -> bool:
 
 
 def is_standard(module: types.ModuleType) -> bool:
-    """Whether a module comes with Python."""
+    """Whether a module belongs to Python itself."""
     return module.__name__.split(".")[0] in sys.stdlib_module_names
 
 
