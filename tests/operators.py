@@ -1099,14 +1099,14 @@ def targets(sample: Sample, domain: str | int) -> Sample:
 
 LOSSES = [
     row(
-        "loss.binary_cross_entropy_with_logits", "BinaryCrossEntropyWithLogitsBackward0",
+        "binary_loss.binary_cross_entropy_with_logits", "BinaryCrossEntropyWithLogitsBackward0",
         lambda lib, x, y, **o: lib.F.binary_cross_entropy_with_logits(x, y, **o),
         *(targets(s, "unit") for s in PAIRS),
         on(Arg((6,), "wide"), Arg((6,), "unit"), reduction="none"),
         integers=False, reads=True,
     ),
     row(
-        "loss.binary_cross_entropy_with_logits", "BinaryCrossEntropyWithLogitsBackward0",
+        "binary_loss.binary_cross_entropy_with_logits", "BinaryCrossEntropyWithLogitsBackward0",
         with_weight,
         *(on((2, 3), Arg((2, 3), "unit"), Arg(w, "unit"), Arg((3,), "unit"), reduction=reduction,
             smooth=False)
@@ -1114,28 +1114,29 @@ LOSSES = [
         integers=False, reads=True,
     ),
     row(
-        "loss.binary_cross_entropy", "BinaryCrossEntropyBackward0",
+        "binary_loss.binary_cross_entropy", "BinaryCrossEntropyBackward0",
         lambda lib, x, y, **o: lib.F.binary_cross_entropy(x, y, **o), *PAIRS, domain="unit",
         integers=False,
         reads=True,
     ),
     row(
-        "loss.binary_cross_entropy", "BinaryCrossEntropyBackward0",
+        "binary_loss.binary_cross_entropy", "BinaryCrossEntropyBackward0",
         lambda lib, x, y, w: lib.F.binary_cross_entropy(x, y, weight=w.detach()),
         on(A, A, A, smooth=False), domain="unit", integers=False, reads=True,
     ),
     *(
-        row(f"loss.{name}", "",
+        row(f"regression_loss.{name}", "",
             lambda lib, x, y, w, f=name, **o: getattr(lib.F, f)(x, y, weight=w, **o),
             *(on(A, A, A, reduction=r, grad_fn=f"{node}Backward0")
               for r, node in [("mean", "Div"), ("sum", "Sum"), ("none", "Mul")]), integers=False)
         for name in ("mse_loss", "l1_loss")
     ),
-    row("loss.mse_loss", "MseLossBackward0", lambda lib, x, y, **o: lib.F.mse_loss(x, y, **o),
+    row("regression_loss.mse_loss", "MseLossBackward0",
+        lambda lib, x, y, **o: lib.F.mse_loss(x, y, **o),
         *PAIRS,
         integers=False),
     row(
-        "loss.l1_loss", "MeanBackward0", lambda lib, x, y, **o: lib.F.l1_loss(x, y, **o),
+        "regression_loss.l1_loss", "MeanBackward0", lambda lib, x, y, **o: lib.F.l1_loss(x, y, **o),
         *(replace(s, grad_fn=name) for s in PAIRS
           for r, name in [("mean", "MeanBackward0"), ("sum", "SumBackward0"),
               ("none", "AbsBackward0")]
@@ -1143,7 +1144,7 @@ LOSSES = [
         integers=False,
     ),
     row(
-        "loss.nll_loss", "NllLossBackward0", lambda lib, x, y, **o: lib.F.nll_loss(x, y, **o),
+        "class_loss.nll_loss", "NllLossBackward0", lambda lib, x, y, **o: lib.F.nll_loss(x, y, **o),
         *(on((4, 3), Arg((4,), 3), reduction=r, ignore_index=i) for r in ("mean", "sum",
             "none") for i in (-100, 1)),
         on((3,), Arg((), 3)), on((2, 3, 2), Arg((2, 2), 3), grad_fn="NllLoss2DBackward0"),
@@ -1153,14 +1154,14 @@ LOSSES = [
         integers=False, reads=True,
     ),
     row(
-        "loss.nll_loss", "NllLossBackward0",
+        "class_loss.nll_loss", "NllLossBackward0",
         lambda lib, x, y, w, **o: lib.F.nll_loss(x, y, weight=w.detach(), **o),
         *(on((4, 3), Arg((4,), 3), Arg((3,), "unit"), reduction=r, smooth=False) for r in ("mean",
             "sum", "none")),
         integers=False, reads=True,
     ),
     row(
-        "loss.cross_entropy", "NllLossBackward0",
+        "class_loss.cross_entropy", "NllLossBackward0",
         lambda lib, x, y, **o: lib.F.cross_entropy(x, y, **o),
         *(on((4, 3), Arg((4,), 3), reduction=r) for r in ("mean", "sum", "none")),
         *(on((4, 3), Arg((4,), 3), reduction=r, label_smoothing=0.2,
@@ -1178,7 +1179,7 @@ LOSSES = [
         on((2, 3, 2), Arg((2, 3, 2), "unit"), grad_fn="DivBackward1"), integers=False, reads=True,
     ),
     row(
-        "loss.cross_entropy", "NllLossBackward0",
+        "class_loss.cross_entropy", "NllLossBackward0",
         lambda lib, x, y, w, **o: lib.F.cross_entropy(x, y, weight=w.detach(), **o),
         *(on((4, 3), Arg((4,), 3), Arg((3,), "unit"), reduction=r, label_smoothing=s, smooth=False,
              grad_fn="AddBackward0" if s else "NllLossBackward0")

@@ -30,7 +30,9 @@ from nnlite.ops import (
     arithmetic,
     attention,
     batch_norm,
+    binary_loss,
     choose,
+    class_loss,
     compare,
     conv,
     convert,
@@ -342,9 +344,9 @@ HELPERS = {
     "exponential": {"normal_cdf", "normal_density", "sigmoid_of"},
     "index": {"add_at", "along"},  # reached as the derivative of the derivative of indexing
     "inplace": {"claim", "change"},
+    "loss": {"bad_reduction", "pair_of", "paired", "reduced", "reduction_of", "spread"},
     "norm": {"fits", "standard", "through"},
     "pool": {"as_wide", "flat_index", "image_of"},
-    "regression_loss": {"paired", "reduced"},
     "reduce": {"axes_of", "count_of", "max_of", "restore"},
     "shape": {"checked_dim", "sizes_of", "unsafe_view"},
     "vector_norm": {"vector_norm_of"},
@@ -360,10 +362,11 @@ TESTED_ELSEWHERE = {
     },
 }
 FAMILIES = (
-    activation, adaptive_pool, arithmetic, attention, batch_norm, choose, compare, conv, convert,
-    dropout, embedding, exponential, extremes, fold, index, inplace, join, linalg, lookup, loss,
-    margin_loss, matrix, norm, order, pad, piecewise, pool, power, rearrange, recurrent, reduce,
-    regression_loss, resample, rounding, scan, shape, softmax, trigonometric, vector_norm,
+    activation, adaptive_pool, arithmetic, attention, batch_norm, binary_loss, choose, class_loss,
+    compare, conv, convert, dropout, embedding, exponential, extremes, fold, index, inplace, join,
+    linalg, lookup, loss, margin_loss, matrix, norm, order, pad, piecewise, pool, power, rearrange,
+    recurrent, reduce, regression_loss, resample, rounding, scan, shape, softmax, trigonometric,
+    vector_norm,
 )  # fmt: skip
 
 

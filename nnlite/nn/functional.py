@@ -30,6 +30,8 @@ from nnlite.ops.attention import (
     scaled_dot_product_attention,
 )
 from nnlite.ops.batch_norm import batch_norm, instance_norm
+from nnlite.ops.binary_loss import binary_cross_entropy, binary_cross_entropy_with_logits
+from nnlite.ops.class_loss import cross_entropy, nll_loss
 from nnlite.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from nnlite.ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, feature_alpha_dropout
 from nnlite.ops.embedding import embedding, one_hot
@@ -37,14 +39,6 @@ from nnlite.ops.exponential import sigmoid
 from nnlite.ops.fold import fold, unfold
 from nnlite.ops.inplace import relu_
 from nnlite.ops.linalg import linear
-from nnlite.ops.loss import (
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    l1_loss,
-    mse_loss,
-    nll_loss,
-)
 from nnlite.ops.margin_loss import (
     cosine_embedding_loss,
     hinge_embedding_loss,
@@ -72,6 +66,8 @@ from nnlite.ops.regression_loss import (
     gaussian_nll_loss,
     huber_loss,
     kl_div,
+    l1_loss,
+    mse_loss,
     poisson_nll_loss,
     smooth_l1_loss,
 )

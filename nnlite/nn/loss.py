@@ -6,12 +6,8 @@ from typing import Any, ClassVar
 
 from nnlite.nn.checks import one_of, real_number, whole_number
 from nnlite.nn.module import Module
-from nnlite.ops.loss import (
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    nll_loss,
-)
+from nnlite.ops.binary_loss import binary_cross_entropy, binary_cross_entropy_with_logits
+from nnlite.ops.class_loss import cross_entropy, nll_loss
 from nnlite.ops.margin_loss import multilabel_soft_margin_loss, soft_margin_loss
 from nnlite.ops.regression_loss import kl_div
 from nnlite.tensor import Tensor

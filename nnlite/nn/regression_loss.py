@@ -6,10 +6,11 @@ from typing import Any
 
 from nnlite.nn.checks import real_number
 from nnlite.nn.loss import Loss
-from nnlite.ops.loss import l1_loss, mse_loss
 from nnlite.ops.regression_loss import (
     gaussian_nll_loss,
     huber_loss,
+    l1_loss,
+    mse_loss,
     poisson_nll_loss,
     smooth_l1_loss,
 )

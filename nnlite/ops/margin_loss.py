@@ -9,9 +9,8 @@ from nnlite.ops import arithmetic, choose, power, reduce
 from nnlite.ops.activation import logsigmoid, softplus_of
 from nnlite.ops.attention import pairwise_distance
 from nnlite.ops.exponential import sigmoid_of
-from nnlite.ops.loss import _pair, _reduce, _spread
+from nnlite.ops.loss import pair_of, paired, reduced, reduction_of, spread
 from nnlite.ops.operands import Array, array_of
-from nnlite.ops.regression_loss import paired, reduced
 from nnlite.tensor import Tensor, wrap
 
 __all__ = [
@@ -28,7 +27,7 @@ class SoftMarginLossBackward0(Node):
 
     def backward(self, g: Array) -> tuple[Array, ...]:
         x, y = self.saved
-        return (_spread(g, *self.meta) * (-y * sigmoid_of(-y * x)),)
+        return (spread(g, *self.meta) * (-y * sigmoid_of(-y * x)),)
 
 
 def soft_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
@@ -46,9 +45,9 @@ def soft_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> 
     >>> nnlite.nn.functional.soft_margin_loss(nnlite.tensor([0.0, 2.0]), nnlite.tensor([1, 1]))
     tensor(0.4100)
     """
-    x, y = _pair("soft_margin_loss", input, target)
+    x, y = pair_of("soft_margin_loss", input, target)
     loss = softplus_of(-y * x)
-    out = _reduce("soft_margin_loss", loss, reduction)
+    out = reduction_of("soft_margin_loss", loss, reduction)
     return record(out, SoftMarginLossBackward0, (input._node,), (x, y), (reduction, x.size))
 
 

@@ -1,4 +1,4 @@
-"""Losses of predicted numbers and distributions: robust errors, likelihoods, divergence.
+"""Losses of predicted numbers and distributions: errors, likelihoods, divergence.
 
 Prediction and target must have the same shape: nothing is broadcast silently.
 """
@@ -12,29 +12,85 @@ import numpy as np
 
 from nnlite.autograd.node import Node, record
 from nnlite.ops import arithmetic, choose, exponential, reduce
-from nnlite.ops.loss import _bad_reduction, _pair, _reduce, _spread, l1_loss
+from nnlite.ops.loss import bad_reduction, pair_of, paired, reduced, reduction_of, spread
 from nnlite.ops.operands import Array, array_of
 from nnlite.ops.shape import unsqueeze
 from nnlite.tensor import Tensor, wrap
 
-__all__ = ["gaussian_nll_loss", "huber_loss", "kl_div", "poisson_nll_loss", "smooth_l1_loss"]
+__all__ = [
+    "gaussian_nll_loss", "huber_loss", "kl_div", "l1_loss", "mse_loss", "poisson_nll_loss",
+    "smooth_l1_loss",
+]  # fmt: skip
 
 
-def reduced(function: str, loss: Tensor, reduction: str) -> Tensor:
-    """The mean, the sum, or the losses as they are."""
-    if reduction == "mean":
-        return reduce.mean(loss)
-    if reduction == "sum":
-        return reduce.sum(loss)
+class MseLossBackward0(Node):
+    """l = (x - y)²:   ∂x = 2 g (x - y),   ∂y = -2 g (x - y)"""
+
+    __slots__ = ()
+    lifts = (0, 1)
+
+    def backward(self, g: Array) -> tuple[Array, ...]:
+        x, y = self.saved
+        to_x, to_y = self.edges
+        grad = spread(g, *self.meta) * (2 * (x - y))
+        return grad if to_x else None, -grad if to_y else None
+
+
+def mse_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None
+) -> Tensor:
+    """The squared error ``(input - target) ** 2``, of equal shapes.
+
+    Args:
+        weight: a factor for each element; the mean is divided by their sum.
+
+    >>> import nnlite
+    >>> nnlite.nn.functional.mse_loss(nnlite.tensor([1.0, 2.0]), nnlite.tensor([1.0, 4.0]))
+    tensor(2.)
+    """
+    x, y = pair_of("mse_loss", input, target)
+    if weight is not None:
+        apart = arithmetic.sub(input, target if y is target.array else wrap(y))
+        return _weighted("mse_loss", apart * apart, weight, reduction)
+    difference = x - y
+    out = reduction_of("mse_loss", difference * difference, reduction)
+    return record(out, MseLossBackward0, (input._node, target._node), (x, y), (reduction, x.size))
+
+
+def _weighted(function: str, loss: Tensor, weight: Tensor, reduction: str) -> Tensor:
+    """Losses times weights: all, their sum, or that divided by the sum of the weights."""
+    if weight.array.shape != loss.array.shape:
+        raise ValueError(
+            f"{function}: weight needs the input's shape {list(loss.array.shape)}, got "
+            f"{list(weight.array.shape)}"
+        )
+    loss = loss * weight
     if reduction == "none":
         return loss
-    raise ValueError(_bad_reduction(function, reduction))
+    if reduction == "sum":
+        return reduce.sum(loss)
+    if reduction == "mean":
+        return arithmetic.div(reduce.sum(loss), reduce.sum(weight))
+    raise ValueError(bad_reduction(function, reduction))
 
 
-def paired(function: str, input: Tensor, target: Tensor) -> Tensor:
-    """The target in the input's dtype; their shapes must be equal."""
-    _, y = _pair(function, input, target)
-    return target if y is target.array else wrap(y)
+def l1_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None
+) -> Tensor:
+    """The absolute error ``|input - target|``, of equal shapes.
+
+    Args:
+        weight: a factor for each element; the mean is divided by their sum.
+
+    >>> import nnlite
+    >>> nnlite.nn.functional.l1_loss(nnlite.tensor([1.0, 2.0]), nnlite.tensor([1.0, 4.0]))
+    tensor(1.)
+    """
+    target = paired("l1_loss", input, target)
+    loss = arithmetic.abs(arithmetic.sub(input, target))
+    if weight is not None:
+        return _weighted("l1_loss", loss, weight, reduction)
+    return reduced("l1_loss", loss, reduction)
 
 
 class SmoothL1LossBackward0(Node):
@@ -48,7 +104,7 @@ class SmoothL1LossBackward0(Node):
         x, y = self.saved
         to_x, to_y = self.edges
         low, high, reduction, count = self.meta
-        grad = _spread(g, reduction, count) * (high * np.clip((x - y) / (high * low), -1, 1))
+        grad = spread(g, reduction, count) * (high * np.clip((x - y) / (high * low), -1, 1))
         return grad if to_x else None, -grad if to_y else None
 
 
@@ -84,11 +140,11 @@ def smooth_l1_loss(
         raise ValueError(f"{name}: beta must not be negative, got {beta}")
     if beta == 0:
         return l1_loss(input, target, reduction)
-    x, y = _pair(name, input, target)
+    x, y = pair_of(name, input, target)
     size = np.absolute(x - y)
     loss = np.where(size < beta, size * size * (0.5 / beta), size - 0.5 * beta)
     edges, meta = (input._node, target._node), (beta, 1.0, reduction, x.size)
-    return record(_reduce(name, loss, reduction), SmoothL1LossBackward0, edges, (x, y), meta)
+    return record(reduction_of(name, loss, reduction), SmoothL1LossBackward0, edges, (x, y), meta)
 
 
 def huber_loss(
@@ -126,11 +182,11 @@ def huber_loss(
                 f"{list(weight.array.shape)}"
             )
         return reduced(name, huber_loss(input, target, "none", delta) * weight, reduction)
-    x, y = _pair(name, input, target)
+    x, y = pair_of(name, input, target)
     size = np.absolute(x - y)
     loss = np.where(size <= delta, size * size * 0.5, delta * (size - 0.5 * delta))
     edges, meta = (input._node, target._node), (1.0, delta, reduction, x.size)
-    return record(_reduce(name, loss, reduction), HuberLossBackward0, edges, (x, y), meta)
+    return record(reduction_of(name, loss, reduction), HuberLossBackward0, edges, (x, y), meta)
 
 
 def kl_div(
