@@ -10,8 +10,9 @@ from operators import CASES
 from test_explain_operators import explained
 
 from nnlite.explain import reasons
+from nnlite.explain.forwards import formula_of
 from nnlite.explain.reasons import is_matrix_product
-from nnlite.explain.recheck import recheck, recheck_forward
+from nnlite.explain.recheck import Line, recheck, recheck_forward
 from nnlite.explain.reread import holds
 
 EACH = 2  # lines of each rule that are corrupted, from different cases
@@ -177,23 +178,57 @@ def test_no_corrupted_reason_is_printed():
     assert len(kinds) >= 7
 
 
-def test_forward_formulas_are_worked_out_too():
-    """What is printed as the forward formula gives what was computed; a wrong one is said to."""
-    found = Counter()
-    for _, explanation in explanations():
+def forward_lines_of_the_table():
+    """Forward lines with their step and output, and the formula that each is made from."""
+    for case, explanation in explanations():
         for step in explanation.steps:
             with np.errstate(all="ignore"):
-                assert step.forward_mistake == "", (step.forward, step.forward_mistake)
-                known = recheck_forward(step)
-            found[known.status if known else "words"] += 1
-            del step.forward_mistake  # it is kept
-            text = step.equation.forward
-            left, _, right = text.partition(" = ")
-            if known is None or ", " in right or " = " in right or not step.output.array.any():
-                continue
-            step.equation.forward = f"{left} = 2 ({right})"
+                lines = zip(sorted(step.outputs), step.forwards)
+                for which, line in lines:
+                    yield case, step, which, line
+
+
+def test_every_forward_line_is_checked():
+    """None is unmarked, none of the table's is in words alone, and none is wrong."""
+    found = Counter()
+    for case, _, _, line in forward_lines_of_the_table():
+        found[line.check.status] += 1
+        assert line.check.status in ("right", "missing", "convention"), (case.label, line)
+        assert line.note or line.mark == "✓"
+        if line.check.status == "missing":
+            assert "recording" in line.note
+    assert found["right"] > 5000
+    assert found["missing"] < 40
+    assert found["convention"] < 20
+
+
+def test_no_corrupted_forward_line_is_right():
+    """Each kind of operation is corrupted in every way that fits its formula, and is caught."""
+    seen, made = Counter(), Counter()
+    caught = set()
+    for case, step, which, line in forward_lines_of_the_table():
+        kind = type(step._node).__name__, which
+        value = step.outputs[which]
+        known = value.array
+        if line.check.status != "right" or not np.prod(value.shape) or seen[kind] == EACH:
+            continue
+        if known is not None and (not np.isfinite(known).all() or not known.any()):
+            continue
+        seen[kind] += 1
+        formula = formula_of(step, which)
+        data = {letter: array for letter, (_, array) in formula.data.items()}
+        right = Line(step.written(formula.right), formula.places,
+                     tuple(map(step.written, formula.where)), data)  # fmt: skip
+        for mistake, wrong in mistakes(step, right):
             with np.errstate(all="ignore"):
-                assert "✗ wrong" in step.forward_mistake, text
-            step.equation.forward = text
-            del step.forward_mistake
-    assert found["right"] > 2000
+                result = recheck_forward(step, wrong, which)
+            made[mistake] += 1
+            if mistake == "none":
+                assert result.status == "right"
+            elif result.status == "wrong":
+                caught.add(kind)
+            elif mistake in ("sign", "factor", "addend", "word"):
+                assert result.status != "right", (case.label, mistake, wrong)
+    assert len(seen) > 190
+    assert set(seen) - caught == set()
+    assert sum(made.values()) > 1500

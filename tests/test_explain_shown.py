@@ -26,7 +26,7 @@ def test_an_operator(case):
         page = explanation.html()
         questions = Quiz(explanation).questions
     for step in explanation.steps:
-        for text in (step.forward, *(rule.text for rule in step.rules)):
+        for text in (*(line.text for line in step.forwards), *(rule.text for rule in step.rules)):
             assert from_text(text) in page
     for question in questions:
         assert question.is_right(question.answer), question.text

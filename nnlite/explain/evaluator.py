@@ -13,7 +13,9 @@ __all__ = ["Evaluator", "Result", "TooLarge", "aligned", "check_size", "exact"]
 
 Array = Any
 _MOST = 1 << 22  # elements of an intermediate result
-_STEPS = frozenset(("sign", "trunc", "⌊", "⌈"))  # functions that are constant between jumps
+_STEPS = frozenset(
+    ("sign", "trunc", "round", "⌊", "⌈")
+)  # functions that are constant between jumps
 _CONDITIONS = frozenset(("≤", "≥", "<", ">", "=", "≠", "or", "and", "not"))
 
 
@@ -102,7 +104,7 @@ class Evaluator:
             return self._letter(rest[0])
         if kind == "at":
             return self._at(rest[0], rest[1:])
-        if kind in ("Σ", "Π"):
+        if kind in ("Σ", "Π") or (kind in ("min", "max") and len(rest) == 4):
             return self._series(kind, *rest)
         if kind == "over":
             return self._over(*rest)
@@ -180,11 +182,14 @@ class Evaluator:
         shape = _shape(parts, labels)
         value = np.broadcast_to(aligned(factors[0].value, factors[0].labels, labels), shape)
         size = np.broadcast_to(aligned(factors[0].size, factors[0].labels, labels), shape)
+        axes = tuple(labels.index(name) for name in names)
+        left = tuple(label for label in labels if label not in names)
+        if kind in ("min", "max"):
+            reduce = np.min if kind == "min" else np.max
+            return Result(reduce(value, axis=axes), size.max(axis=axes), left)
         for mask in masks:
             holds = aligned(mask.value, mask.labels, labels)
             value, size = np.where(holds, value, 1.0), np.where(holds, size, 1.0)
-        axes = tuple(labels.index(name) for name in names)
-        left = tuple(label for label in labels if label not in names)
         return Result(value.prod(axis=axes), size.prod(axis=axes), left)
 
     def _over(self, axes: tuple[int, ...], term: Tree) -> Result:

@@ -64,7 +64,7 @@ class Explanation(Outputs):
         self._modules = Modules(model)
         self._values: dict[tuple[int, int], Value] = {}
         self._constants: dict[Any, Value] = {}
-        self._sought: set[str] = set()
+        self.worked_out: set[str] = set()
         self.values: list[Value] = []
         count = len(self.run.order)
         self.steps = [Step(self, node, i + 1) for i, node in enumerate(self.run.order)]
@@ -373,8 +373,8 @@ class Explanation(Outputs):
         """The numbers of a value; computed from the formulas where nothing has kept them."""
         if value.array is not None or value.made_by is None:
             return value.array
-        if value.symbol not in self._sought:
-            self._sought.add(value.symbol)
+        if value.symbol not in self.worked_out:
+            self.worked_out.add(value.symbol)
             self._compute(value)
         return value.array
 
@@ -389,10 +389,10 @@ class Explanation(Outputs):
                 for i in step.inputs
                 if i.value.made_by is not None
                 and i.value.array is None
-                and i.value.symbol not in self._sought
+                and i.value.symbol not in self.worked_out
             ]
             if missing:
-                self._sought.update(v.symbol for v in missing)
+                self.worked_out.update(v.symbol for v in missing)
                 stack += missing
                 continue
             stack.pop()

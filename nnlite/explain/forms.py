@@ -222,10 +222,22 @@ _LETTERS = {
 
 def constants(node: Node) -> dict[str, float]:
     """The numbers that letters of the equation stand for: ``{"n": 3.0}`` for a cube."""
-    letters = _LETTERS.get(type(node).__name__, "").split()
+    name = type(node).__name__
+    letters = _LETTERS.get(name, "").split()
     meta = node.meta if isinstance(node.meta, tuple) else (node.meta,)
+    given = [*zip(letters, meta)]
+    record = record_of(node) if name in _GIVEN else None
+    if record is not None and record.calls:
+        given.append(("c", record.calls[0].argument(_GIVEN[name])))
     return {
         letter: float(value)
-        for letter, value in zip(letters, meta)
+        for letter, value in given
         if letter != "-" and isinstance(value, (int, float)) and not isinstance(value, bool)
     }
+
+
+# The argument that c stands for, which only a recording knows.
+_GIVEN = {
+    "FmodBackward0": "other", "RemainderBackward0": "other", "ThresholdBackward0": "value",
+    "ThresholdBackward1": "value", "FillBackward2": "value",
+}  # fmt: skip

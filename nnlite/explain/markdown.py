@@ -55,7 +55,12 @@ def _step(step: Step) -> list[str]:
     lines = [f"## Step {step.number}: {step.name}{module}", ""]
     if step.place is not None:
         lines += [f"`{step.place.text}` ({step.place.file}:{step.place.line})", ""]
-    lines += [f"$${step.forward_latex}$$"]
+    for line in step.forwards:
+        lines += [f"{line.mark} $${to_latex(line.text)}$$"]
+        lines += [f"- in words: {line.words}"] * bool(line.words)
+        lines += [f"- where ${to_latex(equation)}$" for equation in line.where]
+        lines += [f"- {symbol} is {about}" for symbol, about, _ in line.data]
+        lines += [f"- {line.mark} {line.note}"] * bool(line.note)
     for rule in step.rules:
         lines += ["", *_rule(rule)]
     return lines

@@ -21,6 +21,7 @@ from nnlite.explain.text import UNKEPT, accumulation, check_text
 
 if TYPE_CHECKING:
     from nnlite.explain.explanation import Explanation, Leaf
+    from nnlite.explain.forwards import ForwardLine
     from nnlite.explain.step import Step
 
 __all__ = ["fold_item", "leaf_item", "start_item", "step_item", "unreached_item"]
@@ -180,9 +181,8 @@ def _step(step: Step, of: int, questions: Questions) -> list[str]:
             f'<p class="place"><code>{escape(place)}</code> <code>{escape(step.place.text)}</code>'
             "</p>"
         )
-    lines.append(_equation("forward", step.forward))
-    if step.forward_mistake:
-        lines.append(f'<p class="mark wrong">{escape(step.forward_mistake)}</p>')
+    for line in step.forwards:
+        lines += _forward(line)
     for value in step.outputs.values():
         if value.array is not None:
             lines.append(_value(value.symbol, value.array))
@@ -208,6 +208,21 @@ def _arrives(step: Step, value: Value) -> list[str]:
 
 def _equation(label: str, text: str) -> str:
     return f'<div class="equation"><span class="label">{label}</span> {math_of(text)}</div>'
+
+
+def _forward(line: ForwardLine) -> list[str]:
+    """What an operation computes, with the mark of its check."""
+    status = line.check.status
+    mark = f'<span class="mark {status}" title="{status}">{line.mark}</span>'
+    label = '<span class="label">forward</span>'
+    lines = [f'<div class="equation">{label} {mark} {math_of(line.text)}</div>']
+    if line.words:
+        lines.append(f'<p class="check">in words: {escape(line.words)}</p>')
+    lines += [_equation("where", equation) for equation in line.where]
+    lines += [_value(letter, array, about=escape(about)) for letter, about, array in line.data]
+    if line.note:
+        lines.append(f'<p class="check">{line.mark} {escape(line.note)}</p>')
+    return lines
 
 
 def _rule(rule: Rule, questions: list[Question], told: set[str]) -> list[str]:

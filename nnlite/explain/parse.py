@@ -37,7 +37,7 @@ _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵃᵇⁿᵖˣᵗ", "0
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:e[+-]?\d+)?|½)"
     r"|(?P<name>arccos|arcosh|arcsin|arctan|arsinh|artanh|cosh|cos|sinh|sin|tanh|tan|ln|log₂|log₁₀"
-    r"|sign|trunc|min|max|if|else|where|or|and|not|mod|lo|hi|threshold|NaN|inf)(?![A-Za-z])"
+    r"|sign|trunc|round|min|max|if|else|where|or|and|not|mod|lo|hi|threshold|NaN|inf)(?![A-Za-z])"
     r"|(?P<over>over the rows|over ax[ei]s (?:\d+, )*\d+)"
     r"|(?P<sum>[ΣΠ])"
     r"|(?P<letter>(?:∂L/∂)?[A-Za-zα-ωΑ-Ω∂][\u0302\u0304]?[₀-₉]*ₙ?′?)"
@@ -51,18 +51,18 @@ _KEYWORDS = frozenset(("if", "else", "where", "or", "and", "not"))
 _CALLS = frozenset(("σ", "Φ", "φ"))
 
 
-def _erf(x: Any) -> Any:
-    from nnlite.ops.exponential import erf
-    from nnlite.tensor import wrap
-
-    return erf(wrap(np.asarray(x, dtype=np.float64))).array
+def _normal(x: Any) -> Any:
+    """Φ, to the last digits in its tails, too."""
+    below = np.vectorize(math.erfc, otypes=[float])
+    return 0.5 * below(np.asarray(x, dtype=np.float64) / -math.sqrt(2))
 
 
 FUNCTIONS: dict[str, Any] = {
     "σ": lambda x: np.exp(-np.logaddexp(0.0, -x)),
-    "Φ": lambda x: 0.5 * (1 + _erf(x / math.sqrt(2))),
+    "Φ": _normal,
     "φ": lambda x: np.exp(-x * x / 2) / math.sqrt(2 * math.pi),
     "ln": np.log, "log₂": np.log2, "log₁₀": np.log10, "sign": np.sign, "trunc": np.trunc,
+    "round": np.rint,
     "sin": np.sin, "cos": np.cos, "tan": np.tan, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh,
     "arcsin": np.arcsin, "arccos": np.arccos, "arctan": np.arctan, "arsinh": np.arcsinh,
     "arcosh": np.arccosh, "artanh": np.arctanh, "√": np.sqrt, "|": np.abs, "⌊": np.floor,
@@ -310,6 +310,9 @@ class _Parser:
             return ("call", "√", self.atom())
         if kind == "letter" and found in _CALLS and self.next() == "(":
             return ("call", found, self.atom())
+        if found in ("min", "max") and self.next() == "_{":
+            self.place -= 1
+            return self.series()
         if kind == "name" and found in FUNCTIONS:
             if found in ("min", "max"):
                 self.take("(")
@@ -373,7 +376,7 @@ def letters(tree: Tree) -> set[str]:
     if tree[0] == "letter":
         return {tree[1]}
     found: set[str] = set()
-    if tree[0] in ("Σ", "Π"):
+    if tree[0] in ("Σ", "Π") or (tree[0] in ("min", "max") and len(tree) == 5):
         inner = found.union(letters(tree[4]), *map(letters, tree[3]))
         return inner - set(tree[1])
     return found.union(*(letters(part) for part in tree[1:] if isinstance(part, tuple) and part))

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nnlite.explain import forward
 from nnlite.explain.forms import mean_of
 from nnlite.explain.indexed import Result, TooLarge, compute
 from nnlite.explain.model import Index
-from nnlite.explain.parse import NotAFormula, definition_texts
+from nnlite.explain.parse import NotAFormula
 from nnlite.explain.reasons import is_matrix_product
+from nnlite.explain.table import WRITES
 
 if TYPE_CHECKING:
     from nnlite.explain.step import Step
@@ -88,34 +90,79 @@ def recheck(step: Step, line: Line, gradient: Array, index: Index) -> Recheck:
     return _compared(found, elements, gradient, rounding)
 
 
-def recheck_forward(step: Step) -> Recheck | None:
-    """Work out the forward formula of a step; None where it is in words, or lacks a value."""
-    result = step.output.array
-    if result is None or len(step.outputs) > 1 or not np.isfinite(result).all():
-        return None
-    if step.name == "Dot":  # there the dot between two arrays says more than in other equations
-        return None
-    text = step.equation.forward
-    is_loss = mean_of(step.derivative) is not None
+def recheck_forward(step: Step, line: Line, which: int) -> Recheck:
+    """Work out a forward formula and compare it with what was computed.
+
+    Args:
+        step: the operation.
+        line: its formula.
+        which: the output.
+    """
+    result = _computed_before(step, which)
+    symbol = step.outputs[which].symbol
+    if result is None:
+        note = (
+            f"{symbol} has not been kept, so the formula was not checked: run the forward pass "
+            "under nnlite.explain.recording()"
+        )
+        return Recheck("missing", None, 0, note)
+    if not result.size:
+        return Recheck("right", 0.0, 0)
+    given = [step.array_of(position) for position in range(len(step.inputs))]
+    if np.isnan(result).all() and all(a is None or np.isfinite(a).all() for a in given):
+        return Recheck("convention", None, 0, "a mean of no elements is NaN")
+    values, numbers = _values(step)
+    for value in step.outputs.values():
+        values.pop(value.symbol, None)
+    values.update((letter, _float(array)) for letter, array in line.data.items())
+    is_loss = mean_of(step.derivative) is not None and "Nll" not in step.name
+    line = line._replace(right=line.right.replace("Σ ", "", 1)) if is_loss else line
     try:
-        (_, right), *others = definition_texts(text.replace("Σ ", "", 1) if is_loss else text)
-        where = [f"{letter} = {step.written(inner)}" for letter, inner in reversed(others)]
-        values, numbers = _values(step)
-        values.pop(step.output.symbol, None)
-        matrices = is_matrix_product(step.name)
         with np.errstate(all="ignore"):
-            found = compute(
-                step.written(right), values, result.shape, where=where, matrices=matrices,
-                numbers=numbers,
-            )  # fmt: skip
+            index = (0,) * result.ndim
+            found, elements = _computed(step, line, result.shape, index, values, numbers)
             if is_loss and not result.ndim:
                 found = Result(np.sum(found.value), np.sum(found.size))
-    except (NotAFormula, TooLarge):
-        return None
+    except NotAFormula as error:
+        missing = re.fullmatch(r"(\S+) is not known", str(error))
+        if missing:
+            return Recheck("missing", None, 0, f"{missing[1]} has not been kept, so the formula "
+                           "was not checked: run the forward pass under "
+                           "nnlite.explain.recording()")  # fmt: skip
+        return Recheck("words", None, 0, "a sentence: only the numbers were checked")
+    except TooLarge:
+        return Recheck("missing", None, 0, "the formula has too many terms to be worked out here")
     except (ValueError, IndexError, TypeError) as error:
         return Recheck("wrong", float("inf"), 0, f"it cannot be worked out: {error}")
-    rounding = _ROUNDINGS * _eps(step, step.output.gradient) + 1e-5
-    return _compared(found, None, result, rounding)
+    loose = re.search(r"(?<![\d.])\d*\.?\d{6,}", "".join((line.right, *line.where)))
+    rounding = _ROUNDINGS * _eps(step, step.output.gradient) + (1e-5 if loose else 0.0)
+    return _compared(found, elements, result, rounding)
+
+
+def _computed_before(step: Step, which: int) -> Array | None:
+    """An output as the forward pass left it, or as the operator gives it when called again.
+
+    What was worked out from the formulas is no witness for them.
+    """
+    value = step.outputs[which]
+    if value.array is not None and not step.is_worked_out(value):
+        return np.asarray(value.array)
+    found = forward.of_step(step)
+    is_partial = type(step.derivative).__name__ in WRITES and any(
+        given.value.dtype is None for given in step.inputs
+    )  # the table has their derivative, but not what was written
+    if (
+        isinstance(found, str)
+        or found.source == "formula"
+        or is_partial
+        or step.name in ("Fill", "Zero")
+    ):
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            return found.moved(0, None).get(which)
+    except Exception:  # an operator may refuse what is not its own dtype
+        return None
 
 
 _WORDS = "the rule is a sentence, no formula: only its numbers were checked"

@@ -120,8 +120,10 @@ def operand(node: Node, position: int) -> Any:
     if record is None or not record.calls or len(node.edges) != 2:
         return None
     args = record.calls[0].args[:2]
-    other = args[1 - position] if len(args) == 2 else None
-    return args[position] if isinstance(other, Held) and other.position == 1 - position else None
+    for place, other in enumerate(args if len(args) == 2 else ()):  # rsub has them exchanged
+        if isinstance(other, Held) and other.position == 1 - position:
+            return args[1 - place]
+    return None
 
 
 def place_text(site: Site) -> str:

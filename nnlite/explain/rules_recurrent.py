@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from nnlite.explain.facts import Facts, Formula, Maker
 
-__all__ = ["RECURRENT"]
+__all__ = ["RECURRENT", "layer_lines"]
 
 
 class _Layer:
@@ -62,6 +62,11 @@ class _Layer:
         """``Σ_{k} h[t - 1, n, k] U[m, k]``"""
         return f"Σ_{{{self.k}}} {self.previous(self.k)} U[{self.m}, {self.k}]"
 
+    def gate(self, rows: str, number: int, at: str = "") -> str:
+        """A gate of an LSTM at this unit: the third is the new content."""
+        inner = self.unit(rows, at, number * self.size)
+        return f"tanh({inner})" if number == 2 else f"σ({inner})"
+
     def bias(self, letter: str) -> str:
         """The bias of a row; empty without one."""
         return f" + {letter}[{self.m}]" if self.has_bias else ""
@@ -112,43 +117,60 @@ def _less(name: str, by: int) -> str:
     return f"{name} - {by}" if by else name
 
 
-def _rnn(f: Facts) -> Formula:
-    """h[t] = φ(a[t]); φ′ is 1 - h² for tanh, and [h > 0] for relu."""
+def _rnn_states(f: Facts) -> tuple[_Layer, list[str]]:
+    """h[t] = φ(a[t])"""
     reverse, is_relu = f.meta
     layer = _Layer(f, reverse)
-    a, d = f.own("a"), f.own("δ")
-    own = layer.unit(layer.states)
-    row = f"[{layer.t}, {layer.n}, {layer.m}]"
+    a = f.own("a")
     inner = layer.unit(a)
-    slope = f"[{own} > 0]" if is_relu else f"(1 - {own}²)"
-    later = f"Σ_{{{layer.m}}} {d}[{layer.after}, {layer.n}, {layer.m}] U[{layer.m}, {layer.j}]"
-    where = [
-        f"{a}{row} = {layer.of_input()} + {layer.of_state()}{layer.bias('b')}{layer.bias('c')}",
+    return layer, [
+        f"{a}[{layer.t}, {layer.n}, {layer.m}] = {layer.of_input()} + {layer.of_state()}"
+        f"{layer.bias('b')}{layer.bias('c')}",
         f"{layer.each(layer.states)} = {f'max({inner}, 0)' if is_relu else f'tanh({inner})'}",
-        f"{layer.each(d)} = ({layer.arrives()}{later}) {slope}",
     ]
+
+
+def _rnn(f: Facts) -> Formula:
+    """φ′ is 1 - h² for tanh, and [h > 0] for relu."""
+    layer, where = _rnn_states(f)
+    d = f.own("δ")
+    own = layer.unit(layer.states)
+    slope = f"[{own} > 0]" if f.meta[1] else f"(1 - {own}²)"
+    later = f"Σ_{{{layer.m}}} {d}[{layer.after}, {layer.n}, {layer.m}] U[{layer.m}, {layer.j}]"
+    where.append(f"{layer.each(d)} = ({layer.arrives()}{later}) {slope}")
     if f.role == "h":
         return layer.start(d, where)
     return layer.rule(d, d, where)
 
 
-def _lstm(f: Facts) -> Formula:
+def _lstm_states(f: Facts) -> tuple[_Layer, str, str, list[str]]:
     """h[t] = o tanh z[t], z[t] = f z[t - 1] + i k, the gates from the rows of a[t]."""
     layer = _Layer(f, bool(f.meta))
+    a, z = f.own("a"), f.own("z")
+    gates = [layer.gate(a, number) for number in range(4)]
+    return (
+        layer,
+        a,
+        z,
+        [
+            f"{a}[{layer.t}, {layer.n}, {layer.m}] = {layer.of_input()} + {layer.of_state()}"
+            f"{layer.bias('b')}{layer.bias('d')}",
+            f"{layer.each(z)} = {gates[1]} {layer.previous('', 'c', z)} + {gates[0]} {gates[2]}",
+            f"{layer.each(layer.states)} = {gates[3]} tanh({layer.unit(z)})",
+        ],
+    )
+
+
+def _lstm(f: Facts) -> Formula:
+    layer, a, z, where = _lstm_states(f)
     size, t, n, m = layer.size, layer.t, layer.n, layer.m
-    a, z, d, of_cell, of_state = (f.own(letter) for letter in "azδκη")
+    d, of_cell, of_state = (f.own(letter) for letter in "δκη")
     row = f"[{t}, {n}, {m}]"
 
     def gate(number: int, at: str = "") -> str:
-        inner = layer.unit(a, at, number * size)
-        return f"tanh({inner})" if number == 2 else f"σ({inner})"
+        return layer.gate(a, number, at)
 
     cell = layer.unit(z)
-    where = [
-        f"{a}{row} = {layer.of_input()} + {layer.of_state()}{layer.bias('b')}{layer.bias('d')}",
-        f"{layer.each(z)} = {gate(1)} {layer.previous('', 'c', z)} + {gate(0)} {gate(2)}",
-        f"{layer.each(layer.states)} = {gate(3)} tanh({cell})",
-    ]
     later = f"Σ_{{{m}}} {d}[{layer.after}, {n}, {m}] U[{m}, {layer.j}]"
     where += [
         f"{layer.each(of_state)} = {layer.arrives()}{later}",
@@ -181,33 +203,45 @@ def _lstm(f: Facts) -> Formula:
     return layer.rule(d, d, where)
 
 
-def _gru(f: Facts) -> Formula:
+def _gru_gates(layer: _Layer, p: str, q: str, unit: str, at: str = "") -> tuple[str, str, str]:
+    """r, z and n of a unit."""
+    size = layer.size
+
+    def of(letter: str, by: int) -> str:
+        return f"{letter}[{at or layer.t}, {layer.n}, {unit}{f' + {by}' if by else ''}]"
+
+    reset = f"σ({of(p, 0)} + {of(q, 0)})"
+    update = f"σ({of(p, size)} + {of(q, size)})"
+    return reset, update, f"tanh({of(p, 2 * size)} + {reset} {of(q, 2 * size)})"
+
+
+def _gru_states(f: Facts, p: str, q: str) -> tuple[_Layer, list[str]]:
     """h[t] = n + z (h[t - 1] - n), n = tanh(p + r q); p from the input, q from the state."""
-    p, q, on_p, on_q, of_state = (f.own(letter) for letter in "pqψθη")
     layer = _Layer(f, bool(f.meta))
+    row = f"[{layer.t}, {layer.n}, {layer.m}]"
+    _, kept, now = _gru_gates(layer, p, q, layer.j)
+    return layer, [
+        f"{p}{row} = {layer.of_input()}{layer.bias('b')}",
+        f"{q}{row} = {layer.of_state()}{layer.bias('c')}",
+        f"{layer.each(layer.states)} = {now} + {kept} ({layer.previous()} - {now})",
+    ]
+
+
+def _gru(f: Facts) -> Formula:
+    p, q, on_p, on_q, of_state = (f.own(letter) for letter in "pqψθη")
+    layer, where = _gru_states(f, p, q)
     size, t, n, m = layer.size, layer.t, layer.n, layer.m
     row = f"[{t}, {n}, {m}]"
 
     def gates(unit: str, at: str = "") -> tuple[str, str, str]:
-        """r, z and n of a unit."""
+        return _gru_gates(layer, p, q, unit, at)
 
-        def of(letter: str, by: int) -> str:
-            return f"{letter}[{at or t}, {n}, {unit}{f' + {by}' if by else ''}]"
-
-        reset = f"σ({of(p, 0)} + {of(q, 0)})"
-        update = f"σ({of(p, size)} + {of(q, size)})"
-        return reset, update, f"tanh({of(p, 2 * size)} + {reset} {of(q, 2 * size)})"
-
-    now, kept = gates(layer.j)[1:][::-1]
     update_after = gates(layer.j, layer.after)[1]
     later = f"Σ_{{{m}}} {on_q}[{layer.after}, {n}, {m}] U[{m}, {layer.j}]"
-    where = [
-        f"{p}{row} = {layer.of_input()}{layer.bias('b')}",
-        f"{q}{row} = {layer.of_state()}{layer.bias('c')}",
-        f"{layer.each(layer.states)} = {now} + {kept} ({layer.previous()} - {now})",
+    where.append(
         f"{layer.each(of_state)} = {layer.arrives()}{later} + "
-        f"{update_after} {layer.unit(of_state, layer.after)}",
-    ]
+        f"{update_after} {layer.unit(of_state, layer.after)}"
+    )
     reset, update, new = gates("¤")
     eta = f"{of_state}[{t}, {n}, ¤]"
     of_new = f"{eta} (1 - {update}) (1 - ({new})²)"
@@ -226,6 +260,19 @@ def _gru(f: Facts) -> Formula:
         begun = gates(unit, layer.first)[1].replace(f", {n},", f", {sample},")
         return layer.start(on_q, where, f" + {begun} {of_state}[{layer.first}, {sample}, {unit}]")
     return layer.rule(on_p, on_q, where)
+
+
+def layer_lines(f: Facts) -> tuple[list[str], list[str]]:
+    """The equations of a layer's states, and the letters of its outputs."""
+    kind = type(f.step.derivative).__name__
+    if kind == "LstmBackward0":
+        layer, _, cell, where = _lstm_states(f)
+        return where, [layer.states, cell]
+    if kind == "GruBackward0":
+        layer, where = _gru_states(f, f.own("p"), f.own("q"))
+    else:
+        layer, where = _rnn_states(f)
+    return where, [layer.states]
 
 
 RECURRENT: dict[str, Maker] = {

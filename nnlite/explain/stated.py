@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nnlite.explain import reasons
 from nnlite.explain.facts import Formula
@@ -11,7 +11,7 @@ from nnlite.explain.parse import NotAFormula, definition_texts, letters, parse
 if TYPE_CHECKING:
     from nnlite.explain.step import Step
 
-__all__ = ["stated"]
+__all__ = ["kept", "stated"]
 
 
 def stated(step: Step, position: int) -> Formula:
@@ -34,12 +34,17 @@ def stated(step: Step, position: int) -> Formula:
                 where.insert(0, f"{letter} = {right}")
     except NotAFormula:
         return Formula(text)
-    data = {
+    data = {letter: found for letter, found in kept(step).items() if letter in needed}
+    return Formula(text, where=tuple(where), data=data)
+
+
+def kept(step: Step) -> dict[str, tuple[str, Any]]:
+    """Letters of an equation that stand for data: what each is, and its numbers."""
+    return {
         letter: (about, step.saved[place])
         for letter, (place, about) in _KEPT.get(type(step._node).__name__, {}).items()
-        if letter in needed and step.saved[place] is not None
+        if step.saved[place] is not None
     }
-    return Formula(text, where=tuple(where), data=data)
 
 
 # Letters that stand for data that a derivative has kept: where it has them, and what they are.

@@ -13,11 +13,11 @@ from nnlite.autograd.node import Cotangents, Node, Output
 from nnlite.explain import check, forms, forward, local, reasons
 from nnlite.explain.facts import Formula
 from nnlite.explain.formula import Equation, subscript, written
+from nnlite.explain.forwards import ForwardLine, forward_lines
 from nnlite.explain.model import Addend, Index, Input, Place, Rule, Term, Value
 from nnlite.explain.names import operation_name
-from nnlite.explain.numbers import number
 from nnlite.explain.parse import NotAFormula, evaluate, letters, parse
-from nnlite.explain.recheck import Line, recheck, recheck_forward
+from nnlite.explain.recheck import Line, recheck
 from nnlite.explain.reread import holds
 from nnlite.explain.rules import formula_of
 from nnlite.explain.show import show
@@ -121,12 +121,13 @@ class Step:
         return written(self.equation.forward, self._symbols, self._upstream)
 
     @cached_property
-    def forward_mistake(self) -> str:
-        """By how much the forward formula misses what was computed; empty where it does not."""
-        found = recheck_forward(self)
-        if found is None or found.status != "wrong":
-            return ""
-        return f"✗ wrong: {number(found.error or 0.0)} off{found.note and '; ' + found.note}"
+    def forwards(self) -> list[ForwardLine]:
+        """The forward line of each output, worked out and checked."""
+        return forward_lines(self)
+
+    def is_worked_out(self, value: Value) -> bool:
+        """Whether a value's numbers were computed from the formulas: nothing has kept them."""
+        return value.symbol in self._explanation.worked_out
 
     @property
     def forward_latex(self) -> str:
@@ -215,12 +216,12 @@ class Step:
             places=line.places,
             where=line.where,
             data=[
-                (letter, self._about(about), array)
+                (letter, self.about(about), array)
                 for letter, (about, array) in formula.data.items()
             ],
         )  # fmt: skip
 
-    def _about(self, text: str) -> str:
+    def about(self, text: str) -> str:
         """What is said of data, with the symbols of the input and of the output."""
         symbols = {"x": self.inputs[0].value.symbol, "y": self.output.symbol}
         return re.sub(r"\b[xy]\b", lambda found: symbols[found.group()], text)

@@ -22,9 +22,10 @@ from nnlite.explain.step import chosen_element
 
 if TYPE_CHECKING:
     from nnlite.explain.explanation import Explanation, Leaf
+    from nnlite.explain.forwards import ForwardLine
     from nnlite.explain.step import Step
 
-__all__ = ["leaf_text", "rule_text", "step_text", "text_of"]
+__all__ = ["forward_text", "leaf_text", "rule_text", "step_text", "text_of"]
 
 UNKEPT = (
     "data that no derivative reads, so nothing has kept it: with the forward pass under "
@@ -77,9 +78,8 @@ def step_text(step: Step) -> list[str]:
     if step.place is not None:
         place = f"{step.place.file.rpartition('/')[2]}:{step.place.line}"
         lines += wrapped(f"  line     {place}: {step.place.text}", " " * 11)
-    lines += wrapped(f"  forward  {step.forward}", " " * 11)
-    if step.forward_mistake:
-        lines += wrapped(f"           {step.forward_mistake}", " " * 11)
+    for line in step.forwards:
+        lines += forward_text(line)
     if step.constants:
         given = ", ".join(f"{letter} = {number(v)}" for letter, v in step.constants.items())
         lines += wrapped(f"  with     {given}", " " * 11)
@@ -95,6 +95,21 @@ def step_text(step: Step) -> list[str]:
         lines += rule_text(rule, told)
     if step.hooked:
         lines += wrapped("  note     a hook that may change this gradient was not called", " " * 11)
+    return lines
+
+
+def forward_text(line: ForwardLine) -> list[str]:
+    """What an operation computes, with the mark of its check."""
+    lines = wrapped(f"  forward  {line.mark} {line.text}", " " * 13)
+    if line.words:
+        lines += wrapped(f"           in words: {line.words}", " " * 13)
+    for equation in line.where:
+        lines += wrapped(f"           where {equation}", " " * 17)
+    for symbol, about, array in line.data:
+        lines += wrapped(f"           {symbol} is {about}", " " * 13)
+        lines += _labelled(f"             {symbol}", array)
+    if line.note:
+        lines += wrapped(f"           {line.mark} {line.note}", " " * 13)
     return lines
 
 
