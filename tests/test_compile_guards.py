@@ -551,3 +551,33 @@ def test_how_the_caller_treats_floating_point_errors() -> None:
         for world in worlds:
             with pytest.raises(FloatingPointError):
                 world.run(zero)
+
+
+def test_a_method_of_the_class() -> None:
+    class Scaled(nn.Module):
+        factor = 2.0
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 1)
+
+        @classmethod
+        def scale(cls) -> float:
+            return cls.factor
+
+        def forward(self, x: Any) -> Any:
+            return self.layer(x) * self.scale()
+
+    model = Scaled()
+    captured = nnlite.compile(lambda x: model(x).detach())
+    x = nnlite.ones(3, 4)
+    for _ in range(WARM):
+        before = captured(x)
+    assert captured.is_captured
+    assert not captured.reason
+    Scaled.factor = 4.0
+    assert nnlite.equal(captured(x), before * 2)
+    Scaled.scale = classmethod(lambda cls: 1.0)  # type: ignore[method-assign, assignment]
+    for _ in range(WARM):
+        assert nnlite.equal(captured(x), before / 2)
+    assert not captured.reason

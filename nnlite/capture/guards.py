@@ -163,6 +163,8 @@ class Guards:
     def restore(self) -> None:
         """Put back what a run has changed: attributes, globals, the contents of lists."""
         for owner, key, value, _ in self.reach.entries:
+            if not isinstance(owner, dict):
+                continue  # the names of a class
             if value is MISSING:
                 owner.pop(key, None)
             elif owner.get(key, MISSING) is not value:

@@ -13,7 +13,7 @@ import enum
 import functools
 import types
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -94,7 +94,7 @@ class Reach:
         executed: set[types.CodeType],
     ) -> None:
         self._executed = executed
-        self.entries: list[tuple[dict[Any, Any], Any, Any, str]] = []
+        self.entries: list[tuple[Mapping[Any, Any], Any, Any, str]] = []
         self.sizes: list[tuple[Any, str]] = []
         self.cells: list[tuple[Any, Any, str]] = []
         self.members: list[tuple[Any, str, Any, str]] = []
@@ -171,7 +171,7 @@ class Reach:
 
     # ---- kinds of things ------------------------------------------------------------------------
 
-    def _entry(self, owner: dict[Any, Any], key: Any, name: str) -> Any:
+    def _entry(self, owner: Mapping[Any, Any], key: Any, name: str) -> Any:
         """Watch an entry of a dictionary (that there is none, too); returns its value."""
         value = owner.get(key, MISSING)
         if (id(owner), key) not in self._named:
@@ -249,7 +249,10 @@ class Reach:
                     continue
                 if key in ("__weakref__", "__dict__"):
                     continue
-                self._member(base, key, f"{base.__name__}.{key}")
+                if isinstance(value, classmethod):  # as an attribute it is another object each time
+                    self._entry(vars(base), key, f"{base.__name__}.{key}")
+                else:
+                    self._member(base, key, f"{base.__name__}.{key}")
                 self._pending.append((value, f"{base.__name__}.{key}"))
 
     def _member(self, owner: Any, key: str, name: str) -> None:

@@ -146,7 +146,7 @@ class _Writer:
         if call.target is np.dot and not options:
             return " @ ".join(map(self._operand, call.args))
         method = f".{call.name}" if call.kind == "ufunc" and call.name != "__call__" else ""
-        module = "np.linalg" if getattr(np, name, None) is None else "np"
+        module = "np" if hasattr(np, name) else call.target.__module__.replace("numpy", "np", 1)
         return f"{module}.{name}{method}({self._arguments(call.args, options)})"
 
     def _method(self, call: Call, options: dict[str, Any]) -> str:
