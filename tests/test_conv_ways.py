@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from captured import both, pair, warmed
 from duck import Duck
 
 import nnlite
@@ -51,6 +52,12 @@ SHAPES = [
     ((2, 20, 6, 6), 3, (5, 5), {"padding": 3}),
     ((2, 20, 6, 6), 3, (2, 2), {"stride": 2}),
     ((2, 32, 5, 6), 32, (3, 3), {"padding": 1, "groups": 32}),
+    ((2, 32, 5, 6), 32, (3, 3), {"padding": (2, 0), "stride": (2, 1), "groups": 32}),
+    ((3, 16, 9, 8), 16, (3, 2), {"padding": 1, "dilation": (1, 2), "stride": 3, "groups": 16}),
+    ((600, 4, 3, 4), 4, (5, 5), {"padding": 2, "groups": 4}),
+    ((3, 20, 5, 6), 20, (1, 1), {"stride": 2, "groups": 20}),
+    ((3, 20, 9), 20, (3,), {"padding": 2, "stride": 2, "groups": 20}),
+    ((2, 32, 5, 6), 64, (3, 3), {"padding": 1, "groups": 32}),
     ((2, 32, 5, 6), 64, (3, 3), {"padding": 1, "groups": 2}),
 ]
 
@@ -82,14 +89,19 @@ def test_all_ways_agree(monkeypatch, shape, outs, kernel, options):
 
 @pytest.mark.parametrize(("shape", "outs", "kernel", "options"), SHAPES)
 def test_against_the_sum_itself(shape, outs, kernel, options):
-    if isinstance(options.get("padding"), str) or options.get("groups", 1) > 1:
+    if isinstance(options.get("padding"), str):
         return
-    dims = len(kernel)
+    dims, groups = len(kernel), options.get("groups", 1)
     pads, strides, dilations = (
         np.broadcast_to(options.get(name, default), dims)
         for name, default in (("padding", 0), ("stride", 1), ("dilation", 1))
     )
-    x, w = values(*shape), values(outs, shape[1], *kernel)
+    seen = shape[1] // groups
+    x, w = values(*shape), values(outs, seen, *kernel)
+    whole = np.zeros((outs, shape[1], *kernel))
+    for out in range(outs):
+        first = out * groups // outs * seen
+        whole[out, first : first + seen] = w[out]
     padded = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in pads)])
     function = F.conv1d if dims == 1 else F.conv2d
     y = function(nnlite.from_numpy(x), nnlite.from_numpy(w), **options).numpy()
@@ -99,7 +111,7 @@ def test_against_the_sum_itself(shape, outs, kernel, options):
             (..., *(slice(s * o, s * o + d * k, d)
                     for s, o, d, k in zip(strides, place, dilations, kernel)))
         ]  # fmt: skip
-        wanted[(..., *place)] = np.tensordot(window, w, (range(1, dims + 2), range(1, dims + 2)))
+        wanted[(..., *place)] = np.tensordot(window, whole, [range(1, dims + 2)] * 2)
     np.testing.assert_allclose(y, wanted, rtol=1e-9, atol=1e-9)
 
 
@@ -132,6 +144,7 @@ def laid_out():
         lambda x: F.conv2d(x, nnlite.from_numpy(values(16, 16, 2, 2))),
         lambda x: F.conv2d(x, nnlite.from_numpy(values(4, 16, 3, 3)), padding=1),
         lambda x: F.conv2d(x, nnlite.from_numpy(values(16, 4, 3, 3)), groups=4),
+        lambda x: F.conv2d(x, nnlite.from_numpy(values(16, 1, 3, 3)), padding=1, groups=16),
         lambda x: F.conv_transpose2d(x, nnlite.from_numpy(values(16, 16, 3, 3)), stride=2),
         lambda x: F.max_pool2d(x, 2),
         lambda x: F.max_pool2d(x, 3, 2, 1),
@@ -183,7 +196,8 @@ def test_exports_in_every_way(monkeypatch, tmp_path, many):
     model = nn.Sequential(
         nn.Conv2d(3, 16, 3, stride=2, padding=1), nn.BatchNorm2d(16), nn.ReLU(),
         nn.Conv2d(16, 16, 3, padding=1), nn.MaxPool2d(2), nn.Conv2d(16, 16, 2, padding=1),
-        nn.Conv2d(16, 4, 1), nn.Flatten(), nn.Linear(64, 2),
+        nn.Conv2d(16, 16, 3, padding=1, groups=16), nn.Conv2d(16, 4, 1), nn.Flatten(),
+        nn.Linear(64, 2),
     ).eval()  # fmt: skip
     path = tmp_path / "model.py"
     example = nnlite.from_numpy(values(2, 3, 12, 12, dtype=np.float32))
@@ -203,6 +217,8 @@ def test_exports_in_every_way(monkeypatch, tmp_path, many):
         ((1, 8, 3, 3), (8, 8, 3, 3), {"padding": 1}),
         ((1, 8, 3, 3), (8, 8, 2, 2), {"stride": 2, "padding": 1}),
         ((2, 2, 4, 3), (3, 2, 3, 2), {"padding": 1}),
+        ((2, 4, 4, 3), (4, 1, 3, 3), {"padding": 1, "groups": 4}),
+        ((2, 4, 5, 3), (4, 1, 3, 2), {"stride": 2, "padding": 1, "groups": 4}),
     ],
 )
 def test_second_derivatives_in_every_way(shape, weight, options):
@@ -226,13 +242,16 @@ def test_second_derivatives_in_every_way(shape, weight, options):
 
 
 @pytest.mark.parametrize("many", [1, 10**9])
+@pytest.mark.parametrize("groups", [1, 6])
 @pytest.mark.parametrize(("kernel", "stride"), [((3, 3), 1), ((2, 3), 1), ((2, 2), 2)])
-def test_every_way_on_duck_arrays(monkeypatch, many, kernel, stride):
+def test_every_way_on_duck_arrays(monkeypatch, many, groups, kernel, stride):
     monkeypatch.setattr(columns, "_MANY", many)
     windows = Windows((stride, stride), (1, 1), (1, 1))
     places = windows.places((5, 4), kernel)
-    how = columns.Geometry(windows, 1, (5, 4), kernel, places)
-    x, w, g, b = values(2, 6, 5, 4), values(7, 6, *kernel), values(2, 7, *places), values(7)
+    how = columns.Geometry(windows, groups, (5, 4), kernel, places)
+    outs = 7 if groups == 1 else 6
+    x, w = values(2, 6, 5, 4), values(outs, 6 // groups, *kernel)
+    g, b = values(2, outs, *places), values(outs)
     for compute, arrays in (
         (columns.output_of, (x, w, how, b)),
         (columns.input_of, (g, w, how)),
@@ -240,3 +259,20 @@ def test_every_way_on_duck_arrays(monkeypatch, many, kernel, stride):
     ):
         ducks = [a if a is how else Duck(a) for a in arrays]
         np.testing.assert_array_equal(compute(*ducks)._array, compute(*arrays))
+
+
+def test_a_kernel_for_every_channel_replays():
+    def model():
+        return nnlite.nn.Sequential(
+            nnlite.nn.Conv2d(4, 4, 3, stride=2, padding=1, groups=4), nnlite.nn.ReLU(),
+            nnlite.nn.Conv2d(4, 4, 3, padding=1, groups=4), nnlite.nn.Flatten(),
+            nnlite.nn.Linear(36, 1),
+        )  # fmt: skip
+
+    def batch(number):
+        x = np.random.default_rng(number).standard_normal((6, 4, 5, 6)).astype(np.float32)
+        return nnlite.from_numpy(x), nnlite.from_numpy((x[:, 0, 0, :1] > 0).astype(np.float32))
+
+    worlds = pair(model=model)
+    warmed(worlds, batch)
+    assert both(worlds, *batch(9)) == ""

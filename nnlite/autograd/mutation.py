@@ -113,7 +113,7 @@ class Log:
 def memory_owner(array: Any) -> Any:
     """The array that owns the memory that ``array`` looks at."""
     base = getattr(array, "base", None)
-    while base is not None and hasattr(base, "dtype"):
+    while base is not None and hasattr(base, "base"):  # windows show an array through an interface
         array = base
         base = getattr(array, "base", None)
     return array

@@ -275,7 +275,11 @@ def _literal(value: Any) -> str:
 def _name_of(function: Any) -> str:
     """``np.concatenate`` for the function."""
     name = function.__name__
-    for prefix, module in (("np", np), ("np.linalg", np.linalg)):
+    for prefix, module in (
+        ("np", np),
+        ("np.linalg", np.linalg),
+        ("np.lib.stride_tricks", np.lib.stride_tricks),
+    ):
         if getattr(module, name, None) is function:
             return f"{prefix}.{name}"
     raise ExportError(f"export: {name} is no public function of NumPy's")

@@ -1,12 +1,13 @@
 """The three maps of a convolution on arrays: output, gradient of the input, gradient of the weight.
 
-All of it is left to matrix products, in one of three ways:
+All of it is left to matrix products, in one of three ways, but for kernels that see one channel:
 
 - few channels, or groups: the windows are gathered as the columns of a matrix (im2col). Images are
   (C, H, W, N) in memory, so that what is gathered for a position in the kernel is contiguous;
 - many channels: a product for every position in the kernel, with nothing gathered. Images are
   (H, W, N, C) in memory, so that all pixels of a row under a position are the rows of a matrix;
-- many channels and 3 x 3 kernels that move by 1: ``winograd``, in the same layout.
+- many channels and 3 x 3 kernels that move by 1: ``winograd``, in the same layout;
+- as many groups as channels: ``depthwise``, in the same layout.
 
 The results keep their layout: their shape is (N, C, H, W), but transposed in memory, and so are
 those of the elementwise operators and of pooling, which follow what they get. Sequences are images
@@ -21,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnlite.ops import winograd
+from nnlite.ops import depthwise, winograd
 from nnlite.ops.layout import is_one_piece, pixels_first, pixels_last, samples_first, samples_last
 from nnlite.ops.operands import Array
 from nnlite.ops.windows import Sizes, Windows
@@ -70,6 +71,10 @@ class Geometry(NamedTuple):
             and self.by_position(channels, outs)
             and min(self.places) > 1
         )
+
+    def by_channel(self, channels: int, outs: int) -> bool:
+        """Whether ``depthwise`` can do it, and there is more than a channel or two."""
+        return self.groups == channels == outs >= _MANY
 
     def by_position(self, channels: int, outs: int) -> bool:
         """Whether a product for every position in the kernel is faster than gathering columns."""
@@ -145,6 +150,8 @@ def _cut(framed: Array, lead: int, low: Sizes, size: Sizes) -> Array:
 def output_of(x: Array, w: Array, how: Geometry, bias: Array | None = None) -> Array:
     """The output (N, O, places) from the input (N, C, size) and weight (O, C/groups, kernel)."""
     channels, outs = x.shape[1], w.shape[0]
+    if how.by_channel(channels, outs):
+        return _by_channel(x, w, how, bias)
     if how.is_pointwise() and x.flags.c_contiguous:
         return _pointwise(x, w, how, bias)
     if how.by_winograd(channels, outs):
@@ -157,6 +164,8 @@ def output_of(x: Array, w: Array, how: Geometry, bias: Array | None = None) -> A
 def input_of(g: Array, w: Array, how: Geometry, bias: Array | None = None) -> Array:
     """The input gradient (N, C, size) from the output gradient and the weight."""
     outs, channels = w.shape[0], w.shape[1] * how.groups
+    if how.by_channel(channels, outs):
+        return _spread_by_channel(g, w, how, bias)
     if how.by_winograd(channels, outs):
         return _by_winograd(g, w, how.turned(), bias, turned=True)
     if how.is_pointwise() and g.flags.c_contiguous:
@@ -168,8 +177,7 @@ def input_of(g: Array, w: Array, how: Geometry, bias: Array | None = None) -> Ar
             return _by_position(g, _matrices(w)[::-1], how.turned(), bias)
         return _spread_by_position(g, w, how, bias)
     if still and outs <= channels:
-        turned = w[(slice(None), slice(None), *(slice(None, None, -1),) * len(how.kernel))]
-        split = turned.reshape(how.groups, -1, *w.shape[1:]).swapaxes(1, 2)
+        split = _turned(w).reshape(how.groups, -1, *w.shape[1:]).swapaxes(1, 2)
         split = split.reshape(-1, outs // how.groups, *how.kernel)
         return _by_columns(g, split, how.turned(), bias)
     return _spread_by_columns(g, w, how, bias)
@@ -178,6 +186,8 @@ def input_of(g: Array, w: Array, how: Geometry, bias: Array | None = None) -> Ar
 def weight_of(x: Array, g: Array, how: Geometry) -> Array:
     """The weight gradient (O, C/groups, kernel) from the input and the output gradient."""
     channels, outs = x.shape[1], g.shape[1]
+    if how.by_channel(channels, outs):
+        return _weight_by_channel(x, g, how)
     if how.by_winograd(channels, outs):
         even = _even(how.places)
         framed = _framed(pixels_first(x), 0, how.windows.padding, tuple(n + 2 for n in even))
@@ -185,6 +195,11 @@ def weight_of(x: Array, g: Array, how: Geometry) -> Array:
     if how.by_position(channels, outs):
         return _weight_by_position(x, g, how)
     return _weight_by_columns(x, g, how)
+
+
+def _turned(w: Array) -> Array:
+    """The weight with its kernels turned by 180°."""
+    return w[(..., *(slice(None, None, -1),) * (w.ndim - 2))]
 
 
 def _pointwise(x: Array, w: Array, how: Geometry, bias: Array | None) -> Array:
@@ -210,6 +225,32 @@ def _by_winograd(
     extent = tuple(n + 2 for n in _even(how.places))
     y = winograd.convolve(_framed(pixels_first(x), 0, how.windows.padding, extent), w, bias, turned)
     return pixels_last(_cut(y, 0, (0, 0), how.places))
+
+
+# ---- a kernel for every channel -----------------------------------------------------------------
+
+
+def _by_channel(x: Array, w: Array, how: Geometry, bias: Array | None) -> Array:
+    framed = _framed(pixels_first(x), 0, how.windows.padding, how.extent())
+    return pixels_last(depthwise.convolve(framed, w, how.windows, bias))
+
+
+def _spread_by_channel(g: Array, w: Array, how: Geometry, bias: Array | None) -> Array:
+    """The input gradient: a convolution, too, of outputs as far apart as the kernel moves."""
+    stride, still = how.windows.stride, (1,) * len(how.kernel)
+    if stride != still:
+        size = how.windows.extent(still, how.places)
+        apart = np.zeros_like(g, shape=(*size, *g.shape[:2]), order="C")
+        apart[tuple(slice(None, None, step) for step in stride)] = pixels_first(g)
+        g = pixels_last(apart)
+        how = how._replace(windows=how.windows._replace(stride=still), places=size)
+    return _by_channel(g, _turned(w), how.turned(), bias)
+
+
+def _weight_by_channel(x: Array, g: Array, how: Geometry) -> Array:
+    framed = _framed(pixels_first(x), 0, how.windows.padding, how.extent())
+    pixels = _framed(pixels_first(g), 0, (0,) * len(how.places), how.places)
+    return depthwise.kernel_gradient(framed, pixels, how.kernel, how.windows)
 
 
 # ---- a product for every position in the kernel -------------------------------------------------

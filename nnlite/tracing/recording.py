@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nnlite.autograd.mutation import memory_owner
 from nnlite.tracing.array import Traced, bare, caller
 from nnlite.tracing.calls import Call, Ref, TraceError, refs, walk
 
@@ -56,9 +57,7 @@ class Recording:
     def add(self, array: np.ndarray[Any, Any], name: str | None = None) -> Traced:
         """A new value; with a name, a constant."""
         number = len(self.arrays)
-        owner: Any = array
-        while isinstance(owner.base, np.ndarray):
-            owner = owner.base
+        owner = memory_owner(array)
         self.arrays.append(array)
         self.roots.append(self._memory.setdefault(id(owner), number))
         if name is not None:
