@@ -35,11 +35,9 @@ from nnlite.ops.arithmetic import (
     addcmul,
     div,
     floor_divide,
-    fmod,
     lerp,
     mul,
     neg,
-    remainder,
     rsub,
     sub,
 )
@@ -194,6 +192,7 @@ from nnlite.ops.matrix import (
     tril,
     triu,
 )
+from nnlite.ops.modulo import fmod, remainder
 from nnlite.ops.operands import get_default_dtype, set_default_dtype
 from nnlite.ops.order import (
     argsort,

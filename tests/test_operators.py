@@ -49,6 +49,7 @@ from nnlite.ops import (
     loss,
     margin_loss,
     matrix,
+    modulo,
     norm,
     order,
     pad,
@@ -364,9 +365,9 @@ TESTED_ELSEWHERE = {
 FAMILIES = (
     activation, adaptive_pool, arithmetic, attention, batch_norm, binary_loss, choose, class_loss,
     compare, conv, convert, dropout, embedding, exponential, extremes, fold, index, inplace, join,
-    linalg, lookup, loss, margin_loss, matrix, norm, order, pad, piecewise, pool, power, rearrange,
-    recurrent, reduce, regression_loss, resample, rounding, scan, shape, softmax, trigonometric,
-    vector_norm,
+    linalg, lookup, loss, margin_loss, matrix, modulo, norm, order, pad, piecewise, pool, power,
+    rearrange, recurrent, reduce, regression_loss, resample, rounding, scan, shape, softmax,
+    trigonometric, vector_norm,
 )  # fmt: skip
 
 

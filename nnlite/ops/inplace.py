@@ -24,6 +24,7 @@ from nnlite.ops import (
     exponential,
     lookup,
     matrix,
+    modulo,
     power,
     rounding,
     scan,
@@ -183,7 +184,7 @@ mul_ = _arithmetic("mul_", arithmetic.mul)
 div_ = _arithmetic("div_", arithmetic.div)
 pow_ = _arithmetic("pow_", power.pow)
 floor_divide_ = _arithmetic("floor_divide_", arithmetic.floor_divide)
-remainder_ = _arithmetic("remainder_", arithmetic.remainder)
+remainder_ = _arithmetic("remainder_", modulo.remainder)
 bitwise_and_ = _form("bitwise_and_", compare.bitwise_and)
 bitwise_or_ = _form("bitwise_or_", compare.bitwise_or)
 bitwise_xor_ = _form("bitwise_xor_", compare.bitwise_xor)
@@ -210,7 +211,7 @@ exp_ = _form("exp_", exponential.exp)
 exp2_ = _form("exp2_", exponential.exp2)
 expm1_ = _form("expm1_", exponential.expm1)
 floor_ = _form("floor_", rounding.floor)
-fmod_ = _form("fmod_", arithmetic.fmod)
+fmod_ = _form("fmod_", modulo.fmod)
 frac_ = _form("frac_", rounding.frac)
 hypot_ = _form("hypot_", power.hypot)
 index_add_ = _form("index_add_", lookup.index_add)

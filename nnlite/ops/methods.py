@@ -24,6 +24,7 @@ from nnlite.ops import (
     linalg,
     lookup,
     matrix,
+    modulo,
     order,
     piecewise,
     power,
@@ -76,7 +77,7 @@ class Methods:
     floor_divide = arithmetic.floor_divide
     fmax = choose.fmax
     fmin = choose.fmin
-    fmod = arithmetic.fmod
+    fmod = modulo.fmod
     frac = rounding.frac
     ge = compare.ge
     gt = compare.gt
@@ -109,7 +110,7 @@ class Methods:
     prelu = piecewise.prelu
     reciprocal = power.reciprocal
     relu = activation.relu
-    remainder = arithmetic.remainder
+    remainder = modulo.remainder
     round = rounding.round
     rsqrt = power.rsqrt
     sigmoid = exponential.sigmoid
@@ -350,13 +351,13 @@ class Methods:
     __rtruediv__ = power.rdiv
     __itruediv__ = inplace.div_
     __floordiv__ = arithmetic.floor_divide
-    __mod__ = arithmetic.remainder
+    __mod__ = modulo.remainder
     __pow__ = power.pow
     __rpow__ = power.rpow
     __ipow__ = inplace.pow_
     __rfloordiv__ = arithmetic.rfloor_divide
     __ifloordiv__ = inplace.floor_divide_
-    __rmod__ = arithmetic.rremainder
+    __rmod__ = modulo.rremainder
     __imod__ = inplace.remainder_
     __iand__ = inplace.bitwise_and_
     __ior__ = inplace.bitwise_or_
