@@ -104,6 +104,7 @@ from nnlite.ops.create import (
     zeros,
     zeros_like,
 )
+from nnlite.ops.diagonals import diag, diagonal, trace, tril, triu
 from nnlite.ops.exponential import (
     erf,
     exp,
@@ -183,14 +184,9 @@ from nnlite.ops.matrix import (
     addmm,
     addmv,
     baddbmm,
-    diag,
-    diagonal,
     einsum,
     kron,
     tensordot,
-    trace,
-    tril,
-    triu,
 )
 from nnlite.ops.modulo import fmod, remainder
 from nnlite.ops.operands import get_default_dtype, set_default_dtype

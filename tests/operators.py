@@ -746,18 +746,18 @@ MATRICES = [
         on((2,), (3,), d=0), integers=False),
     row("matrix.kron", "UnsafeViewBackward0", lambda lib, x, y: lib.kron(x, y), on(A, A),
         on((2,), A), on((), B)),
-    row("matrix.trace", "TraceBackward0", lambda lib, x: lib.trace(x), on(A), on((3, 3)),
+    row("diagonals.trace", "TraceBackward0", lambda lib, x: lib.trace(x), on(A), on((3, 3)),
         on((0, 3)), differs={"bool": MORE}),
     *(
-        row(f"matrix.{name}", f"{name.capitalize()}Backward0",
+        row(f"diagonals.{name}", f"{name.capitalize()}Backward0",
             lambda lib, x, f=name, **o: getattr(lib, f)(x, **o), on((3, 3)), on(A, diagonal=1),
             on((2, 3, 3), diagonal=-1), on((0, 3)))
         for name in ("tril", "triu")
     ),
-    row("matrix.diagonal", "DiagonalBackward0", lambda lib, x, **o: lib.diagonal(x, **o), on(A),
+    row("diagonals.diagonal", "DiagonalBackward0", lambda lib, x, **o: lib.diagonal(x, **o), on(A),
         on((3, 3), offset=1), on((2, 3, 3), offset=-1, dim1=-1, dim2=-2),
         on((2, 3, 2), dim1=0, dim2=2), on((3, 3), offset=5)),
-    row("matrix.diag", "DiagonalBackward0_copy", lambda lib, x, **o: lib.diag(x, **o), on(A),
+    row("diagonals.diag", "DiagonalBackward0_copy", lambda lib, x, **o: lib.diag(x, **o), on(A),
         on((3, 3), diagonal=1), on((3,), grad_fn="DiagEmbedBackward0"),
         on((2,), diagonal=-1, grad_fn="DiagEmbedBackward0")),
 ]  # fmt: skip

@@ -57,6 +57,45 @@ def raises(error, function, *args, **options):
         function(*args, **options)
 
 
+@shows("Convolutions choose how their results lie in memory,")
+def layouts_of_convolutions(torch):
+    def strides_of(lib):
+        x, w = lib.ones(8, 16, 12, 12), lib.ones(16, 16, 3, 3)
+        return lib.nn.functional.conv2d(x, w, padding=1).stride()
+
+    def written_through(lib):
+        y = lib.nn.functional.conv2d(lib.ones(8, 16, 12, 12), lib.ones(16, 16, 3, 3), padding=1)
+        y[1:3].view(-1)[0] = 7
+        return bool(y[1, 0, 0, 0] == 7)
+
+    row_major = (16 * 144, 144, 12, 1)
+    assert strides_of(nnlite) != row_major
+    assert not written_through(nnlite)
+    if torch:
+        assert strides_of(torch) == row_major
+        assert written_through(torch)
+
+
+@shows("What a captured step returns has no graph:")
+def captured_results(torch):
+    w = nnlite.ones(2, requires_grad=True)
+
+    @nnlite.compile
+    def step(x):
+        w.grad = None
+        loss = (w * x).sum()
+        loss.backward()
+        return loss
+
+    for _ in range(6):
+        loss = step(nnlite.ones(2))
+    assert step.is_captured
+    raises(RuntimeError, loss.backward)
+    raises(TypeError, nnlite.compile, nn.Linear(1, 1))
+    if torch:
+        assert callable(torch.compile(torch.nn.Linear(1, 1)))  # compiled when it is first called
+
+
 @shows("A loss whose prediction and target differ in shape raises.")
 def _(torch):
     raises(ValueError, ours.mse_loss, nnlite.zeros(3, 1), nnlite.ones(3))
@@ -329,7 +368,7 @@ def test_what_is_differentiated_here_alone():
     assert alone == {
         "arithmetic.floor_divide",
         "arithmetic.rfloor_divide",
-        "arithmetic.rremainder",
+        "modulo.rremainder",
         "inplace.floor_divide_",
     }
 

@@ -36,6 +36,7 @@ from nnlite.ops import (
     compare,
     conv,
     convert,
+    diagonals,
     dropout,
     embedding,
     exponential,
@@ -364,10 +365,10 @@ TESTED_ELSEWHERE = {
 }
 FAMILIES = (
     activation, adaptive_pool, arithmetic, attention, batch_norm, binary_loss, choose, class_loss,
-    compare, conv, convert, dropout, embedding, exponential, extremes, fold, index, inplace, join,
-    linalg, lookup, loss, margin_loss, matrix, modulo, norm, order, pad, piecewise, pool, power,
-    rearrange, recurrent, reduce, regression_loss, resample, rounding, scan, shape, softmax,
-    trigonometric, vector_norm,
+    compare, conv, convert, diagonals, dropout, embedding, exponential, extremes, fold, index,
+    inplace, join, linalg, lookup, loss, margin_loss, matrix, modulo, norm, order, pad, piecewise,
+    pool, power, rearrange, recurrent, reduce, regression_loss, resample, rounding, scan, shape,
+    softmax, trigonometric, vector_norm,
 )  # fmt: skip
 
 

@@ -274,7 +274,7 @@ def compile(
     why, and ``source`` for the step as NumPy code.
 
     What the function returns has no graph: call ``backward()`` in it. ``parameter.grad`` holds the
-    gradient after each step, in memory that the next step overwrites.
+    gradient after each step; the next one uses its memory again, unless somebody keeps it.
 
     Args:
         model: the function (torch: ``model``). Tensors may stand anywhere in its arguments and in

@@ -208,7 +208,12 @@ class Evaluator:
         function = FUNCTIONS[name]
         value = function(x)
         if name in _STEPS:
-            return Result(value, np.abs(value), labels)
+            size = np.abs(value)
+            if not labels:
+                tree = arguments[0]
+                operands = [self.run(t).value for t in tree[1:]] if tree[0] == "/" else []
+                size = np.where(_undecided(function, x, operands), np.inf, size)
+            return Result(value, size, labels)
         step = 1e-4 * (1 + np.abs(x))
         with np.errstate(all="ignore"):
             slope = np.nan_to_num(np.abs(function(x + step) - function(x - step)) / (2 * step))
@@ -228,6 +233,18 @@ class Evaluator:
                 return Result(values[0] @ values[1], left @ sizes[1] + sizes[0] @ right)
             value = (FUNCTIONS.get(kind) or _OPERATIONS[kind])(*values)
             return Result(value, _size(kind, value, values, sizes), labels)
+
+
+def _undecided(function: Any, x: Array, operands: Sequence[Array]) -> Array:
+    """Where rounding decides on which side of a jump x lies: nothing can be said there.
+
+    Whole and half numbers lie where they seem to, if what they are a quotient of is exact, too.
+    """
+    near = 1e-6 * (1 + np.abs(x))
+    exact = np.asarray(x) == np.rint(x * 2) / 2
+    for operand in operands:
+        exact = exact & (np.float64(np.float32(operand)) == operand)
+    return ~exact & (function(x - near) != function(x + near))
 
 
 def _size(kind: str, value: Array, values: list[Array], sizes: list[Array]) -> Array:
@@ -252,6 +269,10 @@ def _size(kind: str, value: Array, values: list[Array], sizes: list[Array]) -> A
         return np.abs(value) * (1 + relative)
     if kind in ("min", "max"):
         return np.maximum(*sizes)
+    if kind == "mod":
+        ratio = values[0] / values[1]
+        size = sizes[0] + np.abs(ratio) * sizes[1]
+        return np.where(_undecided(np.floor, ratio, values), np.inf, size)
     return np.abs(value) if kind not in _CONDITIONS else np.asarray(value, dtype=np.float64)
 
 

@@ -19,7 +19,7 @@ from nnlite.explain.names import Symbols
 from nnlite.explain.output import Outputs
 from nnlite.explain.path import Paths, paths_from
 from nnlite.explain.places import Modules, place_of
-from nnlite.explain.record import Held, operand, record_of
+from nnlite.explain.record import Held, operand, record_of, recorded_input
 from nnlite.explain.step import Step, chosen_element
 from nnlite.explain.update import plans_of
 from nnlite.explain.walk import Pass
@@ -126,6 +126,8 @@ class Explanation(Outputs):
                 array = operand(node, position)
                 if isinstance(array, Held):
                     array, source = array.array, array.source
+            if array is None and edge and record is not None:
+                array = recorded_input(record, position)
             value = self._input(edge, array, roles[position], source, elementwise)
             step.inputs.append(Input(roles[position], value, bool(edge)))
         arrived = self.run.arrived[node]

@@ -70,7 +70,7 @@ def formula_of(step: Step, which: int) -> Formula | None:
     maker = _FORMULAS.get(type(step.derivative).__name__)
     if maker is not None:
         return maker(Result(step, which))
-    text = re.sub(r",\s+(written over x|copied)$", "", step.equation.forward)
+    text = re.sub(r",\s+(in place|copied)$", "", step.equation.forward)
     try:
         (_, right), *others = definition_texts(text)
     except NotAFormula:

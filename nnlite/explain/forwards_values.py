@@ -270,7 +270,8 @@ def _nan_to_num(f: Result) -> Formula:
 
 
 def _rounded_quotient(f: Result) -> Formula:
-    return Formula("⌊a / b⌋" if f.option("rounding_mode") == "floor" else "trunc(a / b)")
+    ratio = f"a / {'b' if f.has(1) else f.operand('other')}"
+    return Formula(f"⌊{ratio}⌋" if f.option("rounding_mode") == "floor" else f"trunc({ratio})")
 
 
 def _rounded(f: Result) -> Formula:

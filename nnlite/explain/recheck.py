@@ -124,11 +124,14 @@ def recheck_forward(step: Step, line: Line, which: int) -> Recheck:
             if is_loss and not result.ndim:
                 found = Result(np.sum(found.value), np.sum(found.size))
     except NotAFormula as error:
-        missing = re.fullmatch(r"(\S+) is not known", str(error))
-        if missing:
-            return Recheck("missing", None, 0, f"{missing[1]} has not been kept, so the formula "
-                           "was not checked: run the forward pass under "
-                           "nnlite.explain.recording()")  # fmt: skip
+        unknown = [s for s in _symbols(step) if s in line.right and s not in values]
+        constant = str(error) == "c is not known"
+        if unknown or constant:
+            note = (
+                f"{', '.join(sorted(unknown)) or 'c'} has not been kept, so the formula was not "
+                "checked: run the forward pass under nnlite.explain.recording()"
+            )
+            return Recheck("missing", None, 0, note)
         return Recheck("words", None, 0, "a sentence: only the numbers were checked")
     except TooLarge:
         return Recheck("missing", None, 0, "the formula has too many terms to be worked out here")

@@ -30,6 +30,7 @@ __all__ = [
     "operand",
     "place_text",
     "record_of",
+    "recorded_input",
     "recording",
     "uses_of",
 ]
@@ -123,6 +124,15 @@ def operand(node: Node, position: int) -> Any:
     for place, other in enumerate(args if len(args) == 2 else ()):  # rsub has them exchanged
         if isinstance(other, Held) and other.position == 1 - position:
             return args[1 - place]
+    return None
+
+
+def recorded_input(record: Record, position: int) -> Any:
+    """The array that an operator was given as an input of its node; None where it is not known."""
+    for call in record.calls:
+        for given in (*call.args, *call.keywords.values()):
+            if isinstance(given, Held) and given.position == position:
+                return given.array
     return None
 
 

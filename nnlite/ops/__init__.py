@@ -18,6 +18,7 @@ from nnlite.ops import (
     compare,
     convert,
     create,
+    diagonals,
     exponential,
     extremes,
     index,
@@ -132,8 +133,8 @@ _NUMPY: dict[Any, Callable[..., Any]] = {
     np.einsum: matrix.einsum,
     np.roll: lambda a, shift, axis=None: rearrange.roll(a, shift, axis),
     np.tile: lambda a, reps: rearrange.tile(a, reps),
-    np.tril: matrix.tril,
-    np.triu: matrix.triu,
+    np.tril: diagonals.tril,
+    np.triu: diagonals.triu,
     np.where: choose.where,
     np.all: reduce.all,
     np.allclose: compare.allclose,
@@ -144,8 +145,8 @@ _NUMPY: dict[Any, Callable[..., Any]] = {
     np.array_equal: compare.equal,
     np.copy: convert.clone,
     np.count_nonzero: lambda a, axis=None: order.count_nonzero(a, axis),
-    np.diag: matrix.diag,
-    np.diagonal: lambda a, offset=0, axis1=0, axis2=1: matrix.diagonal(a, offset, axis1, axis2),
+    np.diag: diagonals.diag,
+    np.diagonal: lambda a, offset=0, axis1=0, axis2=1: diagonals.diagonal(a, offset, axis1, axis2),
     np.empty_like: lambda a, dtype=None: create.empty_like(a, dtype=dtype),
     np.flip: lambda a, axis=None: rearrange.flip(
         a, tuple(range(a.ndim)) if axis is None else (axis if isinstance(axis, tuple) else (axis,))
@@ -176,7 +177,7 @@ _NUMPY: dict[Any, Callable[..., Any]] = {
     np.swapaxes: shape.transpose,
     np.take_along_axis: lambda arr, indices, axis: lookup.take_along_dim(arr, indices, axis),
     np.tensordot: lambda a, b, axes=2: matrix.tensordot(a, b, axes),
-    np.trace: matrix.trace,
+    np.trace: diagonals.trace,
     np.var: lambda a, axis=None, ddof=0, keepdims=False: reduce.var(
         a, axis, correction=ddof, keepdim=keepdims
     ),

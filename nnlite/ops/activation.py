@@ -77,7 +77,7 @@ class LeakyReluBackward0(Node):
 
 
 class LeakyReluBackward1(LeakyReluBackward0):
-    """y = x if x > 0 else s x, written over x:   ∂x = g (1 if x > 0 else s)"""
+    """y = x if x > 0 else s x, in place:   ∂x = g (1 if x > 0 else s)"""
 
     __slots__ = ()
 
@@ -206,13 +206,13 @@ class CeluBackward0(EluBackward0):
 
 
 class EluBackward1(EluBackward0):
-    """y = s x if x > 0 else s a (e^(cx) - 1), written over x:   ∂x = g (s if x > 0 else s a c e^(cx))"""
+    """y = s x if x > 0 else s a (e^(cx) - 1), in place:   ∂x = g (s if x > 0 else s a c e^(cx))"""
 
     __slots__ = ()
 
 
 class CeluBackward1(EluBackward0):
-    """y = x if x > 0 else a (e^(x/a) - 1), written over x:   ∂x = g (1 if x > 0 else e^(x/a))"""
+    """y = x if x > 0 else a (e^(x/a) - 1), in place:   ∂x = g (1 if x > 0 else e^(x/a))"""
 
     __slots__ = ()
 

@@ -21,6 +21,7 @@ from nnlite.ops import (
     arithmetic,
     choose,
     compare,
+    diagonals,
     exponential,
     lookup,
     matrix,
@@ -237,14 +238,14 @@ sqrt_ = _form("sqrt_", power.sqrt)
 square_ = _form("square_", power.square)
 tan_ = _form("tan_", trigonometric.tan)
 tanh_ = _form("tanh_", trigonometric.tanh)
-tril_ = _form("tril_", matrix.tril)
-triu_ = _form("triu_", matrix.triu)
+tril_ = _form("tril_", diagonals.tril)
+triu_ = _form("triu_", diagonals.triu)
 trunc_ = _form("trunc_", rounding.trunc)
 xlogy_ = _form("xlogy_", exponential.xlogy)
 
 
 class CopyBackwards(Node):
-    """y = v, written over x:   ∂x = 0,   ∂v = g"""
+    """y = v, in place:   ∂x = 0,   ∂v = g"""
 
     __slots__ = ()
 
@@ -253,7 +254,7 @@ class CopyBackwards(Node):
 
 
 class ZeroBackward0(Node):
-    """y = c, written over x:   ∂x = 0"""
+    """y = c, in place:   ∂x = 0"""
 
     __slots__ = ()
 
@@ -262,7 +263,7 @@ class ZeroBackward0(Node):
 
 
 class FillBackward2(ZeroBackward0):
-    """y = c, written over x:   ∂x = 0"""
+    """y = c, in place:   ∂x = 0"""
 
     __slots__ = ()
 

@@ -16,6 +16,7 @@ from nnlite.ops import (
     compare,
     convert,
     create,
+    diagonals,
     exponential,
     extremes,
     index,
@@ -218,11 +219,11 @@ class Methods:
     addmv = matrix.addmv
     baddbmm = matrix.baddbmm
     kron = matrix.kron
-    trace = matrix.trace
-    tril = matrix.tril
-    triu = matrix.triu
-    diag = matrix.diag
-    diagonal = matrix.diagonal
+    trace = diagonals.trace
+    tril = diagonals.tril
+    triu = diagonals.triu
+    diag = diagonals.diag
+    diagonal = diagonals.diagonal
     unflatten = rearrange.unflatten
     ravel = rearrange.ravel
     movedim = rearrange.movedim

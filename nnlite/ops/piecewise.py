@@ -220,7 +220,7 @@ class ThresholdBackward0(Node):
 
 
 class ThresholdBackward1(ThresholdBackward0):
-    """y = x if x > t else c, written over x:   ∂x = g [x > t]"""
+    """y = x if x > t else c, in place:   ∂x = g [x > t]"""
 
     __slots__ = ()
 
