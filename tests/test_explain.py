@@ -405,3 +405,34 @@ def test_the_engine_pays_nothing():
 def test_a_number_is_no_loss():
     with pytest.raises(TypeError, match=r"expected the loss as a Tensor, got float; .*item"):
         nnlite.explain(0.5)
+
+
+def test_the_loss_of_a_captured_step_is_refused_with_the_cure():
+    model, x, y = network(), nnlite.tensor(X), nnlite.tensor(Y)
+    criterion = nn.BCEWithLogitsLoss()
+
+    @nnlite.compile
+    def evaluate_step(x, y):
+        with nnlite.enable_grad():
+            loss = criterion(model(x), y)
+            loss.backward()
+        model.zero_grad()
+        return loss
+
+    for _ in range(6):
+        loss = evaluate_step(x, y)
+    assert evaluate_step.reason == ""
+    for captured in (loss, loss * 2, loss.detach() + 0 * loss):
+        with pytest.raises(RuntimeError, match=r"captured step.*loss = step\.__wrapped__\(x, y\)"):
+            nnlite.explain(captured)
+    with pytest.raises(RuntimeError, match=r"Call explain\(loss\) before loss\.backward"):
+        nnlite.explain(evaluate_step.__wrapped__(x, y))
+
+
+def test_a_loss_whose_weights_have_moved_is_refused_with_the_cure():
+    model, x = network(), nnlite.tensor(X)
+    loss = model(x).sum()
+    loss.backward(retain_graph=True)
+    nnlite.optim.SGD(model.parameters(), lr=0.1).step()
+    with pytest.raises(RuntimeError, match=r"^explain: .*call explain\(loss\) before it"):
+        nnlite.explain(loss)

@@ -6,7 +6,7 @@ anything, so nothing outside is changed by it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from nnlite.autograd.hooks import extras_of, marked
 from nnlite.autograd.mutation import memory_owner
 from nnlite.autograd.node import Cotangents, Edge, Node, Output
 from nnlite.ops.random import default_generator
-from nnlite.tensor import AccumulateGrad, Tensor
+from nnlite.tensor import AccumulateGrad, NoGraph, Tensor
 
 __all__ = ["Pass", "Sent", "copy_of"]
 
@@ -53,10 +53,11 @@ class Pass:
         hooked: the nodes and leaves with hooks that can change a gradient; they are not called.
 
     Raises:
-        RuntimeError: when the graph has been freed, or there is none.
+        RuntimeError: when the graph has been freed, there is none, or what it needs was overwritten.
     """
 
     def __init__(self, loss: Tensor, gradient: Tensor | None = None) -> None:
+        _refuse_captured(loss)
         roots = engine._roots("explain", loss, gradient, False)
         self.start = next(iter(roots.values()))
         self.root: Edge = loss._node
@@ -77,6 +78,12 @@ class Pass:
                     "explain: the graph of this loss has been freed by backward(), so what its "
                     "derivatives read is gone. Call explain(loss) before loss.backward(), or "
                     "keep the graph: loss.backward(retain_graph=True)"
+                ) from error
+            changed = "been modified by an in-place operation"
+            if changed in str(error):
+                raise RuntimeError(
+                    f"explain: {str(error).removeprefix('backward: ')}; for what optimizer.step() "
+                    "has changed, call explain(loss) before it"
                 ) from error
             raise
         finally:
@@ -165,6 +172,21 @@ class _Shown:
         if type(self.node) is not Output:
             self.seen.note_sent(self.node, gradients)
         return gradients
+
+
+def _refuse_captured(loss: Tensor) -> None:
+    """Raise for what a captured step has returned: it has the numbers, but no graph."""
+    if loss._node or getattr(loss._node, "origin", None) is None:
+        return
+    from nnlite.capture.code import CAPTURED
+
+    if cast(NoGraph, loss._node).origin is CAPTURED:
+        raise RuntimeError(
+            "explain: this loss comes from a captured step (nnlite.compile), which replays numbers "
+            "and builds no graph. Call the plain forward pass and its loss, without backward(); "
+            "the plain function of a captured one is its __wrapped__: "
+            "loss = step.__wrapped__(x, y)"
+        )
 
 
 def copy_of(value: Any) -> Any:
