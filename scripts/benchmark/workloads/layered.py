@@ -4,6 +4,7 @@ from benchmark.workloads.kinds import Case, Target, Workload
 
 SGD = {"lr": 0.05, "momentum": 0.9}
 TINY = {"layers": [30, 64, 32, 1], "batch": 32, "steps": 300, **SGD}
+CALLS = {**TINY, "layers": [1, 1, 1, 1], "batch": 1}
 MEDIUM = {"layers": [784, 512, 256, 1], "batch": 128, "steps": 20, **SGD}
 LARGE = {"layers": [1024, 2048, 2048, 1], "batch": 512, "steps": 2, **SGD}
 CAPTURED = {"captured": True, "untimed": 8}
@@ -43,6 +44,24 @@ LAYERED = (
         ),
         rounds=24,
         starts=6,
+    ),
+    Workload(
+        name="calls",
+        title="training step, 1-1-1-1",
+        details="batch 1, there is next to nothing to compute: what the calls cost",
+        unit="step",
+        program="mlp_step",
+        frameworks=("numpy", "nnlite", "torch", "jax"),
+        cases=(Case("", CALLS, {"steps": 60}),),
+    ),
+    Workload(
+        name="calls_captured",
+        title="captured training step, 1-1-1-1",
+        details="the same step inside nnlite.compile; the first steps, which record it, untimed",
+        unit="step",
+        program="mlp_step",
+        frameworks=("numpy", "nnlite", "torch", "jax"),
+        cases=(Case("", {**CALLS, **CAPTURED}, {"steps": 60}),),
     ),
     Workload(
         name="medium_step",
