@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import io
 import json
 import os
 import stat
@@ -494,6 +495,14 @@ def test_names_that_a_format_cannot_hold(tmp_path):
         with pytest.raises(ValueError, match="not valid Unicode"):
             save({"\ud800": np.ones(1)}, tmp_path / f"w{suffix}")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("path", [3, None, io.BytesIO()])
+def test_what_is_no_path(path):
+    with pytest.raises(TypeError, match=r"^load: expected the path of a file"):
+        load(path)
+    with pytest.raises(TypeError, match=r"^save: expected the path of a file"):
+        save({"a": np.ones(1)}, path)
 
 
 @pytest.mark.parametrize("name", ["w", "w.h5", "w.safetensors.gz", ".npz"])

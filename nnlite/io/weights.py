@@ -152,6 +152,11 @@ def read_metadata(path: StrPath) -> dict[str, str]:
 
 
 def _suffix(path: StrPath, function: str) -> str:
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise TypeError(
+            f"{function}: expected the path of a file, got {type(path).__name__}; what a "
+            "file object holds has to be written to a file first"
+        )
     suffix = os.path.splitext(os.fsdecode(path))[1].lower()
     if suffix in _SUFFIXES:
         return suffix
