@@ -1,4 +1,4 @@
-"""The page of an explanation: as a document, and in a real browser; the picture; the command."""
+"""The page of an explanation: as a document, and in a real browser; the picture."""
 
 import base64
 import hashlib
@@ -16,7 +16,6 @@ import pytest
 
 import nnlite
 from nnlite import nn
-from nnlite.cli import main
 from nnlite.explain import explain, recording
 from nnlite.explain.layout import arrange
 from nnlite.explain.mathml import from_text
@@ -336,78 +335,6 @@ def test_all_text_stands_out_from_its_ground(scheme):
                 (luminance(colours[front]), luminance(colours[ground])), reverse=True
             )
             assert (light + 0.05) / (dark + 0.05) >= 4.5, (front, ground)
-
-
-# ---- the command line
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("trained")
-    data = folder / "data.csv"
-    rows = [f"{i},{(i * 7) % 5},{'yes' if i % 3 else 'no'}" for i in range(30)]
-    data.write_text("\n".join(["a,b,ill", *rows, ""]))
-    model = folder / "run"
-    arguments = [str(data), "--epochs", "1", "--hidden", "4", "--out", str(model), "--quiet"]
-    assert main(["train", *arguments]) == 0
-    return str(model), str(data)
-
-
-def test_the_command_writes_a_page_of_one_row(trained, tmp_path, capsys):
-    out = tmp_path / "page.html"
-    assert main(["explain", *trained, "--row", "5", "--out", str(out)]) == 0
-    assert capsys.readouterr().out == f"Wrote {out}\n"
-    document = Document(out.read_text(encoding="utf-8"))
-    assert "Gradient of W₁ (0.weight)" in document.text
-    assert "wrong" not in document.text
-
-
-def test_the_command_prints_the_row_that_was_asked_for(trained, capsys):
-    texts = []
-    for row in ("5", "6"):
-        assert main(["explain", *trained, "--row", row]) == 0
-        texts.append(capsys.readouterr().out)
-    assert texts[0].startswith("The backward pass of L, ")
-    assert texts[0] != texts[1]
-    targets = [re.search(r"y = y, \(1, 1\) float32\n\s+\[\[(\d)\]\]", text)[1] for text in texts]
-    assert targets == ["1", "1"]
-    assert "__main__" not in texts[0]
-
-
-def test_the_command_asks(trained, capsys, monkeypatch):
-    import io
-
-    monkeypatch.setattr("sys.stdin", io.StringIO("nothing\ns\nq\n"))
-    assert main(["explain", *trained, "--quiz"]) == 0
-    printed = capsys.readouterr().out
-    assert "✗ Not yet." in printed
-    assert "1 shown" in printed
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--row", "31"], "--row 31: the data have 30 rows"),
-        (["--row", "0"], "'0' is no whole number from 1 on"),
-        (["--out", "page.pdf"], "--out page.pdf: give it the ending .html"),
-    ],
-)
-def test_the_command_says_what_is_wrong(trained, capsys, arguments, message):
-    assert main(["explain", *trained, *arguments]) == 2
-    printed = capsys.readouterr()
-    assert message in printed.err
-    assert printed.err.startswith("nnlite: error: ")
-    assert printed.err.count("\n") == 1
-    assert printed.out == ""
-
-
-def test_the_command_needs_the_target(trained, tmp_path, capsys):
-    data = tmp_path / "bare.csv"
-    data.write_text("a,b\n1,2\n")
-    assert main(["explain", trained[0], str(data)]) == 2
-    assert "'ill'" in capsys.readouterr().err
-    assert main(["explain", trained[0], trained[1], "--out", trained[1]]) == 2
-    assert main(["explain", str(tmp_path / "nowhere"), trained[1]]) == 2
 
 
 # ---- in a browser

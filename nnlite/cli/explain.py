@@ -32,14 +32,15 @@ def run(options: argparse.Namespace) -> int:
             f"--out {out}: give it the ending .html for the page, .png or .svg for a picture, "
             ".md, .dot or .txt for text"
         )
-    with suppress(OSError):
-        if out and options.data and os.path.samefile(out, options.data):
-            raise InputError(f"--out {out} is the file of the data: choose another name")
     check_order(options.model, options.data)
     check_finished(options.model)
     with blame_input():
         classifier = TabularClassifier.load(options.model)
-        table = _read_row(classifier, options.data, options.row)
+        data = options.data or _data_of_run(options.model)
+        with suppress(OSError):
+            if out and data and os.path.samefile(out, data):
+                raise InputError(f"--out {out} is the file of the data: choose another name")
+        table = _read_row(classifier, data, options.row)
         explanation = _explained(classifier, table, options.quiz)
     if out is not None:
         explanation.save(out)
@@ -48,8 +49,30 @@ def run(options: argparse.Namespace) -> int:
     elif options.quiz:
         explanation.quiz(_ask, lambda line: say(f"{line}\n"))
     else:
-        say(f"{explanation}\n")
+        heading = "" if options.quiet else f"{_heading(classifier, table, options.row)}\n\n"
+        say(f"{heading}{explanation}\n")
     return 0
+
+
+def _data_of_run(model: str) -> str | None:
+    """The file that the run in a folder has learnt from; None for the built-in data.
+
+    Raises:
+        InputError: it is no longer there.
+    """
+    from nnlite.train import launch
+
+    folder = model if os.path.isdir(model) else os.path.dirname(model)
+    try:
+        data = launch.read_checkpoint(folder)[1].data
+    except (OSError, ValueError):  # a model that came without the rest of its run
+        return None
+    if data is not None and not os.path.exists(data):
+        raise InputError(
+            f"{data}, from which the run in {folder} has learnt, is not there: name the data, "
+            f"nnlite explain {model} DATA.csv"
+        )
+    return data
 
 
 def _read_row(classifier: TabularClassifier, path: str | None, row: int) -> Table:
@@ -61,12 +84,32 @@ def _read_row(classifier: TabularClassifier, path: str | None, row: int) -> Tabl
     table = builtin_table() if path is None else preprocessor.read(path, target=True)
     if path is None and not set(preprocessor.columns) <= set(table.names):
         raise ValueError(
-            "DATA.csv is missing: the built-in data, which are read without it, have other columns "
-            "than this model"
+            "DATA.csv is missing: nothing tells from which file this model has learnt, and the "
+            "built-in data have other columns"
         )
     if row > len(table):
         raise ValueError(f"--row {row}: the data have {count(len(table), 'row')}")
     return table.take([row - 1])
+
+
+def _heading(classifier: TabularClassifier, table: Table, row: int) -> str:
+    """Which row it is, what the network says of it, and which column is which element of x."""
+    from textwrap import fill
+
+    from nnlite.train.classifier import probabilities
+
+    preprocessor = classifier.preprocessor
+    answer = int(preprocessor.targets(table)[0])
+    chance = float(probabilities(classifier.logits(table))[0, 1])
+    names = preprocessor.feature_names
+    features = preprocessor.transform(table)[0].tolist()
+    columns = ", ".join(f"{name} = {value:.6g}" for name, value in zip(names, features))
+    lines = [
+        f"Row {row} of {table.where()}: {preprocessor.target} is {classifier.classes[answer]}, so "
+        f"y = {answer}; the network gives {classifier.classes[1]} the probability {chance:.6g}",
+        f"x is the row as the network gets it, numbers standardised: {columns}",
+    ]
+    return "\n".join(fill(line, 100, subsequent_indent="  ") for line in lines)
 
 
 def _explained(classifier: TabularClassifier, table: Table, quiz: bool) -> Explanation:
@@ -107,13 +150,14 @@ def add_to(commands: Any) -> None:
         Show the backward pass of the loss for one row of DATA.csv, from the loss back to the
         weights: for each operation its equation, its derivative, and the same with the numbers of
         this row. Every line is checked against the engine and against a finite difference.
-        DATA.csv needs the target column too: the loss compares the network's output with it.
+        DATA.csv needs the columns that the network learnt from and the target: the loss compares
+        the network's output with it. Without DATA.csv it reads the data that the run learnt from.
         """,
         """
         examples:
-          nnlite explain runs/data data.csv --row 5 --out page.html
-          nnlite explain runs/data data.csv --row 5 | less
-          nnlite explain runs/data data.csv --quiz
+          nnlite explain runs/data --row 5 --out page.html
+          nnlite explain runs/data other.csv --row 5 | less
+          nnlite explain runs/data --quiz
         """,
     )
     parser.add_argument(
@@ -124,7 +168,7 @@ def add_to(commands: Any) -> None:
         type=path_name,
         nargs="?",
         metavar="DATA.csv",
-        help="the data; without it: the built-in breast-cancer data",
+        help="the data (default: those that the run in DIR has learnt from)",
     )
     parser.add_argument(
         "--row",

@@ -294,6 +294,12 @@ def _dead_units(explanation: Explanation, users: list[int]) -> str:
                 continue
             units = math.prod(y.shape[1:])
             dead = int((y.reshape(len(y), -1) <= 0).all(axis=0).sum())
+            if dead and len(y) == 1:
+                return (
+                    f"{dead} of {units} units of the ReLU that follows give 0 for this one row: "
+                    "their weights get no gradient from it, which is usual; a unit is dead when it "
+                    "gives 0 for every row"
+                )
             if dead:
                 return (
                     f"{dead} of {units} units of the ReLU that follows are dead in this batch: "
