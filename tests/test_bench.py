@@ -182,6 +182,18 @@ def test_figures_read_back_are_the_figures_written(
 
 
 @pytest.mark.parametrize(
+    "text", ["no JSON", "{}", '{"machine": {}, "workloads": [{"name": "tiny_step"}]}']
+)
+def test_figures_of_another_kind_are_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "figures.json"
+    path.write_text(text, encoding="utf-8")
+    assert command.main(["--figures", str(path)]) == 2
+    assert "was not written by --json of this version" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     "results", [[0.5, 0.2502], [0.5], [0.5, float("nan")], [0.5, float("inf")]]
 )
 def test_results_that_differ_disagree(results: list[float]) -> None:

@@ -186,7 +186,12 @@ def main(arguments: list[str]) -> int:
         print(listing())
         return 0
     if args.figures:
-        where, outcomes = saved.read(args.figures)
+        try:
+            where, outcomes = saved.read(args.figures)
+        except (KeyError, TypeError, ValueError):
+            wrong = f"--figures: {args.figures} was not written by --json of this version"
+            print(f"bench.py: error: {wrong}", file=sys.stderr)
+            return 2
         print(head(where))
         for outcome in outcomes:
             print(f"\n{table(outcome)}")
