@@ -36,16 +36,17 @@ print(explain(loss, names={"a": a}))
 loss.backward()
 assert a.grad.item() == 3 * 3.0**2 + 1  # d/da (a³ + a)
 
-print("\n--- 4. Twice backward without zero_grad: accumulation is the same sum")
-first = b.grad.clone()
-((x + b) * weights).sum().backward()
-assert nnlite.equal(b.grad, 2 * first)
-print(f"b.grad after two passes: {b.grad.tolist()}, twice {first.tolist()}")
+print("\n--- 4. backward again without zero_grad: what is there already is one more addend")
+with explain.recording():
+    loss = (b * 2).sum()
+print(explain(loss, names={"b": b}))
+loss.backward()
+assert b.grad.tolist() == [3.0 + 2, 30.0 + 2, 300.0 + 2]
 
 print("""
 --- What was learnt
 - Where one value was used n times, its gradient is the sum of the n gradients. Broadcasting is
   such a use, so backward sums over the dimensions that were repeated.
-- Calling backward twice adds once more, which is why a loop calls zero_grad.
+- backward adds to what .grad holds already, which is why a loop calls zero_grad.
 - A loss whose prediction is (n, 1) and whose target is (n,) would broadcast to (n, n): nnlite's
   losses raise instead.""")

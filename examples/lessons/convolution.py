@@ -24,6 +24,9 @@ for place, value in enumerate(y):
     print(f"  y[{place}] = -1 · {seen[0]:g} + 0 · {seen[1]:g} + 1 · {seen[2]:g} = {value:g}")
 
 print("\n--- 2. The pass back, for L = Σ y² / 2: then ∂L/∂y is y itself")
+print("""\
+In the formulas a place such as l - n may lie outside of y: there is nothing to add there.
+""")
 print(explain(loss, names={"x": signal, "k": kernel, "y": result}))
 
 print("\n--- 3. By hand")

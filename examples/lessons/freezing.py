@@ -10,7 +10,7 @@ import nnlite
 from nnlite import explain, nn
 
 nnlite.manual_seed(0)
-x, y = nnlite.randn(8, 3), (nnlite.randn(8, 1) > 0).float()
+x, y = nnlite.randn(5, 3), (nnlite.randn(5, 1) > 0).float()
 model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 1))
 
 
@@ -32,9 +32,14 @@ print("\n--- 3. The middle is frozen instead: backward passes through it, for wh
 model.unfreeze().freeze("2")
 print(" → ".join(operations()))
 
-print("\n--- 4. Only the head: one step back is enough, and the body keeps its bytes")
+print("\n--- 4. Only the head: what the body computes, h, is data to it, and gets no gradient")
 model.unfreeze().freeze_except("4")
-print(" → ".join(operations()))
+with explain.recording():
+    h = model[:4](x)
+    loss = nn.functional.binary_cross_entropy_with_logits(model[4](h), y)
+print(explain(loss, model=model, names={"h": h, "y": y}))
+
+print("\n--- 5. Twenty steps of an optimizer that knows all parameters: the body keeps its bytes")
 optimizer = nnlite.optim.SGD(model.parameters(), lr=0.5, momentum=0.9, weight_decay=0.1)
 before = {name: p.numpy(force=True).tobytes() for name, p in model.named_parameters()}
 for _ in range(20):
@@ -47,10 +52,14 @@ for name, p in model.named_parameters():
     print(f"  {name}: {'changed' if moved else 'the same bytes'}")
     assert moved == name.startswith("4.")
 
-print("\n--- 5. Other reasons for a gradient that is missing or zero")
+print("\n--- 6. Other reasons for a gradient that is missing or zero")
 with nnlite.no_grad():
     untracked = model(x).mean()
 print(fill(explain.why(untracked), 100))
+model.unfreeze()
+with explain.recording():
+    loss = model[4](model[:4](x).detach()).mean()
+print(fill(explain.why(model[2].weight, loss), 100))
 dead = nnlite.tensor([-1.0, -2.0], requires_grad=True)
 print(fill(explain.why(dead, nnlite.relu(dead).sum()), 100))
 

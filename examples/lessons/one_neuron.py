@@ -33,7 +33,13 @@ L = -y ln σ(z) - (1 - y) ln(1 - σ(z)).  The derivative of the sigmoid is σ'(z
 print(f"Here it is {p:.4f} - 1 = {p - 1:.4f}.")
 
 print("\n--- 3. From z to the weights: the chain rule, one operation at a time")
-print(explain(loss, names={"w": w, "b": b, "x": x, "y": y}))
+print("""\
+Backward begins at the loss and goes through the operations in reverse. Each step shows what came
+out of the operation and how L changes with that, then, for every input, how L changes with it: the
+rule in symbols, and one element worked out with numbers. ✓: the line was worked out again from
+what is printed, and compared with the engine and with what L does when the input is nudged.
+""")
+print(explain(loss, names={"w": w, "b": b, "x": x, "y": y, "z": z}))
 
 print("\n--- 4. The same by asking: what if the first weight were 0.001 larger, or smaller?")
 loss.backward()
@@ -49,4 +55,5 @@ print("""
 --- What was learnt
 - ∂L/∂z of a sigmoid with its cross-entropy is σ(z) - y: no logarithm is left, nothing overflows.
 - ∂L/∂w is that times the input: ∂L/∂w = (σ(z) - y) x. An input of 0 teaches its weight nothing.
-- A gradient is a slope, and a finite difference can check it.""")
+- A gradient is a slope, and a finite difference can check it.
+- To practise: explain(loss, quiz=True).quiz(), before backward, asks for pieces of these lines.""")

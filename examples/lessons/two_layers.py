@@ -10,13 +10,13 @@ import nnlite
 from nnlite import explain, nn
 
 print("--- 1. Three rows of data go through 2 → 2 → 1")
-x = nnlite.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+x = nnlite.tensor([[1.0, 2.0], [2.0, -1.0], [-1.0, 1.0]])
 y = nnlite.tensor([[1.0], [1.0], [0.0]])
 model = nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 1))
 model.load_state_dict(
     {
-        "0.weight": nnlite.tensor([[1.0, -1.0], [0.5, 0.5]]),
-        "0.bias": nnlite.tensor([0.0, -0.5]),
+        "0.weight": nnlite.tensor([[0.5, -0.5], [1.0, 0.5]]),
+        "0.bias": nnlite.tensor([0.25, -0.5]),
         "2.weight": nnlite.tensor([[1.0, -2.0]]),
         "2.bias": nnlite.tensor([0.25]),
     }
@@ -24,6 +24,7 @@ model.load_state_dict(
 optimizer = nnlite.optim.SGD(model.parameters(), lr=0.1)
 with explain.recording():
     loss = nn.functional.binary_cross_entropy_with_logits(model(x), y)
+print(f"The loss of the three opinions is {loss.item():.4f}.")
 
 print("\n--- 2. The pass back, operation by operation")
 lesson = explain(loss, model=model, optimizer=optimizer)
