@@ -163,3 +163,44 @@ def test_dead_units_are_counted_before_backward_too(model, x):
     assert "dead" not in why(model[0].weight, model(x).sum())
     model[0].bias.data[:2] = -100.0
     assert "2 of 4 units" in why(model[0].weight, model(x).sum())
+
+
+def test_what_is_multiplied_with_zeros_has_a_cure_of_its_own(model, x):
+    with nnlite.no_grad():
+        model[0].bias.fill_(-100.0)
+    loss = model(x).sum()
+    assert "a₁, is 0: all units of that ReLU are dead" in why(model[2].weight, loss)
+    with nnlite.no_grad():
+        model[0].bias.fill_(0.5)  # the cure
+    assert "gradient is zero" not in why(model[2].weight, model(x).sum())
+    assert "check the data" in why(model[0].weight, model[0](nnlite.zeros(5, 3)).sum())
+    nothing = nnlite.ones(5, 3, requires_grad=True) * 0
+    assert "explain(loss) shows how step" in why(model[0].weight, model[0](nothing).sum())
+
+
+def test_a_loss_made_anew(model, x):
+    loss = nnlite.tensor(model(x).sum().item(), requires_grad=True)
+    assert "The loss is a leaf itself" in why(model[0].weight, loss)
+
+
+def test_a_recording_without_a_use_of_the_tensor_says_so(model, x):
+    with nnlite.explain.recording():
+        loss = model[0](x).sum()
+    assert "nothing under recording() has used it" in why(model[2].weight, loss)
+
+
+def test_zeros_after_backward_may_come_from_zero_grad(model, x):
+    loss = model(x).sum()
+    loss.backward()
+    model.zero_grad(set_to_none=False)
+    assert "zero_grad(set_to_none=False) has cleared it" in why(model[0].weight, loss)
+
+
+@pytest.mark.parametrize(("name", "large"), [("sigmoid", 8.0), ("tanh", 4.0)])
+def test_what_is_almost_saturated_is_named(model, x, name, large):
+    nn.init.zeros_(model[0].weight)
+    nn.init.constant_(model[0].bias, -large)
+    loss = getattr(model[0](x), name)().sum()
+    assert f"100% of the {name} that follows is saturated" in why(model[0].bias, loss)
+    nn.init.constant_(model[0].bias, 0.1)
+    assert "saturated" not in why(model[0].bias, getattr(model[0](x), name)().sum())

@@ -29,10 +29,10 @@ TERMS = 12  # sums of up to so many terms are written out
 def number(value: float) -> str:
     """A number with six significant digits.
 
-    >>> number(0.1), number(2.0), number(1e-9), number(123456789.0)
-    ('0.1', '2', '1e-09', '1.23457e+08')
+    >>> number(0.1), number(2.0), number(1e-9), number(123456789.0), number(-0.0)
+    ('0.1', '2', '1e-09', '1.23457e+08', '0')
     """
-    return f"{value:.6g}"
+    return f"{value + 0.0:.6g}"  # -0.0 + 0.0 is 0.0
 
 
 def factor(value: float) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from nnlite.autograd.engine import _reachable
 from nnlite.autograd.node import Edge, Node
 from nnlite.explain.explanation import Explanation
+from nnlite.explain.model import Value
 from nnlite.explain.record import cuts, detached_at, place_text, record_of, uses_of
 from nnlite.explain.step import Step
 from nnlite.tensor import FROZEN, NoGraph, Tensor, wrap
@@ -17,6 +18,8 @@ from nnlite.tensor import FROZEN, NoGraph, Tensor, wrap
 __all__ = ["why", "why_here"]
 
 Array = Any
+_FOR_DEAD_UNITS = "lower the learning rate, start the bias above 0, or use leaky_relu, gelu or silu"
+_FLAT = 0.01  # of the largest slope of a sigmoid or tanh: what has less is saturated
 
 
 def why(tensor: Tensor, loss: Tensor | None = None) -> str:
@@ -137,7 +140,7 @@ def why_here(explanation: Explanation, tensor: Tensor) -> str:
         return ""
     if not value.gradient.any():
         return _vanished(explanation, tensor._node)
-    return _dead_units(explanation, value.used_by)
+    return _blocked(explanation, value.used_by)
 
 
 def _not_reached(tensor: Tensor, root: Edge) -> str:
@@ -157,6 +160,18 @@ def _not_reached(tensor: Tensor, root: Edge) -> str:
             "this loss by detach(), .data, .numpy(), .item() or no_grad; compute the loss from the "
             f"results themselves, where gradients are recorded{_where_cut()}"
         )
+    if not isinstance(root, Node):
+        return (
+            "The loss is a leaf itself, so nothing leads from it to the tensor: it was made anew, "
+            "by tensor(loss.item(), requires_grad=True) or requires_grad_() on a result without a "
+            "graph; call backward() on what the loss function returned"
+        )
+    if seen:
+        return (
+            "No operation of this loss leads to the tensor, and nothing under recording() has used "
+            "it, so its grad stays None: use it in the forward pass, or record the whole of it to "
+            "learn which line cuts it off"
+        )
     return (
         "No operation of this loss leads to the tensor, so its grad stays None: use it in the "
         "forward pass, or look for a detach(), .data, .numpy() or no_grad between it and the loss "
@@ -173,15 +188,16 @@ def _reached(tensor: Tensor, loss: Tensor, grad: Array) -> str:
             )
         if not grad.any():
             return (
-                "Its grad holds zeros, and the graph that could tell why has been freed: call "
-                "explain.why(tensor, loss) before backward(), or backward(retain_graph=True)"
+                "Its grad holds zeros: zero_grad(set_to_none=False) has cleared it, or zeros have "
+                "arrived. The graph that could tell has been freed: call explain.why(tensor, loss) "
+                "before backward(), or backward(retain_graph=True)"
             )
         return _present(grad)
     explanation = Explanation(loss, None if loss.array.size == 1 else _ones(loss))
     value = explanation.value_of(tensor)
     if value.gradient.any():
         computed = f"norm {np.linalg.norm(value.gradient.astype(np.float64)):.4g}"
-        dead = _dead_units(explanation, value.used_by)
+        dead = _blocked(explanation, value.used_by)
         dead = f". {dead}" if dead else ""
         if grad is None:
             return (
@@ -247,8 +263,7 @@ def _reason(explanation: Explanation, step: Step, position: int) -> str:
     if name == "Relu":
         return (
             f"{_share(y is not None and (y <= 0), output.gradient)} of the units of "
-            f"{output.symbol} are dead, the input of the ReLU is not above 0: lower the learning "
-            "rate, start the bias above 0, or use leaky_relu, gelu or silu"
+            f"{output.symbol} are dead, the input of the ReLU is not above 0: {_FOR_DEAD_UNITS}"
         )
     if name in ("Sigmoid", "Tanh", "Softmax", "Hardtanh", "Hardsigmoid"):
         return (
@@ -269,12 +284,27 @@ def _reason(explanation: Explanation, step: Step, position: int) -> str:
             "smooth function in its place, or x + (y - x).detach() (a straight-through estimate)"
         )
     if name in ("Linear", "Mm", "Addmm", "Bmm", "BatchedMatmul", "Convolution", "Mv"):
-        other = step.inputs[1 - position if position < 2 else 0].value
-        return (
-            f"what it is multiplied with, {other.label}, is 0: weights that start at 0 or inputs "
-            "of zeros let no gradient through; initialise them at random (nnlite.nn.init)"
-        )
+        return _factor_of_zeros(explanation, step.inputs[1 - position if position < 2 else 0].value)
     return f"{step.forward} lets none of it through at these values ({step.rule})"
+
+
+def _factor_of_zeros(explanation: Explanation, other: Value) -> str:
+    """What is said of a product whose other factor is 0, with the cure for that factor."""
+    start = f"what it is multiplied with, {other.label}, is 0"
+    if other.made_by is not None:
+        maker = explanation.steps[other.made_by - 1]
+        if maker.name == "Relu":
+            return f"{start}: all units of that ReLU are dead; {_FOR_DEAD_UNITS}"
+        return f"{start} everywhere: explain(loss) shows how step {maker.number} came to that"
+    if other.kind == "leaf":
+        return (
+            f"{start}: weights that start at 0 let no gradient through; initialise them at random "
+            "(nnlite.nn.init)"
+        )
+    return (
+        f"{start}: neither inputs of zeros nor frozen weights of 0 let a gradient through; check "
+        "the data and how they are scaled, or initialise the weights at random (nnlite.nn.init)"
+    )
 
 
 def _share(dead: Any, gradient: Array) -> str:
@@ -283,13 +313,22 @@ def _share(dead: Any, gradient: Array) -> str:
     return f"{float(np.mean(dead)):.0%}"
 
 
-def _dead_units(explanation: Explanation, users: list[int]) -> str:
-    """What is said of a layer of which some units are dead."""
+def _blocked(explanation: Explanation, users: list[int]) -> str:
+    """What is said of a layer whose activation lets little through: dead units, flat slopes."""
     for number in users:
         output = explanation.steps[number - 1].output
         for follower in output.used_by:
             step = explanation.steps[follower - 1]
             y = explanation.array_of(step.output)
+            if step.name in ("Sigmoid", "Tanh") and y is not None and y.size:
+                slope = 1 - y * y if step.name == "Tanh" else 4 * y * (1 - y)
+                share = float(np.mean(slope < _FLAT))
+                if share >= 0.5:
+                    return (
+                        f"{share:.0%} of the {step.name.lower()} that follows is saturated, its "
+                        "slope almost 0, so that little gets through: make what goes in smaller "
+                        "(initialisation, normalisation), or give logits to a loss that takes them"
+                    )
             if step.name != "Relu" or y is None or y.ndim < 2:
                 continue
             units = math.prod(y.shape[1:])
