@@ -9,7 +9,7 @@ import numpy as np
 from nnlite.autograd.node import Cotangents, Node, Output
 from nnlite.explain import forward, local
 from nnlite.explain.model import Check, Index, Term
-from nnlite.explain.recheck import Recheck
+from nnlite.explain.recheck import INFINITE, Recheck, is_finite
 
 if TYPE_CHECKING:
     from nnlite.explain.step import Step
@@ -47,13 +47,14 @@ def of_rule(
     engine_error = _distance(again, gradient)
     eps = float(np.finfo(gradient.dtype).eps) if gradient.dtype.kind == "f" else 1e-16
     upstream = local.outputs_of(g)
-    weight = float(sum(np.abs(a, dtype=np.float64).sum() for a in upstream.values()))
-    size = sum(abs(t.product) + abs(t.upstream) for t in terms) if terms else weight
+    weight = sum(_finite_sum(a) for a in upstream.values())
+    sizes = [abs(t.product) + abs(t.upstream) for t in terms or ()]
+    size = sum(filter(np.isfinite, sizes)) if sizes else weight
     tolerance = 64 * eps * size + 1e-300
     if not gradient.size:
         return Check("right", engine_error, 0.0, tolerance, "there are no elements", 0.0)
     at = float(gradient[index])
-    if terms is not None:
+    if terms is not None and np.isfinite(sizes).all():
         engine_error = max(engine_error, _apart(sum(t.product for t in terms), at))
     if value is not None:
         engine_error = max(engine_error, _apart(value, at))
@@ -65,15 +66,19 @@ def of_rule(
         verdict = _compared(slope, gradient, index, eps)
         if verdict.status == "wrong" and step.name in _MIDDLES:
             verdict = _tied(slope, gradient, step.array_of(position), eps) or verdict
-    is_right = engine_error <= tolerance or (np.isnan(at) and engine_error == 0)
+        if verdict.status == "wrong" and step.name == "Clamp":
+            verdict = _pinned(slope, gradient, step, eps) or verdict
+    is_right = engine_error <= tolerance
     status = verdict.status if is_right else "wrong"
+    note = "; ".join(dict.fromkeys(filter(None, (line.note, verdict.note))))
     if line.status == "wrong" or status == "wrong":
         status = "wrong"
+        if not is_finite(step):
+            status, note = "unverified", INFINITE
     elif line.status in ("words", "missing"):
         status = "words" if line.status == "words" else "unverified"
     elif line.status == "convention" and status == "right":
         status = "kink"
-    note = "; ".join(filter(None, (line.note, verdict.note)))
     tolerance = max(tolerance, verdict.tolerance)
     return Check(
         status, engine_error, verdict.difference, tolerance, note, line.error, line.elements
@@ -92,6 +97,10 @@ class _Verdict(NamedTuple):
 _KINK = "no derivative exists here (a kink): this is the convention"
 
 
+_INFINITE = "a gradient is not finite here, which no difference can tell"
+_PINNED = "where both bounds equal the value it cannot move: to pass the gradient is a convention"
+
+
 # Of three equal values none moves the middle by itself: every difference is 0, all together are 1.
 _MIDDLES = frozenset(("Median", "Nanmedian"))
 
@@ -108,10 +117,30 @@ def _tied(slope: _Slope, gradient: Array, x: Array, eps: float) -> _Verdict | No
     return found._replace(status="kink", note=_KINK) if found.status == "right" else None
 
 
+def _pinned(slope: _Slope, gradient: Array, step: Step, eps: float) -> _Verdict | None:
+    """The verdict where both bounds of a clamp equal the value, which then cannot move at all."""
+    arrays = [step.array_of(place) for place in range(len(step.inputs))]
+    if len(arrays) != 3 or any(array is None for array in arrays):
+        return None
+    x, lo, hi = arrays
+    held = np.broadcast_to((x == lo) & (x == hi), step.output.shape)
+    if not held.any() or gradient.shape != held.shape:
+        return None
+    free = np.where(held, 0.0, np.cos(1.0 + np.arange(held.size)).reshape(held.shape))
+    found = slope.compare(gradient, free, eps)
+    if found.status != "right":
+        found = _searched(slope, gradient, free, eps, found)
+    return found._replace(status="kink", note=_PINNED) if found.status != "wrong" else None
+
+
 def _compared(slope: _Slope, gradient: Array, index: Index, eps: float) -> _Verdict:
     """Compare a gradient with differences: one element, and all at once along one direction."""
     one = slope.compare(gradient, _unit(gradient.shape, index), eps)
     wave = np.cos(1.0 + np.arange(gradient.size)).reshape(gradient.shape)
+    if not np.isfinite(gradient).all():
+        wave = np.where(np.isfinite(gradient), wave, 0.0)
+        one = slope.compare(gradient, wave, eps)
+        return one._replace(status="unverified", note=_INFINITE) if one.status != "wrong" else one
     every = slope.compare(gradient, wave, eps)
     if one.status == "right" and (every.status == "wrong" or every.note == _KINK):
         every = _searched(slope, gradient, wave, eps, every)
@@ -146,7 +175,11 @@ def _searched(slope: _Slope, gradient: Array, wave: Array, eps: float, found: _V
             return verdict
         else:
             kinks += 1
-    return found._replace(status="kink", note=_KINK) if kinks else found._replace(status="wrong")
+    if kinks:
+        return found._replace(status="kink", note=_KINK)
+    if found.status == "wrong" or stack:
+        return found._replace(status="wrong")
+    return found._replace(status="right", note="")  # each part is, together they curve too much
 
 
 def _unit(shape: tuple[int, ...], index: Any) -> Array:
@@ -170,25 +203,38 @@ class _Slope:
         self.function = function
         self.position = position
         self.upstream = {i: g.astype(np.float64) for i, g in upstream.items()}
-        self.weight = float(sum(np.abs(g).sum() for g in self.upstream.values()))
+        self.weight = sum(map(_finite_sum, self.upstream.values()))
+        self.size = 0.0
+        self.here = float("nan")
         with np.errstate(all="ignore"):
-            here = function.moved(position, None)
-            self.here = self._weighted(here)
-            self.size = float(sum(np.abs(g * here[i]).sum() for i, g in self.upstream.items()))
+            here = self._moved(None)
+            if here is not None:
+                self.here = self._weighted(here)
+                self.size = sum(_finite_sum(g * here[i]) for i, g in self.upstream.items())
 
     def compare(self, gradient: Array, v: Array, eps: float) -> _Verdict:
         """Compare ⟨gradient, v⟩ with the slope along ``v``."""
-        claimed = float(np.sum(gradient.astype(np.float64) * v))
-        scale = float(np.sum(np.abs(gradient, dtype=np.float64) * np.abs(v)))
-        allowed = 1e-6 * scale + 64 * eps * (scale + self.weight) + 1e-9 * self.size
-        allowed += 1e-11 * self.weight
-        measured = self.along(v, _STEP)
-        if measured is None:
+        products = gradient[v != 0].astype(np.float64) * v[v != 0]
+        scale = float(np.sum(np.abs(products)))
+        rounding = 64 * eps * (scale + self.weight)
+        best: tuple[float, float, float] | None = None
+        for step in self._steps(v):
+            allowed = 1e-6 * scale + rounding
+            allowed += (1e-15 * self.size + 1e-17 * self.weight) / step
+            measured = self.along(v, step)
+            if measured is None:
+                continue
+            claimed = self._claimed(gradient, v, step)
+            error = abs(claimed - measured[0])
+            if error <= allowed:
+                return _Verdict("right", error, "", allowed)
+            best = best or measured
+        if best is None:
             return _Verdict("unverified", None, "the function is not finite beside this point")
-        middle, left, right = measured
+        middle, left, right = best
+        allowed = 1e-6 * scale + rounding + 1e-9 * self.size + 1e-11 * self.weight
+        claimed = self._claimed(gradient, v, _STEP)
         error = abs(claimed - middle)
-        if error <= allowed:
-            return _Verdict("right", error, "", allowed)
         closer = self.along(v, _STEP / 8)
         apart = abs(left - right) + (abs(closer[0] - middle) if closer else 0.0)
         if apart <= 1e-3 * (abs(left) + abs(right) + abs(middle)):
@@ -198,14 +244,43 @@ class _Slope:
             return _Verdict("kink", error, _KINK, allowed)
         return _Verdict("unverified", None, _KINK, allowed)
 
+    def _steps(self, v: Array) -> list[float]:
+        """How far to go: further from large numbers, less far from small ones."""
+        x = self.function.input(self.position)
+        if x is None or x.shape != v.shape:
+            return [_STEP]
+        sizes = np.abs(x[(v != 0) & np.isfinite(x) & (x != 0)])
+        if not sizes.size:
+            return [_STEP]
+        found = [_STEP, _STEP * float(sizes.max()), _STEP * float(sizes.min())]
+        return [step for step in dict.fromkeys(found) if 1e-14 <= step <= 1e6]
+
+    def _claimed(self, gradient: Array, v: Array, step: float) -> float:
+        """⟨gradient, v⟩, for v as far as a step along it leads after rounding."""
+        x = self.function.input(self.position)
+        if x is not None and x.shape == v.shape:
+            with np.errstate(all="ignore"):
+                exact = ((x + step * v) - (x - step * v)) / (2 * step)
+            v = np.where((v != 0) & np.isfinite(x), exact, v)
+        return float(np.sum(gradient[v != 0].astype(np.float64) * v[v != 0]))
+
     def along(self, v: Array, step: float) -> tuple[float, float, float] | None:
         """The central, left and right differences along ``v``; None where they are not finite."""
         with np.errstate(all="ignore"):
-            plus = self._weighted(self.function.moved(self.position, step * v))
-            minus = self._weighted(self.function.moved(self.position, -step * v))
+            above, below = self._moved(step * v), self._moved(-step * v)
+            if above is None or below is None:
+                return None
+            plus, minus = self._weighted(above), self._weighted(below)
         if not all(map(np.isfinite, (plus, minus, self.here))):
             return None
         return (plus - minus) / (2 * step), (self.here - minus) / step, (plus - self.here) / step
+
+    def _moved(self, by: Array | None) -> dict[int, Array] | None:
+        """The outputs; None where the operation refuses such inputs (a probability above 1)."""
+        try:
+            return self.function.moved(self.position, by)
+        except (ValueError, RuntimeError, IndexError):
+            return None
 
     def _weighted(self, outputs: dict[int, Array]) -> float:
         return float(sum(np.sum(g * outputs[i]) for i, g in self.upstream.items()))
@@ -227,6 +302,12 @@ def _distance(a: Array, b: Array) -> float:
     with np.errstate(invalid="ignore"):
         apart = np.abs(a.astype(np.float64) - b.astype(np.float64))
     return float(np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, apart).max())
+
+
+def _finite_sum(array: Array) -> float:
+    """The sum of the absolute values of what is finite."""
+    sizes = np.abs(array, dtype=np.float64)
+    return float(sizes.sum(where=np.isfinite(sizes)))
 
 
 def _apart(a: float, b: float) -> float:

@@ -217,7 +217,8 @@ class Evaluator:
         step = 1e-4 * (1 + np.abs(x))
         with np.errstate(all="ignore"):
             slope = np.nan_to_num(np.abs(function(x + step) - function(x - step)) / (2 * step))
-        return Result(value, np.abs(value) + slope * size, labels)
+            moved = np.where(slope == 0, 0.0, slope * size)  # flat: whatever x is, 0 · ∞ included
+        return Result(value, np.abs(value) + moved, labels)
 
     def _combined(self, kind: str, parts: list[Result]) -> Result:
         labels = _union(parts)

@@ -38,6 +38,10 @@ class Forward:
         self._compute = compute
         self._inputs = inputs
 
+    def input(self, position: int) -> Array | None:
+        """An input as it was; None where nothing has kept it."""
+        return self._inputs.get(position)
+
     def moved(self, position: int, by: Array | None) -> dict[int, Array]:
         """The outputs with ``by`` added to the input at ``position``."""
         arrays = dict(self._inputs)

@@ -18,9 +18,13 @@ from nnlite.explain.table import WRITES
 if TYPE_CHECKING:
     from nnlite.explain.step import Step
 
-__all__ = ["Line", "Recheck", "recheck", "recheck_forward"]
+__all__ = ["INFINITE", "Line", "Recheck", "is_finite", "recheck", "recheck_forward"]
 
 Array = Any
+INFINITE = (
+    "an infinity or a NaN comes in here, for which there are only conventions: the line could not "
+    "be checked"
+)
 _ROUNDINGS = 64  # so many may add up
 _SAMPLES = (64, 8, 1)  # elements that are worked out where all are too many
 
@@ -85,9 +89,8 @@ def recheck(step: Step, line: Line, gradient: Array, index: Index) -> Recheck:
         return Recheck("missing", None, 0, "the formula has too many terms to be worked out here")
     except (ValueError, IndexError, TypeError) as error:
         return Recheck("wrong", float("inf"), 0, f"the formula cannot be worked out: {error}")
-    loose = re.search(r"(?<![\d.])\d*\.?\d{6,}", "".join((line.right, *line.where)))
-    rounding = _ROUNDINGS * _eps(step, gradient) + (1e-5 if loose else 0.0)
-    return _compared(found, elements, gradient, rounding)
+    rounding = _ROUNDINGS * _eps(step, gradient) + (1e-5 if _is_rounded(line) else 0.0)
+    return _told(step, _compared(found, elements, gradient, rounding, _underflow(step)))
 
 
 def recheck_forward(step: Step, line: Line, which: int) -> Recheck:
@@ -137,9 +140,8 @@ def recheck_forward(step: Step, line: Line, which: int) -> Recheck:
         return Recheck("missing", None, 0, "the formula has too many terms to be worked out here")
     except (ValueError, IndexError, TypeError) as error:
         return Recheck("wrong", float("inf"), 0, f"it cannot be worked out: {error}")
-    loose = re.search(r"(?<![\d.])\d*\.?\d{6,}", "".join((line.right, *line.where)))
-    rounding = _ROUNDINGS * _eps(step, step.output.gradient) + (1e-5 if loose else 0.0)
-    return _compared(found, elements, result, rounding)
+    rounding = _ROUNDINGS * _eps(step, step.output.gradient) + (1e-5 if _is_rounded(line) else 0.0)
+    return _told(step, _compared(found, elements, result, rounding, _underflow(step)))
 
 
 def _computed_before(step: Step, which: int) -> Array | None:
@@ -204,7 +206,7 @@ def _computed(
 
 
 def _compared(
-    found: Result, elements: list[Index] | None, gradient: Array, rounding: float
+    found: Result, elements: list[Index] | None, gradient: Array, rounding: float, underflow: float
 ) -> Recheck:
     value, size = np.asarray(found.value), np.asarray(found.size)
     if elements is not None:
@@ -225,8 +227,9 @@ def _compared(
             0.0,
             np.abs(value - expected),
         )
-        allowed = rounding * (size + np.abs(expected)) + 1e-300
-        undefined = ~np.isfinite(value) & np.isfinite(expected)
+        allowed = rounding * (size + np.abs(expected)) + underflow
+        undefined = np.isnan(value) & np.isinf(expected)
+        undefined |= ~np.isfinite(value) & np.isfinite(expected)
         wrong = ~undefined & ~((apart <= allowed) | (apart == 0))
     error = float(np.max(np.where(undefined, 0.0, apart), initial=0.0))
     count = int(expected.size)
@@ -240,6 +243,37 @@ def _compared(
         )
         return Recheck("convention", error, count, note)
     return Recheck("right", error, count)
+
+
+def _told(step: Step, found: Recheck) -> Recheck:
+    """What is said where infinities come in: comparisons and products with them follow no rule."""
+    if found.status != "wrong" or is_finite(step):
+        return found
+    return found._replace(status="missing", note=INFINITE)
+
+
+def is_finite(step: Step) -> bool:
+    """Whether all that goes into an operation, forward and backward, is finite."""
+    arrays = [step.array_of(position) for position in range(len(step.inputs))]
+    arrays += [value.gradient for value in step.outputs.values()]
+    return all(
+        bool(np.isfinite(array).all())
+        for array in map(np.asarray, (a for a in arrays if a is not None))
+        if array.dtype.kind == "f"
+    )
+
+
+def _underflow(step: Step) -> float:
+    """What becomes 0 in the least precise dtype that takes part."""
+    dtypes = [value.dtype for value in step.outputs.values()]
+    dtypes += [given.value.dtype for given in step.inputs]
+    return max(2.0**20 * float(np.finfo(d).tiny) for d in dtypes if d is not None and d.kind == "f")
+
+
+def _is_rounded(line: Line) -> bool:
+    """Whether a number in it has six digits: more may have been cut off."""
+    numbers = re.findall(r"\d+\.?\d*", " ".join((line.right, *line.where)))
+    return any(len(number.replace(".", "").lstrip("0")) >= 6 for number in numbers)
 
 
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnlite.autograd.modes import no_grad
+from nnlite.autograd.modes import enable_grad, no_grad
+from nnlite.autograd.node import Node
 from nnlite.explain.record import Call, Held
 from nnlite.ops.random import default_generator
 from nnlite.tensor import Tensor, wrap
@@ -34,11 +35,51 @@ def repeated(step: Step, call: Call, output: Array) -> tuple[Function, dict[int,
         if not any(_same(found, output) for found in list(outputs.values())[:1]):
             return None
         first = compute({i: a.astype(np.float64) for i, a in inputs.items()})
-        if first[0].shape != output.shape:
+        if first[0].shape != output.shape or not _is_same_operation(step, call, inputs):
             return None
     except Exception:  # whatever an operator does not like: it is no function then
         return None
     return compute, {i: a.astype(np.float64) for i, a in inputs.items()}
+
+
+def _is_same_operation(step: Step, call: Call, inputs: dict[int, Array]) -> bool:
+    """Whether the call records the very operation again, with the same things as its inputs.
+
+    An operator that has changed an argument before it computed (``other = alpha * other``) would
+    change it once more, which zeros and ones do not show.
+    """
+    made: dict[int, Tensor] = {}
+
+    def tensor(array: Array, position: int | None) -> Tensor:
+        if position is None or not step._node.edges[position]:
+            return wrap(array.copy())
+        if position not in made:
+            made[position] = wrap(array.copy()).requires_grad_().clone()
+        return made[position]
+
+    nodes: dict[int, Any] = {}
+
+    def given(value: Any) -> Any:
+        if isinstance(value, Held):
+            found = tensor(value.array, value.position)
+            if value.position is not None and found._node:
+                nodes[value.position] = found._node
+            return found
+        if isinstance(value, dict):
+            return {key: given(item) for key, item in value.items()}
+        return type(value)(map(given, value)) if isinstance(value, (tuple, list)) else value
+
+    state = default_generator.get_state()
+    try:
+        with enable_grad():
+            result = call.function(*given(call.args), **given(call.keywords))
+    finally:
+        default_generator.set_state(state)
+    first = result if isinstance(result, Tensor) else result[0]
+    node = first._node.function() if isinstance(first._node, Node) else None
+    return type(node) is type(step._node) and all(
+        node.edges[position] is nodes[position] for position in nodes
+    )
 
 
 def _collect(value: Any, found: dict[int, Array]) -> None:
