@@ -15,7 +15,7 @@ import urllib.request
 # Names of a key in WebDriver.
 KEYS = {
     "Enter": "\ue007", "Left": "\ue012", "Right": "\ue014", "Home": "\ue011", "End": "\ue010",
-    "Tab": "\ue004", "Space": " ",
+    "Tab": "\ue004", "Space": " ", "Up": "\ue013", "Down": "\ue015", "Escape": "\ue00c",
 }  # fmt: skip
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -265,6 +265,59 @@ def test_addends_of_a_shared_value_are_shown():
         assert from_text(addend.symbol) in page
 
 
+def test_of_many_addends_the_first_are_shown_and_the_sum_of_the_others():
+    explanation = tall(uses=200)
+    [leaf] = explanation.leaves
+    section = re.search(r'id="leaf-1".*?</section>', explanation.html(), re.DOTALL)[0]
+    text = Document(f"<section {section}").text
+    assert "It was used 200 times, so its gradient is a sum:" in text
+    assert section.count(" via ") < 30
+    rest = np.sum([addend.array for addend in leaf.addends[24:]], axis=0)
+    assert f"and the sum of 176 others = {' '.join(number(v) for v in rest.tolist())}" in text
+
+
+def test_a_kink_is_said_in_words_and_a_hook_is_said_at_its_leaf():
+    x = nnlite.tensor([0.0, 1.0], requires_grad=True)
+    hook = x.register_hook(lambda g: g)
+    page = Document(explain(nnlite.relu(x).sum(), names={"x": x}).html()).text
+    hook.remove()
+    assert "1 right, 1 at a kink (no derivative exists there: a convention)." in page
+    assert page.count("A hook that may change this gradient was not called.") == 1
+
+
+def test_a_shape_is_said_once():
+    model = nn.Linear(40, 3)
+    with recording():
+        loss = model(nnlite.ones(2, 40)).sum()
+    page = Document(explain(loss, model=model).html()).text
+    assert re.search(r"= \(3, 40\), from \S+ to \S+, norm \S+ weight float32, requires", page)
+
+
+def test_a_part_that_is_opened_stays_readable():
+    lesson = deep(600)
+    fold = max(lesson.parts, key=lambda part: len(getattr(part, "steps", [])))
+    opened = lesson.open(fold.name)
+    assert 30 < len(opened.parts) <= 60
+    page = opened.html()
+    assert len(page) < 4_000_000
+    assert Document(page).text.count(opened.parts[1].title) == 2
+    again = opened.open(opened.parts[1].name)
+    assert len(opened.parts) < len(again.parts) < 100
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "NAdam", "RAdam"])
+def test_updates_are_typeset(name):
+    w = nnlite.ones(2, requires_grad=True)
+    loss = (w * w).sum()
+    optimizer = getattr(nnlite.optim, name)([w], lr=0.1)
+    lesson = explain(loss, optimizer=optimizer)
+    page = lesson.html()
+    [leaf] = lesson.leaves
+    assert leaf.update.lines
+    for line in leaf.update.lines:
+        assert from_text(line.formula) in page
+
+
 def test_arrays_of_three_dimensions_are_shown_by_their_slices():
     x = nnlite.randn(2, 3, 4).requires_grad_()
     page = explain((x * x).sum(), names={"x": x}).html()
@@ -404,10 +457,10 @@ def test_steps_forward_and_back(opened):
     assert sorted(done(browser)) == ["leaf-1", "leaf-2", "step-1", "step-2"]
     browser.element("#last").click()
     assert shown(browser) == "leaf-4"
-    assert browser.run("return document.querySelector('#next').disabled")
+    assert browser.run("return document.querySelector('#next').ariaDisabled") == "true"
     browser.element("#first").click()
     assert shown(browser) == "start"
-    assert browser.run("return document.querySelector('#previous').disabled")
+    assert browser.run("return document.querySelector('#previous').ariaDisabled") == "true"
 
 
 def test_a_click_on_a_node_shows_its_equation(opened):
@@ -502,15 +555,16 @@ def test_keyboard(opened):
         browser.press(key)
         seen.append(shown(browser))
     assert seen == ["step-1", "step-2", "step-1", "leaf-4", "leaf-3", "start"]
-    # Tab reaches the boxes of the graph, in the order of the document, and Enter opens one.
-    reached = []
-    for _ in range(60):
-        browser.press("Tab")
-        key = browser.run("return document.activeElement.dataset.key ?? null")
-        reached += [key] if key else []
-        if key == "step-3":
-            break
-    assert reached[-1] == "step-3"
+    # The graph is one stop of the Tab key; up and down go from box to box, Enter opens one.
+    browser.press("Tab")
+    reached = [focused(browser)]
+    while reached[-1] != "step-3":
+        browser.press("Down")
+        reached.append(focused(browser))
+    assert reached == ["leaf-3", "leaf-4", "step-4", "step-3"]
+    browser.press("Up")
+    assert focused(browser) == "step-4"
+    browser.press("Down")
     outline = browser.run(
         "return getComputedStyle(document.activeElement.querySelector('rect')).outlineStyle"
     )
@@ -518,6 +572,123 @@ def test_keyboard(opened):
     browser.press("Enter")
     assert shown(browser) == "step-3"
     assert browser.run("return document.activeElement.getAttribute('aria-current')") == "step"
+    browser.press("Left")
+    assert [shown(browser), focused(browser)] == ["step-2", "step-2"]
+    browser.press("Tab", "Space")
+    assert [shown(browser), focused(browser)] == ["start", "first"]
+    browser.press("Escape", "Space")
+    assert [shown(browser), focused(browser)] == ["step-2", "step-2"]
+
+
+def focused(browser):
+    """The box, or else the element, that has the focus."""
+    return browser.run(
+        "const it = document.activeElement; return it.dataset.key ?? (it.id || it.className)"
+    )
+
+
+def test_escape_leads_from_ways_to_their_element_and_from_a_field_to_the_graph(opened):
+    browser = opened(explained(quiz=True).html(), "#leaf-3")
+    browser.element("button[aria-controls=leaf-3-at-0-0]").click()
+    ways = "return document.getElementById('leaf-3-at-0-0').open"
+    assert browser.run(ways) is True
+    browser.press("Escape")
+    assert browser.run(ways) is False
+    controls = "return document.activeElement.getAttribute('aria-controls')"
+    assert browser.run(controls) == "leaf-3-at-0-0"
+    browser.element('.box[data-key="step-2"]').click()
+    browser.element("#step-2 .quiz input").type("a")
+    browser.press("Escape", "Right")
+    assert [shown(browser), focused(browser)] == ["step-3", "step-3"]
+
+
+def test_arrows_scroll_an_equation_that_is_too_wide(opened):
+    browser = opened(explained().html(), "#step-2", width=390)
+    wide = """
+        const equation = document.querySelector("#step-2 .rule .equation");
+        equation.querySelector("math").style.paddingRight = "40rem";
+        equation.tabIndex = 0;
+        equation.focus();
+    """
+    browser.run(wide)
+    browser.press("Right", "Right")
+    assert shown(browser) == "step-2"
+    assert browser.run(
+        "const found = document.querySelector('#step-2 .rule .equation');"
+        "return new Promise((done) => {"
+        "  const look = () => found.scrollLeft > 0 ? done(true) : requestAnimationFrame(look);"
+        "  look(); })"
+    )
+
+
+def test_who_has_scrolled_down_sees_the_next_step_from_its_start(opened):
+    browser = opened(explained().html(), "#step-2", width=390, height=500)
+    browser.run("window.scrollTo(0, 900)")
+    browser.element("#next").click()
+    assert shown(browser) == "step-3"
+    edges = browser.run(
+        "return ['#controls', '.item.shown'].map((found) => {"
+        "const { top, bottom } = document.querySelector(found).getBoundingClientRect();"
+        "return [top, bottom]; })"
+    )
+    (top, bottom), (start, _) = edges
+    assert top == 0
+    assert start == pytest.approx(bottom, abs=1)
+
+
+@pytest.mark.parametrize("font", [None, "DejaVu Serif, serif"], ids=["formulas", "text"])
+def test_indices_are_lowered_whatever_the_font(opened, font):
+    page = explained().html()
+    if font:
+        page, times = re.subn(r'font-family: "Cambria Math"[^;]*;', f"font-family: {font};", page)
+        assert times == 1
+    browser = opened(page, "#step-2")
+    lowered = browser.run(
+        "return [...document.querySelectorAll('.item.shown msub')].map((found) => {"
+        "const [base, index] = [...found.children].map((part) => part.getBoundingClientRect());"
+        "return index.bottom - base.bottom; })"
+    )
+    assert lowered
+    assert min(lowered) > 1
+
+
+def test_gradients_are_drawn_from_the_start_and_without_scripts(chromium, opened):
+    seen = "return Number(getComputedStyle(document.querySelector('.wire.back')).opacity)"
+    browser = opened(explained().html())
+    assert 0.2 <= browser.run(seen) < 0.5
+    assert browser.run(f"document.body.classList.remove('js'); {seen}") >= 0.8
+
+
+def tall(uses=30):
+    w = nnlite.ones(2, requires_grad=True)
+    with recording():
+        loss = nnlite.cat([w * float(i) for i in range(uses)]).sum()
+    return explain(loss, names={"w": w})
+
+
+def test_a_tall_graph_scrolls_and_keeps_its_size(opened):
+    browser = opened(tall().html())
+    sizes = browser.run(
+        "const graph = document.querySelector('#graph');"
+        "return [graph.clientHeight, graph.scrollHeight, innerHeight,"
+        " document.querySelector('.box rect').getBoundingClientRect().height]"
+    )
+    height, inside, window, box = sizes
+    assert height <= 0.6 * window < inside
+    assert box >= 29
+    for key in ("step-3", "step-31", "leaf-1"):
+        browser.run(
+            "document.querySelector(`.box[data-key=${arguments[0]}]`)"
+            ".dispatchEvent(new Event('click'))",
+            key,
+        )
+        inside = browser.run(
+            "const [box, graph] = [arguments[0], '#graph'].map((found) =>"
+            " document.querySelector(found).getBoundingClientRect());"
+            "return graph.top <= box.top && box.bottom <= graph.bottom",
+            f".box[data-key={key}]",
+        )  # fmt: skip
+        assert inside, key
 
 
 def test_the_slider(opened):

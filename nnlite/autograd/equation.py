@@ -135,7 +135,7 @@ def _brace(text: str, command: str) -> str:
             end = _closing(rest)
             text = f"{text[:start]}{{{rest[1:end]}}}{rest[end + 1 :]}"
         elif not rest.startswith("{"):
-            match = re.match(r"\\?[A-Za-z0-9]+\s?(?:_\{\w+\})?|.", rest)
+            match = re.match(r"(?:\\(?:hat|bar)\{.\}|\\?[A-Za-z0-9]+\s?)(?:_\{\w+\})?|.", rest)
             end = match.end() if match else 0
             text = f"{text[:start]}{{{rest[:end].strip()}}}{rest[end:]}"
         place = text.rfind(command, 0, place)

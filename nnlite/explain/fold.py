@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Fold", "folded"]
 
 MOST = 60  # parts that are shown when no depth is given
+_READABLE = 5 * MOST  # parts; a longer list is cut into pieces, which are folds
 _LONGEST = 64  # operations that a repetition may have
 
 
@@ -63,7 +64,7 @@ def folded(steps: Sequence[Step], depth: int | None, opened: Collection[str]) ->
         return list(steps)
     paths = _paths(steps)
     if depth is not None:
-        return _by_module(steps, paths, depth, opened)
+        return _in_pieces(_by_module(steps, paths, depth, opened), opened)
     deepest = max(map(len, paths), default=0)
     for levels in range(deepest, 0, -1):
         parts = _by_module(steps, paths, levels, opened)
@@ -71,7 +72,9 @@ def folded(steps: Sequence[Step], depth: int | None, opened: Collection[str]) ->
             return parts
     parts = _by_module(steps, paths, 1, opened) if deepest else list(steps)
     parts = _repetitions(parts, opened)
-    return parts if opened or len(parts) <= 2 * MOST else _middle(parts, opened)
+    if opened or len(parts) <= 2 * MOST:
+        return _in_pieces(parts, opened)
+    return _middle(parts, opened)
 
 
 def _paths(steps: Sequence[Step]) -> list[tuple[str, ...]]:
@@ -146,7 +149,7 @@ def _repetitions(parts: list[Step | Fold], opened: Collection[str]) -> list[Step
             continue
         result += parts[place : place + period]
         rest = _flat(parts[place + period : place + times * period])
-        result += _closed(f"{times - 1} more times the {period} above", rest, opened)
+        result += _closed(f"{times - 1} more times the same {period}", rest, opened)
         place += times * period
     return result
 
@@ -168,3 +171,18 @@ def _middle(parts: list[Step | Fold], opened: Collection[str]) -> list[Step | Fo
     half = MOST // 2
     between = _flat(parts[half:-half])
     return [*parts[:half], *_closed("further operations", between, opened), *parts[-half:]]
+
+
+def _in_pieces(parts: list[Step | Fold], opened: Collection[str]) -> list[Step | Fold]:
+    """A list that is too long to be read or drawn, in pieces that are opened one by one."""
+    if len(parts) <= _READABLE:
+        return parts
+    size = -(-len(parts) // MOST)
+    pieces = [parts[start : start + size] for start in range(0, len(parts), size)]
+    result: list[Step | Fold] = []
+    for number, piece in enumerate(pieces, 1):
+        steps = _flat(piece)
+        title = f"piece {number} of {len(pieces)}"
+        fold = Fold(f"{steps[0].number}-{steps[-1].number}", title, steps)
+        result += _in_pieces(piece, opened) if fold.name in opened else [fold]
+    return result

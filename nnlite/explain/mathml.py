@@ -194,7 +194,7 @@ def _upright(text: str) -> _Atom:
 
 
 def _fenced(opening: str, inner: str, closing: str) -> str:
-    sign = '<mo stretchy="false">{}</mo>'
+    sign = "<mo>{}</mo>" if "<mfrac>" in inner else '<mo stretchy="false">{}</mo>'
     return f"<mrow>{sign.format(opening)}{inner}{sign.format(closing)}</mrow>"
 
 

@@ -4,13 +4,20 @@
   const boxes = [...document.querySelectorAll(".box")];
   const wires = [...document.querySelectorAll(".wire.back")];
   const graph = document.getElementById("graph");
+  const controls = document.getElementById("controls");
   const slider = document.getElementById("slider");
   const now = document.getElementById("now");
   const places = new Map(items.map((item, place) => [item.id, place]));
+  const inOrder = [...boxes].sort((a, b) => side(a, "x") - side(b, "x") || side(a, "y") - side(b, "y"));
   let current = 0;
 
   document.body.classList.add("js");
+  document.body.classList.toggle("plain-math", !areIndicesLowered());
   slider.max = String(items.length - 1);
+
+  function side(box, name) {
+    return Number(box.querySelector("rect").getAttribute(name));
+  }
 
   // What belongs to a box: its item, or for data the start.
   const placeOf = (key) => places.get(key) ?? 0;
@@ -26,6 +33,7 @@
       box.classList.toggle("done", at !== undefined && Number(box.dataset.reached) < current);
       if (isNow) {
         box.setAttribute("aria-current", "step");
+        enterAt(box);
         reveal(box);
       } else {
         box.removeAttribute("aria-current");
@@ -37,13 +45,14 @@
       wire.classList.toggle("now", current > 0 && isNow);
       wire.classList.toggle("done", sent < current && !isNow);
     }
+    startBelowControls(item);
     slider.value = String(current);
     slider.setAttribute("aria-valuetext", item.dataset.title);
     now.textContent = item.dataset.title;
-    document.getElementById("first").disabled = current === 0;
-    document.getElementById("previous").disabled = current === 0;
-    document.getElementById("next").disabled = current === items.length - 1;
-    document.getElementById("last").disabled = current === items.length - 1;
+    // Not `disabled`, which would take the focus away from who presses them.
+    for (const [name, end] of [["first", 0], ["previous", 0], ["next", items.length - 1], ["last", items.length - 1]]) {
+      document.getElementById(name).setAttribute("aria-disabled", String(current === end));
+    }
     if (remember) {
       try {
         history.replaceState(null, "", "#" + item.id);
@@ -58,6 +67,37 @@
     const inside = box.getBoundingClientRect();
     const outside = graph.getBoundingClientRect();
     graph.scrollLeft += inside.left + inside.width / 2 - outside.left - outside.width / 2;
+    graph.scrollTop += inside.top + inside.height / 2 - outside.top - outside.height / 2;
+  }
+
+  // The graph is one stop of the Tab key, at this box; who is in the graph goes along.
+  function enterAt(box) {
+    const isInside = graph.contains(document.activeElement);
+    for (const other of boxes) {
+      other.tabIndex = other === box ? 0 : -1;
+    }
+    if (isInside) {
+      box.focus({ preventScroll: true });
+    }
+  }
+
+  // Who has scrolled down, so that the controls stick, sees the next section from its start.
+  function startBelowControls(item) {
+    const hidden = controls.getBoundingClientRect().bottom - item.getBoundingClientRect().top;
+    if (hidden > 0) {
+      window.scrollBy({ top: -hidden, behavior: "instant" });
+    }
+  }
+
+  // Whether the font has the measures of formulas; without them x₁ looks like x1.
+  function areIndicesLowered() {
+    const probe = document.createElement("p");
+    probe.innerHTML = "<math><msub><mi>x</mi><mn>1</mn></msub></math>";
+    document.body.append(probe);
+    const [letter, index] = probe.querySelector("msub").children;
+    const lowered = index.getBoundingClientRect().bottom - letter.getBoundingClientRect().bottom;
+    probe.remove();
+    return lowered > 1;
   }
 
   function open(key) {
@@ -81,9 +121,17 @@
     const choose = () => show(placeOf(box.dataset.key));
     box.addEventListener("click", choose);
     box.addEventListener("keydown", (event) => {
+      const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
       if (event.key === "Enter" || event.key === " ") {
         event.preventDefault();
         choose();
+      } else if (step) {
+        event.preventDefault();
+        const neighbour = inOrder[inOrder.indexOf(box) + step];
+        if (neighbour) {
+          enterAt(neighbour);
+          reveal(neighbour);
+        }
       }
     });
   }
@@ -95,12 +143,28 @@
   const keys = { ArrowLeft: "previous", ArrowRight: "next", Home: "first", End: "last" };
   document.addEventListener("keydown", (event) => {
     const move = moves[keys[event.key]];
-    const isTaken = event.target.closest && event.target.closest("input, textarea, select");
-    if (move && !isTaken && !event.altKey && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+    const isTaken = event.target.closest?.("input, textarea, select") || isScrolled(event.target);
+    if (event.key === "Escape") {
+      leave(event.target);
+    } else if (move && !isTaken && !event.altKey && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
       event.preventDefault();
       show(move());
     }
   });
+  // In what is wider than its place the arrow keys scroll.
+  const isScrolled = (element) =>
+    element.matches?.(".equation, .array") && element.scrollWidth > element.clientWidth;
+
+  // Back to where one came from: from ways to the element, from elsewhere to the graph.
+  function leave(element) {
+    const ways = element.closest?.(".ways");
+    if (ways) {
+      ways.open = false;
+      document.querySelector(`[aria-controls="${ways.id}"]`).focus();
+    } else {
+      boxes.find((box) => box.tabIndex === 0).focus();
+    }
+  }
   window.addEventListener("hashchange", () => open(location.hash.slice(1)));
 
   for (const element of document.querySelectorAll("button.element")) {
@@ -309,6 +373,7 @@
     count();
   }
 
+  enterAt(inOrder[0]);
   show(0, false);
   open(location.hash.slice(1));
 })();

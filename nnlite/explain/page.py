@@ -33,6 +33,13 @@ if TYPE_CHECKING:
 __all__ = ["page_of", "shown_in_notebook"]
 
 _WORKED = 300  # so many operations are worked out where many are folded
+_FOUND = {
+    "right": "right",
+    "wrong": "wrong",
+    "kink": "at a kink (no derivative exists there: a convention)",
+    "words": "in words",
+    "unverified": "not decided",
+}
 _LEAVES = 300  # so many leaves have a section
 
 
@@ -147,7 +154,7 @@ def _header(
     found: Counter[str] = Counter()
     for step in worked:
         found.update(rule.check.status for rule in step.rules)
-    verdict = ", ".join(f"{count} {status}" for status, count in found.most_common())
+    verdict = ", ".join(f"{n} {_FOUND[status]}" for status, n in found.most_common())
     count = len(explanation.steps)
     if len(worked) < count:
         verdict += f", of the {len(worked)} operations that are worked out here"
@@ -157,7 +164,8 @@ def _header(
         f"Rules checked against the engine and against finite differences: {verdict or 'none'}."
         "</p>",
         "<p>Choose an operation in the graph, or go through them with the buttons, the slider or "
-        "the keys ← and →. Blue: forward. Orange: gradients back.</p>",
+        'the keys ← and →. <span class="keys">In the graph ↑ and ↓ go from box to box, Enter '
+        "opens one, and Escape leads back there.</span> Blue: forward. Orange: gradients back.</p>",
     ]
     if quiz is not None:
         lines.append('<p id="score" role="status"></p>')

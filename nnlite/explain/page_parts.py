@@ -12,7 +12,7 @@ import numpy as np
 
 from nnlite.explain.layout import Box
 from nnlite.explain.mathml import from_text
-from nnlite.explain.model import Index, Rule, Update, Value
+from nnlite.explain.model import Addend, Index, Rule, Update, Value
 from nnlite.explain.numbers import index_text, number, shape_text, summary, terms_text
 from nnlite.explain.page_ways import way_key, ways_section
 from nnlite.explain.path import Paths
@@ -31,6 +31,8 @@ Questions = dict[int, list[Question]]  # by the id of a rule
 
 _WHOLE = 96  # arrays of up to so many elements are shown whole
 _ACROSS = 16  # and so many columns
+_ADDENDS = 24  # so many addends of a gradient are shown
+_HOOKED = "<p>A hook that may change this gradient was not called.</p>"
 _BEGUN = 60  # so many parameters and data are listed at the start
 
 
@@ -54,7 +56,8 @@ def start_item(explanation: Explanation) -> str:
     for value in begun[:_BEGUN]:
         kind = "data" if value.kind == "constant" else "requires a gradient"
         name = f" <code>{escape(value.name)}</code>" if value.name not in ("", value.symbol) else ""
-        about = f"{name} {shape_text(value.shape)} {escape(str(value.dtype))}, {kind}"
+        shape = _shape_of_whole(value)
+        about = f"{name} {shape} {escape(str(value.dtype))}, {kind}"
         lines.append(_value(value.symbol, value.array, about=about))
     if len(begun) > _BEGUN:
         lines.append(f"<p>… and {len(begun) - _BEGUN} others.</p>")
@@ -128,16 +131,17 @@ def leaf_item(leaf: Leaf, key: str, ways: dict[Index, Paths]) -> str:
     """
     value = leaf.value
     lines = [f"<h2>Gradient of {escape(value.label)}</h2>"]
-    lines.append(_value(value.symbol, value.array, about=shape_text(value.shape)))
+    lines.append(_value(value.symbol, value.array, about=_shape_of_whole(value)))
     label = f"∂L/∂{value.symbol}"
     if len(leaf.addends) > 1:
-        lines.append("<p>It was used more than once, so its gradient is a sum:</p>")
-        lines += [_value(a.symbol, a.array, gradient=True) for a in leaf.addends]
+        lines += _sum("It", leaf.addends)
     opens = {index: way_key(key, index) for index in ways}
     about = "the gradient of this pass"
     lines.append(_value(label, value.gradient, gradient=True, about=about, opens=opens))
     if leaf.why:
         lines.append(f'<p class="why"><strong>Why?</strong> {escape(leaf.why)}</p>')
+    if leaf.hooked:
+        lines.append(_HOOKED)
     lines.append(f"<p>{escape(accumulation(leaf))}</p>")
     lines += ways_section(ways, key)
     if isinstance(leaf.update, Update):
@@ -191,7 +195,7 @@ def _step(step: Step, of: int, questions: Questions) -> list[str]:
     for rule in step.rules:
         lines += _rule(rule, questions.get(id(rule), []), told)
     if step.hooked:
-        lines.append("<p>A hook that may change this gradient was not called.</p>")
+        lines.append(_HOOKED)
     return lines
 
 
@@ -199,10 +203,22 @@ def _arrives(step: Step, value: Value) -> list[str]:
     label = f"∂L/∂{value.symbol}"
     lines = []
     if value.made_by is not None and len(step.addends) > 1:
-        symbol = math_of(value.symbol)
-        lines.append(f"<p>{symbol} was used more than once, so what arrives is a sum:</p>")
-        lines += [_value(a.symbol, a.array, gradient=True) for a in step.addends]
+        lines += _sum(math_of(value.symbol), step.addends)
     lines.append(_value(label, value.gradient, gradient=True, about="what arrives"))
+    return lines
+
+
+def _sum(what: str, addends: list[Addend]) -> list[str]:
+    """The addends of the gradient of what was used more than once, the first ones of many."""
+    lines = [f"<p>{what} was used {len(addends)} times, so its gradient is a sum:</p>"]
+    lines += [_value(a.symbol, a.array, gradient=True) for a in addends[:_ADDENDS]]
+    others = addends[_ADDENDS:]
+    if others:
+        total = np.sum([addend.array for addend in others], axis=0)
+        lines.append(
+            f'<div class="value gradient"><span>and the sum of {len(others)} others =</span>'
+            f"{_array(total, None, {})}</div>"
+        )
     return lines
 
 
@@ -311,10 +327,10 @@ def _array(array: Array, index: Index | None, opens: Mapping[Index, str]) -> str
     """The numbers of an array: as a table where it is small, else their range and norm."""
     if array is None or not hasattr(array, "ndim"):
         return ""
-    if array.ndim == 0 and array.size:
+    if array.ndim == 0:
         return f"<code>{_element(number(float(array)), opens.get(()))}</code>"
     across = array.shape[-1] if array.ndim else 1
-    if array.size > _WHOLE or across > _ACROSS or not array.size:
+    if not _is_whole(array):
         return f"<code>{escape(f'{shape_text(array.shape)}, {summary(array)}')}</code>"
     marked = None if index is None else (0,) * (2 - len(index)) + index
     opens = {(0,) * (2 - len(at)) + at: key for at, key in opens.items()}
@@ -328,6 +344,19 @@ def _array(array: Array, index: Index | None, opens: Mapping[Index, str]) -> str
         table = _table(array[place], marked[-2:] if is_here and marked else None, here)
         slices.append(f"<div>{label}{table}</div>")
     return f'<div class="slices">{"".join(slices)}</div>'
+
+
+def _is_whole(array: Array) -> bool:
+    """Whether the numbers of an array are shown, not their range."""
+    across = array.shape[-1] if array.ndim else 1
+    return 0 < array.size <= _WHOLE and across <= _ACROSS
+
+
+def _shape_of_whole(value: Value) -> str:
+    """The shape; nothing where it stands beside the range already."""
+    array = value.array
+    is_told = hasattr(array, "ndim") and not _is_whole(array)
+    return "" if is_told else shape_text(value.shape)
 
 
 def _element(text: str, key: str | None) -> str:
