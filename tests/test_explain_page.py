@@ -276,6 +276,20 @@ def test_of_many_addends_the_first_are_shown_and_the_sum_of_the_others():
     assert f"and the sum of 176 others = {' '.join(number(v) for v in rest.tolist())}" in text
 
 
+def test_what_small_parts_leave_is_worked_out_of_large_ones():
+    lesson = deep(40)
+    assert any(hasattr(part, "steps") for part in lesson.parts)
+    page = lesson.html()
+    assert len(lesson.steps) < 300
+    assert "not worked out here" not in page
+    assert page.count('id="step-') == len(lesson.steps)
+    lesson = deep(300)
+    fold = max(lesson.parts, key=lambda part: len(getattr(part, "steps", [])))
+    page = lesson.html()
+    assert 250 < page.count('id="step-') <= 300
+    assert f"explanation.open({fold.name!r}) unfolds them" in Document(page).text
+
+
 def test_a_kink_is_said_in_words_and_a_hook_is_said_at_its_leaf():
     x = nnlite.tensor([0.0, 1.0], requires_grad=True)
     hook = x.register_hook(lambda g: g)
@@ -300,7 +314,7 @@ def test_a_part_that_is_opened_stays_readable():
     assert 30 < len(opened.parts) <= 60
     page = opened.html()
     assert len(page) < 4_000_000
-    assert Document(page).text.count(opened.parts[1].title) == 2
+    assert Document(page).text.count(opened.parts[1].title) == 3
     again = opened.open(opened.parts[1].name)
     assert len(opened.parts) < len(again.parts) < 100
 

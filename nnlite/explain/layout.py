@@ -31,7 +31,7 @@ class Box:
         kind: "step", "fold" (several operations), "leaf" or "data".
         steps: its operations, in the order of backward.
         value: its value, of a step or a fold the one that goes out of it.
-        title: what a fold is called.
+        title: what a fold is called; name: what opens it.
         lines: the text in it.
         column, slot: its place in the grid; x, y: of its upper left corner, in pixels.
     """
@@ -41,6 +41,7 @@ class Box:
     steps: list[Step]
     value: Value
     title: str = ""
+    name: str = ""
     lines: list[str] = field(default_factory=list)
     column: int = 0
     slot: int = 0
@@ -119,7 +120,9 @@ def _connected(explanation: Explanation) -> tuple[list[Box], list[Wire]]:
     computed: list[Box] = []
     for number, part in enumerate(explanation.parts, 1):
         if isinstance(part, Fold):
-            box = Box(f"fold-{number}", "fold", part.steps, part.steps[0].output, part.title)
+            box = Box(
+                f"fold-{number}", "fold", part.steps, part.steps[0].output, part.title, part.name
+            )
         else:
             box = Box(f"step-{part.number}", "step", [part], part.output)
         computed.append(box)

@@ -122,8 +122,13 @@ def _computed(drawing: Drawing) -> list[Box]:
 def _worked(drawing: Drawing) -> list[Step]:
     """The operations that are worked out: all that are not folded, of a fold the first ones."""
     computed = _computed(drawing)
-    share = max(1, _WORKED // len(computed)) if computed else 0
-    return [step for box in computed for step in box.steps[:share]]
+    shares: dict[str, int] = {}
+    left = _WORKED
+    for rank, box in enumerate(sorted(computed, key=lambda box: len(box.steps))):
+        share = max(1, left // (len(computed) - rank))  # what small folds leave is for others
+        shares[box.key] = min(share, len(box.steps))
+        left -= shares[box.key]
+    return [step for box in computed for step in box.steps[: shares[box.key]]]
 
 
 def _items(

@@ -11,7 +11,7 @@ from nnlite.explain.numbers import shape_text
 __all__ = ["lines_of", "svg_of"]
 
 _LINE = 17.0  # pixels
-_LETTERS = 28  # of a line in a box
+_LETTERS = 32  # of a line in a box
 _BEND = 0.45
 _BESIDE = 7.0  # a gradient's wire runs so far below that of its value
 
@@ -31,8 +31,16 @@ def lines_of(box: Box) -> list[str]:
 
 
 def shortened(text: str, letters: int = _LETTERS) -> str:
-    """A text that fits into a box; of a longer one the end, which tells more than its start."""
-    return text if len(text) <= letters else f"…{text[1 - letters :]}"
+    """A text that fits into a box; of a longer one the end, which tells more than its start.
+
+    >>> shortened("encoder.layers.1.self_attn (MultiheadAttention)")
+    '…self_attn (MultiheadAttention)'
+    """
+    if len(text) <= letters:
+        return text
+    end = text[1 - letters :]
+    whole = end.partition(".")[2]  # names are not cut within
+    return f"…{whole or end}"
 
 
 def svg_of(drawing: Drawing, places: Mapping[str, int]) -> str:
@@ -111,7 +119,7 @@ def _box(box: Box, reached: int) -> str:
         f'<g class="box {box.kind}" role="button" tabindex="0" data-key="{box.key}" '
         f'data-reached="{reached}" aria-label="{escape(_spoken(box))}">'
         f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" height="{box.height:.1f}" '
-        f'rx="{corner}"></rect>{text}</g>'
+        f'rx="{corner}"></rect>{text}<title>{escape(_spoken(box))}</title></g>'
     )
 
 

@@ -102,8 +102,8 @@ def fold_item(box: Box, of: int, questions: Questions, worked: set[int]) -> str:
     if len(box.steps) > len(shown):
         left = len(box.steps) - len(shown)
         lines.append(
-            f"<p>{left} more are not worked out here: <code>explanation.open(…)</code> "
-            "unfolds them.</p>"
+            f"<p>{left} more are not worked out here: "
+            f"<code>explanation.open({escape(repr(box.name))})</code> unfolds them.</p>"
         )
     return _item(box.key, "fold", f"Steps {first} to {last} of {of}: {box.title}", lines)
 
