@@ -1,6 +1,16 @@
 """Every equation of back-propagation, on your own network, with your own numbers.
 
-``nnlite.explain(loss)`` after a forward pass gives an ``Explanation``.
+``nnlite.explain(loss)`` after a forward pass gives an ``Explanation`` to print, to save as a page,
+or to ask for the ways of one weight to the loss. Its arguments: ``help(nnlite.explain.__call__)``.
+``why(tensor, loss)`` says why a gradient is None or zero. A forward pass under ``recording()`` is
+explained with its source lines and with results that no derivative needs.
+
+>>> import nnlite
+>>> w = nnlite.tensor([1.0, 2.0], requires_grad=True)
+>>> with nnlite.explain.recording():
+...     loss = (w * w).sum()
+>>> nnlite.explain(loss, names={"w": w})
+<Explanation of 2 operations and 1 leaves>
 """
 
 from __future__ import annotations
@@ -83,6 +93,8 @@ class _Callable(ModuleType):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Explanation:
         return explain(*args, **kwargs)
+
+    __call__.__doc__ = _Explain.__call__.__doc__
 
 
 sys.modules[__name__].__class__ = _Callable
