@@ -11,7 +11,7 @@ from nnlite.autograd.mutation import note_write
 from nnlite.capture.lower import Lowered
 from nnlite.capture.names import BY_NAME, SIGNS, Names
 from nnlite.capture.run import Given, Kept
-from nnlite.tensor import NoGraph, Tensor, ndarray, wrap
+from nnlite.tensor import NoGraph, Size, Tensor, ndarray, wrap
 from nnlite.tracing.calls import Call, Ref, refs
 
 __all__ = ["CAPTURED", "Changed", "Code"]
@@ -66,14 +66,17 @@ class Code(Names):
         for number, name in zip(lowered.trace.inputs, self.inputs):
             if number in self._needed():
                 self._add(f"{self._name(number)}[...] = {name}")
-        for call, way in zip(lowered.calls, lowered.ways):
-            for line in self._statements(call, way):
-                self._add(line, call.errors)
+        self._compute()
         for line in self._deliver(lowered.trace.final):
             self._add(line)
         for line in self._notes():
             self._add(line)
         self._add(f"return {self._result(lowered.trace.outputs)}")
+
+    def _compute(self) -> None:
+        for call, way in zip(self.lowered.calls, self.lowered.ways):
+            for line in self._statements(call, way):
+                self._add(line, call.errors)
 
     def _needed(self) -> set[int]:
         trace = self.lowered.trace
@@ -349,6 +352,8 @@ class Code(Names):
         if isinstance(value, Given):
             self.names.setdefault("Given", Given)
             return f"Given({value.number})"
+        if type(value) is Size:
+            return self._bound(value, "size")
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             return f"{self._bound(type(value), 'kind')}({', '.join(map(self._result, value))})"
         if isinstance(value, tuple):

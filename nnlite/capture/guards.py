@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import is_
 from typing import Any
 
 from nnlite.autograd import hooks
@@ -50,12 +49,11 @@ class Guards:
         self._held = [value for _, value, _ in reach.cells]
         self._arrays = [tensor.array for tensor in reach.tensors]
         self._nodes = [tensor._node for tensor in reach.tensors]
-        self._kinds = [type(module) for module in reach.modules]
         self._contents = [(container, parts) for container, parts, _ in reach.contents]
         self._same_objects = self._comparison()
 
     def hold(self) -> bool:
-        """Whether everything is as it was; compares identities only, and that at each call."""
+        """Whether everything is as it was: the same objects, or equal numbers and texts."""
         mode, is_inference, dtype = self.surroundings
         if (
             hooks.marked
@@ -74,7 +72,7 @@ class Guards:
     def _comparison(self) -> Callable[[], bool]:
         """A function of one long comparison: a hundred times ``is`` in a row takes a microsecond,
         an eighth of what a loop over them would."""
-        names: dict[str, Any] = {"same": _same_contents}
+        names: dict[str, Any] = {"same": _same_contents, "equal": _equal}
         known: dict[int, str] = {}
 
         def name(thing: Any) -> str:
@@ -83,6 +81,10 @@ class Guards:
                 names[known[id(thing)]] = thing
             return known[id(thing)]
 
+        def test(place: str, value: Any) -> str:
+            same = f"{place} is {name(value)}"
+            return f"({same} or equal({place}, {name(value)}))" if type(value) in _PLAIN else same
+
         reach = self.reach
         tests = ["True"]
         for (owner, key, _, _), value in zip(reach.entries, self._values):
@@ -90,16 +92,15 @@ class Guards:
             if value is MISSING:
                 tests.append(f"{place} not in {name(owner)}")
             else:
-                tests.append(f"{name(owner)}[{place}] is {name(value)}")
+                tests.append(test(f"{name(owner)}[{place}]", value))
         for (owner, _), size in zip(reach.sizes, self._sizes):
             tests.append(f"len({name(owner)}) == {size}")
         for (cell, _, _), value in zip(reach.cells, self._held):
-            tests.append(f"{name(cell)}.cell_contents is {name(value)}")
+            tests.append(test(f"{name(cell)}.cell_contents", value))
         for tensor, array, node in zip(reach.tensors, self._arrays, self._nodes):
             tests.append(f"{name(tensor)}.array is {name(array)}")
             tests.append(f"{name(tensor)}._node is {name(node)}")
-        for module, kind in zip(reach.modules, self._kinds):
-            tests.append(f"type({name(module)}) is {name(kind)}")
+        tests += [f"type({name(thing)}) is {name(kind)}" for thing, kind, _ in reach.kinds]
         for owner, key, value, _ in reach.members:
             place = (
                 f"{name(owner)}.{key}" if key.isidentifier() else f"getattr({name(owner)}, {key!r})"
@@ -108,7 +109,7 @@ class Guards:
         for container, parts in self._contents:
             if type(container) is list and len(parts) <= _FEW:
                 tests.append(f"len({name(container)}) == {len(parts)}")
-                tests += [f"{name(container)}[{i}] is {name(x)}" for i, x in enumerate(parts)]
+                tests += [test(f"{name(container)}[{i}]", x) for i, x in enumerate(parts)]
             else:
                 tests.append(f"same({name((container, parts))})")
         text = (
@@ -155,8 +156,8 @@ class Guards:
         for container, parts, name in reach.contents:
             if not _same_contents((container, parts)):
                 return f"what is in {name}"
-        for (module, name), kind in zip(reach.modules.items(), self._kinds):
-            if type(module) is not kind:
+        for thing, kind, name in reach.kinds:
+            if type(thing) is not kind:
                 return f"the class of {name}"
         return ""
 
@@ -182,20 +183,11 @@ class Guards:
             if not _same_contents(pair):
                 _refill(*pair)
 
-    def refresh(self) -> bool:
-        """Go on with plain values that are equal to those before; whether nothing else changed."""
-        if self.change():
-            return False
-        self._values = [owner.get(key, MISSING) for owner, key, _, _ in self.reach.entries]
-        self._held = [cell.cell_contents for cell, _, _ in self.reach.cells]
-        self._same_objects = self._comparison()
-        return True
-
 
 def _same_contents(pair: tuple[Any, tuple[Any, ...]]) -> bool:
     container, parts = pair
     if type(container) is list:
-        return len(container) == len(parts) and all(map(is_, container, parts))
+        return len(container) == len(parts) and all(map(_same, container, parts))
     now: Any = container
     if hasattr(container, "items"):
         now = [part for item in container.items() for part in item]
@@ -217,9 +209,9 @@ def _same(a: Any, b: Any) -> bool:
     return a is b or _equal(a, b)
 
 
-_COMPARED = (bool, int, float, complex, str, bytes, type(None))
+_PLAIN = {int, float, complex, str, bytes}  # of which there may be equal ones
 
 
 def _equal(a: Any, b: Any) -> bool:
     """Whether two plain values are the same value: 1 is not True, -0.0 not 0.0."""
-    return type(a) is type(b) and isinstance(a, _COMPARED) and a == b and repr(a) == repr(b)
+    return type(a) is type(b) and type(a) in _PLAIN and a == b and repr(a) == repr(b)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.mutation import memory_owner
-from nnlite.capture.memory import Memory
+from nnlite.capture.memory import Memory, is_dense, twin
 from nnlite.capture.recording import CaptureError, StepRecording
 from nnlite.tracing.calls import Call, Ref, refs, walk
 
@@ -137,6 +137,24 @@ class Lowered:
                 found.update({r.id: r for r in call.args[0].values() if isinstance(r, Ref)})
         return found
 
+    def overwritten_inputs(self) -> list[tuple[int, list[Any]]]:
+        """The inputs that are read after states have been written, each with those states: where
+        they share memory, an ordinary run reads what was written."""
+        roots = self.trace.roots
+        places = {number: place for place, number in enumerate(self.trace.inputs)}
+        written: dict[int, Any] = {}
+        found: dict[int, dict[int, Any]] = {}
+        for call in self.calls:
+            for ref in refs(_read(call)):
+                if written and roots[ref.id] in places:
+                    found[places[roots[ref.id]]] = dict(written)
+            if call.kind == "opaque":
+                written = {n: tensor.array for n, tensor in self.trace.states.items()}
+            for number in call.writes:
+                if roots[number] in self.trace.states:
+                    written[roots[number]] = self.trace.states[roots[number]].array
+        return [(place, list(states.values())) for place, states in found.items()]
+
     # ---- how it is computed ---------------------------------------------------------------------
 
     def _way(self, call: Call, after: Call | None) -> str:
@@ -208,7 +226,10 @@ class Lowered:
                 raise CaptureError(
                     "not captured: it writes into an argument; write into a clone() of it"
                 )
-            memory.take(number, trace.arrays[number])
+            if is_dense(trace.arrays[number]):
+                memory.take(number, trace.arrays[number])
+            else:
+                self.places[number].array = twin(trace.arrays[number])
         for when, (call, way) in enumerate(zip(self.calls, self.ways)):
             for number in call.results:
                 if trace.roots[number] != number or way in ("view", "inlined"):
@@ -244,7 +265,7 @@ class Lowered:
             grad = tensor.grad
             if number in touched and grad is not None:
                 self.entering[number] = tensor
-                self.places[number] = Place("kept", np.empty_like(grad.array))
+                self.places[number] = Place("kept", twin(grad.array))
 
     def _last_uses(self) -> dict[int, int]:
         """First value in its memory → the place of the last call that uses that memory."""

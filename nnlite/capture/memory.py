@@ -65,6 +65,23 @@ def laid_out(block: Any, offset: int, like: Any) -> Any:
     return np.ndarray(like.shape, like.dtype, block, offset, tuple(strides))
 
 
+def is_dense(array: Any) -> bool:
+    """Whether the elements fill their memory without gaps or overlaps, in any order of axes."""
+    return bool(array.strides == np.empty_like(array).strides)
+
+
+def twin(array: Any) -> Any:
+    """A copy with the same strides: what NumPy computes may depend on them in the last bit."""
+    if is_dense(array):
+        return array.copy(order="K")
+    low, high = np.lib.array_utils.byte_bounds(array)
+    start = array.__array_interface__["data"][0] - low
+    block = np.empty(high - low, np.uint8)
+    made = np.ndarray(array.shape, array.dtype, block, start, array.strides)
+    made[...] = array
+    return made
+
+
 class Memory:
     """The buffers of a step.
 

@@ -56,13 +56,20 @@ _MODULES = {
 }
 _NUMPY_STATE = {"random", "load", "loadtxt", "genfromtxt", "fromfile", "memmap", "save", "savez"}
 _GENERATOR = 0x20 | 0x80 | 0x200  # flags of a code object: generator, coroutine, both
+_CALLED = {"step", "zero_grad", "optimizer", *dir(object)}  # all that a step needs of optimizers
+_INNER = {"step", "optimizer", "_plans", "_hooks", "_opt_called"}  # for their own steps alone
 _MOST = 20_000  # things to watch: with more, watching them costs more than it saves
 
 
 class Wrapper:
-    """What stands for a function and reads what that reads."""
+    """What stands for a function and reads what that reads.
+
+    Attributes:
+        _own: the names of its attributes that a user has not given it.
+    """
 
     _function: Callable[..., Any]
+    _own: set[str]
 
 
 class Reach:
@@ -70,7 +77,7 @@ class Reach:
 
     Args:
         function: the function.
-        arguments: those of its arguments that are no arrays, by name.
+        arguments: those of its arguments that are no arrays, each with its name.
         executed: the code that ran when it was called; other code is not looked at.
 
     Attributes:
@@ -80,8 +87,8 @@ class Reach:
         members: (object, attribute, value, name) of functions and classes.
         contents: (list, tuple, dict or set, its contents as a tuple, name).
         tensors: each tensor with its name.
-        modules, optimizers, schedulers, generators: with their names.
-        reads_grad: whether a user's own code names ``grad``.
+        optimizers, schedulers, generators: with their names.
+        kinds: (object, class, name) of each module and object of a user's own class.
 
     Raises:
         CaptureError: it reads something that cannot be watched.
@@ -90,7 +97,7 @@ class Reach:
     def __init__(
         self,
         function: Callable[..., Any],
-        arguments: dict[str, Any],
+        arguments: list[tuple[Any, str]],
         executed: set[types.CodeType],
     ) -> None:
         self._executed = executed
@@ -98,13 +105,13 @@ class Reach:
         self.sizes: list[tuple[Any, str]] = []
         self.cells: list[tuple[Any, Any, str]] = []
         self.members: list[tuple[Any, str, Any, str]] = []
+        self.kinds: list[tuple[Any, type, str]] = []
         self.contents: list[tuple[Any, tuple[Any, ...], str]] = []
         self.tensors: dict[Tensor, str] = {}
-        self.modules: dict[Module, str] = {}
         self.optimizers: dict[Optimizer, str] = {}
         self.schedulers: dict[LRScheduler, str] = {}
         self.generators: dict[Generator, str] = {default_generator: "the default generator"}
-        self.reads_grad = False
+        self._words: set[str] = set()
         self._seen: dict[int, Any] = {}
         self._named: set[tuple[int, Any]] = set()
         code = getattr(function, "__code__", None)
@@ -114,16 +121,36 @@ class Reach:
                 "function that it calls"
             )
         self._pending: list[tuple[Any, str]] = [(function, getattr(function, "__name__", "it"))]
-        self._pending += [(value, name) for name, value in arguments.items()]
+        self._pending += arguments
         # Optimizers last: a parameter is known by its name in a module.
         self._later: list[tuple[Optimizer, str]] = []
-        while self._pending or self._later:
+        while self._pending or self._later or self._read_steppers():
             if self._pending:
                 self._visit(*self._pending.pop())
-            else:
+            elif self._later:
                 self._optimizer(*self._later.pop())
             if len(self.entries) > _MOST:
                 raise CaptureError(f"not captured: it can read more than {_MOST} things")
+
+    @property
+    def reads_grad(self) -> bool:
+        """Whether a user's own code names ``grad``."""
+        return "grad" in self._words
+
+    def _read_steppers(self) -> bool:
+        """Watch all of an optimizer or a scheduler of which a user's code may read something, as
+        its learning rate; returns whether one was found."""
+        items: list[tuple[Any, str]] = [*self.optimizers.items(), *self.schedulers.items()]
+        for item, name in items:
+            if id(item.__dict__) in self._seen or self._words.isdisjoint(set(dir(item)) - _CALLED):
+                continue
+            self._seen[id(item.__dict__)] = item.__dict__
+            inner = _INNER if "state" in self._words else _INNER | {"state"}
+            for key in sorted(item.__dict__.keys() - inner):
+                label = f"{name}.{key}"
+                self._pending.append((self._entry(item.__dict__, key, label), label))
+            return True
+        return False
 
     def _visit(self, value: Any, name: str) -> None:
         if isinstance(value, _PLAIN) or id(value) in self._seen:
@@ -137,6 +164,7 @@ class Reach:
             self._later.append((value, name))
         elif isinstance(value, LRScheduler):
             self.schedulers[value] = name
+            self.sizes.append((value.__dict__, name))
             self._pending.append((value.optimizer, f"{name}.optimizer"))
         elif isinstance(value, Generator):
             self.generators[value] = name
@@ -149,6 +177,9 @@ class Reach:
         elif isinstance(value, Wrapper):
             self._pending.append((value._function, name))
             self.sizes.append((value.__dict__, name))
+            for key in value.__dict__.keys() - value._own:
+                label = f"{name}.{key}"
+                self._pending.append((self._entry(value.__dict__, key, label), label))
         elif isinstance(value, functools.partial):
             self._pending += [(value.func, name), (value.args, name), (value.keywords, name)]
         elif isinstance(value, type):
@@ -193,12 +224,13 @@ class Reach:
                 "steps"
             )
         self.sizes += [(of_a_kind, f"{name}'s hooks") for of_a_kind in hooks]
-        self.modules[module] = name
+        self.kinds.append((module, type(module), name))
         self._attributes(module, name)
         self._pending.append((type(module), type(module).__name__))
 
     def _optimizer(self, optimizer: Optimizer, name: str) -> None:
         self.optimizers[optimizer] = name
+        self.sizes.append((optimizer.__dict__, name))
         groups = optimizer.param_groups
         self._entry(optimizer.__dict__, "param_groups", f"{name}.param_groups")
         self.contents.append((groups, tuple(groups), f"{name}.param_groups"))
@@ -235,6 +267,7 @@ class Reach:
                 f"not captured: it uses {name}, a {shown}, which may change without being seen; "
                 "give what is needed of it as an argument"
             )
+        self.kinds.append((value, kind, name))
         self._attributes(value, name)
         self._pending.append((kind, kind.__name__))
 
@@ -244,7 +277,10 @@ class Reach:
                 if base is Module or (is_own(base) and "forward" in vars(base)):
                     self._member(base, "forward", f"{name}.forward")
                 continue
+            self.sizes.append((vars(base), base.__name__))
             for key, value in list(vars(base).items()):
+                if key == "step" and issubclass(base, (Optimizer, LRScheduler)):
+                    continue  # it is called as it is
                 if key.startswith("__") and not callable(value):
                     continue
                 if key in ("__weakref__", "__dict__"):
@@ -312,8 +348,8 @@ class Reach:
     def _code(self, code: types.CodeType, function: types.FunctionType, name: str) -> None:
         steps = list(dis.get_instructions(code))
         for place, step in enumerate(steps):
-            if step.argval == "grad" and step.opname.startswith("LOAD"):
-                self.reads_grad = True
+            if isinstance(step.argval, str) and step.opname.startswith("LOAD"):
+                self._words.add(step.argval)
             if step.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
                 raise CaptureError(
                     f"not captured: {name} assigns the global {step.argval}; return the value "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -12,9 +11,10 @@ from typing import Any
 from nnlite.autograd.node import Node
 from nnlite.capture.guards import Guards
 from nnlite.capture.kernels import noted_kernels
+from nnlite.capture.memory import twin
 from nnlite.capture.recording import CaptureError, Draws, StepRecording
 from nnlite.capture.signature import Signature, array_of
-from nnlite.tensor import AccumulateGrad, Tensor, wrap
+from nnlite.tensor import AccumulateGrad, Size, Tensor, wrap
 from nnlite.tracing.array import Traced
 from nnlite.tracing.calls import refs, walk
 
@@ -49,11 +49,6 @@ def record(
     Raises:
         CaptureError: it does something that cannot be captured.
     """
-    others = [t.name for t in threading.enumerate() if t is not threading.current_thread()]
-    if any(name not in _HARMLESS for name in others):
-        raise CaptureError(
-            "not captured: other threads are running, which would see the parameters being traced"
-        )
     reach = guards.reach
     trace = StepRecording()
     with ExitStack() as stack:
@@ -74,6 +69,12 @@ def record(
                 "not captured: it draws from the random numbers of Python or NumPy; use nnlite's, "
                 "or give what was drawn as an argument"
             )
+        if not _is_same_tree(signature.filled(given), (args, kwargs)):
+            raise CaptureError(
+                "not captured: it changes a list or a dict among its arguments; return the value "
+                "and put it there outside of the function"
+            )
+        _refuse_containers(result)
         trace.outputs = walk(result, lambda part: _output(trace, part, given, reach.tensors))
         trace.final = trace.held_gradients()
         held = {trace.roots[ref.id] for ref in refs(trace.final)}
@@ -81,6 +82,28 @@ def record(
             raise CaptureError("not captured: the function returns a gradient; return a clone()")
         _refuse_hidden(trace, result)
     return trace
+
+
+def _is_same_tree(a: Any, b: Any) -> bool:
+    """Whether nested tuples, lists and dicts have the same objects in them."""
+    if type(a) is not type(b) or not isinstance(a, (tuple, list, dict)):
+        return a is b
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(_is_same_tree(a[key], b[key]) for key in a)
+    return len(a) == len(b) and all(map(_is_same_tree, a, b))
+
+
+def _refuse_containers(value: Any) -> None:
+    """Refuse results in containers of which a replay would make plain ones."""
+    if not isinstance(value, (tuple, list, dict)) or type(value) is Size:
+        return
+    if type(value) not in (tuple, list, dict) and not hasattr(value, "_fields"):
+        raise CaptureError(
+            f"not captured: the function returns a {type(value).__name__}; return tensors and "
+            "plain values, in tuples, lists or dicts"
+        )
+    for part in value.values() if isinstance(value, dict) else value:
+        _refuse_containers(part)
 
 
 def _refuse_hidden(trace: StepRecording, result: Any) -> None:
@@ -96,11 +119,8 @@ def _refuse_hidden(trace: StepRecording, result: Any) -> None:
             )
 
 
-_HARMLESS = {"tqdm_monitor"}
-
-
 def _traced_input(trace: StepRecording, value: Any) -> Any:
-    traced = trace.add(array_of(value).copy(order="K"))
+    traced = trace.add(twin(array_of(value)))
     trace.inputs.append(traced.id)
     trace.varying.add(traced.id)
     if not isinstance(value, Tensor):
@@ -192,7 +212,7 @@ def _traced_tensors(trace: StepRecording, tensors: dict[Tensor, str]) -> Iterato
     try:
         for tensor, array, _, leaf, grad in before:
             if id(array) not in by_array:
-                traced = by_array[id(array)] = trace.add(array.copy(order="K"), tensors[tensor])
+                traced = by_array[id(array)] = trace.add(twin(array), tensors[tensor])
                 trace.states[traced.id] = tensor
                 trace.varying.add(traced.id)
             tensor.array = by_array[id(array)]
@@ -202,7 +222,7 @@ def _traced_tensors(trace: StepRecording, tensors: dict[Tensor, str]) -> Iterato
             if grad is not None:
                 if grad._node:
                     raise CaptureError("not captured: a gradient has a graph of its own")
-                value = trace.add(grad.array.copy(order="K"), f"grad of {tensors[tensor]}")
+                value = trace.add(twin(grad.array), f"grad of {tensors[tensor]}")
                 trace.gradients[value.id] = tensor
                 trace.varying.add(value.id)
                 leaf.grad = wrap(value)

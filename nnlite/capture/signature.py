@@ -8,7 +8,6 @@ import numpy as np
 
 from nnlite.capture.recording import CaptureError
 from nnlite.tensor import Tensor
-from nnlite.tracing.calls import walk
 
 __all__ = ["Signature"]
 
@@ -22,7 +21,7 @@ class Signature:
     Attributes:
         inputs: the tensors and arrays, in order.
         names: of each, as people would say it.
-        statics: the other arguments with their names.
+        statics: the other arguments, each with its name.
     """
 
     def __init__(
@@ -30,7 +29,7 @@ class Signature:
     ) -> None:
         self.inputs: list[Any] = []
         self.names: list[str] = []
-        self.statics: dict[str, Any] = {}
+        self.statics: list[tuple[Any, str]] = []
         self.count = len(args)
         self.keys = tuple(kwargs)
         self.is_flat = not kwargs and all(type(arg) is Tensor for arg in args)
@@ -60,7 +59,7 @@ class Signature:
             return type(value)(self._noted(part, f"{name}_{i}") for i, part in enumerate(value))
         if type(value) is dict:
             return {key: self._noted(part, f"{name}_{key}") for key, part in value.items()}
-        self.statics[name] = value
+        self.statics.append((value, name))
         return value
 
     def fits(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any] | None:
@@ -94,7 +93,7 @@ class Signature:
 
     def filled(self, values: list[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments with other values in place of the arrays."""
-        tree = walk(self.tree, lambda part: values[part.number] if type(part) is Place else part)
+        tree = _filled(self.tree, values)
         return tree[: self.count], dict(zip(self.keys, tree[self.count :]))
 
 
@@ -105,6 +104,16 @@ class Place:
 
     def __init__(self, number: int) -> None:
         self.number = number
+
+
+def _filled(noted: Any, values: list[Any]) -> Any:
+    if type(noted) is Place:
+        return values[noted.number]
+    if type(noted) in (tuple, list):
+        return type(noted)(_filled(part, values) for part in noted)
+    if type(noted) is dict:
+        return {key: _filled(part, values) for key, part in noted.items()}
+    return noted
 
 
 def array_of(value: Any) -> Any:

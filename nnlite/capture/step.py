@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 import types
 from collections.abc import Callable
@@ -22,8 +23,10 @@ from nnlite.nn.module import Module
 
 __all__ = ["Compiled", "compile"]
 
-_MOST_KEPT = 4  # programs for different arguments and states
-_MOST_TRIED = 16  # captures of one function, before it is left alone
+_MOST_KEPT = 8  # programs for different arguments and states; the one used longest ago goes
+_MOST_SEEN = 32  # kinds of arguments that are remembered, in case that they come again
+_MOST_TRIED = 16  # captures in a row, before the function is left alone for a while
+_FIRST_REST = 1024  # calls without a replay until it is captured again; each rest is longer
 _capturing: list[Any] = []  # those that are being captured or tried out now
 _TRIALS = 2  # times that a program must give the same as the ordinary run, before it is used
 
@@ -66,9 +69,12 @@ class Compiled(Wrapper):
         self._ready: list[Program] = []
         self._candidates: list[_Candidate] = []
         self._tried = 0
-        self._given_up = ""
+        self._rest = 0
+        self._next_rest = _FIRST_REST
+        self._why_resting = ""
         self._busy = threading.Lock()
         self.reason = "it has not been called yet"
+        self._own = {"_own", *self.__dict__} - getattr(function, "__dict__", {}).keys()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function: a replay where one is possible, else the ordinary run."""
@@ -76,14 +82,18 @@ class Compiled(Wrapper):
             return self._function(*args, **kwargs)
         for program in self._ready:
             arrays = program.signature.fits(args, kwargs)
-            if arrays is None or not (program.may_run() or program.may_run_again()):
+            if arrays is None or not program.may_run():
                 continue
-            if program.is_lent():
-                self.reason = "a gradient of an earlier step is kept, which it would overwrite"
+            obstacle = program.obstacle(arrays)
+            if obstacle:
+                self.reason = obstacle
                 return self._function(*args, **kwargs)
             if not self._busy.acquire(False):
                 break
             try:
+                if program is not self._ready[0]:
+                    self._ready.remove(program)
+                    self._ready.insert(0, program)
                 result = program.replay(arrays, lambda: Signature(args, kwargs, ()).inputs)
                 self.reason = ""
                 return result
@@ -96,8 +106,11 @@ class Compiled(Wrapper):
 
     def _otherwise(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """No program fits: run the function, and see about a new program."""
-        if self._given_up:
-            self.reason = self._given_up
+        if self._rest:
+            self._rest -= 1
+            self.reason = self._why_resting
+        if self._rest and all(candidate.program is None for candidate in self._candidates):
+            pass
         elif not self._busy.acquire(False):
             self.reason = "another call of it is running"
         else:
@@ -108,24 +121,25 @@ class Compiled(Wrapper):
         return self._function(*args, **kwargs)
 
     def _with_candidate(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        self.reason = is_watched()
+        self.reason = is_watched() or _is_observed()
         if self.reason:
             return self._function(*args, **kwargs)
         changed = ""
-        for program in list(self._ready):
+        for program in [] if self._rest else list(self._ready):
             if program.signature.fits(args, kwargs) is not None:
                 changed = program.guards.change() or "which tensors have gradients"
                 break
         candidate = self._candidate_for(args, kwargs)
-        if candidate is None:
+        if candidate is None or (self._rest and candidate.program is None):
+            self.reason = self._why_resting if self._rest else self.reason
             return self._function(*args, **kwargs)
         if changed:
             self.reason = f"{changed} has changed since it was captured"
-        if not candidate.executed:
-            with Executed() as candidate.executed:
-                return self._function(*args, **kwargs)
         _capturing.append(self)
         try:
+            if not candidate.executed:
+                with Executed() as candidate.executed:
+                    return self._function(*args, **kwargs)
             if candidate.program is None:
                 self._capture(candidate, args, kwargs)
             if candidate.program is None:
@@ -145,7 +159,7 @@ class Compiled(Wrapper):
                     return None
                 candidate.executed = set()
             program = candidate.program
-            if program is not None and not (program.may_run() or program.may_run_again()):
+            if program is not None and not program.may_run():
                 candidate.program = None  # something has changed between its trials
             return candidate
         self.reason = "such arguments have come for the first time"
@@ -157,19 +171,19 @@ class Compiled(Wrapper):
             return None
         candidate = _Candidate(signature)
         self._candidates.insert(0, candidate)
-        del self._candidates[2 * _MOST_KEPT :]
+        del self._candidates[_MOST_SEEN:]
         return candidate
 
     def _capture(self, candidate: _Candidate, args: tuple[Any, ...], kwargs: Any) -> None:
-        self._tried += 1
-        if self._tried > _MOST_TRIED:
-            last = f": {self.reason}" if self.reason else ""
-            self._given_up = self.reason = (
-                f"it has been captured {_MOST_TRIED} times, and something was new each time{last}"
+        if self._tried == _MOST_TRIED:
+            last = self.reason or f"its arguments are of more than {_MOST_KEPT} kinds"
+            self._why_resting = self.reason = (
+                f"it has been captured {_MOST_TRIED} times, and something was new each time; the "
+                f"last time: {last}"
             )
-            self._ready.clear()
-            self._candidates.clear()
+            self._tried, self._rest, self._next_rest = 0, self._next_rest, 4 * self._next_rest
             return
+        self._tried += 1
         try:
             function = self._function
             reach = Reach(function, candidate.signature.statics, candidate.executed)
@@ -182,7 +196,8 @@ class Compiled(Wrapper):
                 reach.entries
             ):
                 raise CaptureError("not captured: its first call ran other code than the next one")
-            candidate.program = Program(function.__name__, trace, candidate.signature, guards)
+            label = getattr(function, "__name__", type(function).__name__)
+            candidate.program = Program(label, trace, candidate.signature, guards)
             candidate.passed = candidate.tries = 0
         except CaptureError as error:
             candidate.refused = self.reason = _bare(error)
@@ -245,6 +260,11 @@ class Compiled(Wrapper):
         return self if instance is None else types.MethodType(self, instance)
 
     def __reduce__(self) -> Any:
+        place: Any = sys.modules.get(getattr(self, "__module__", ""))
+        for name in getattr(self, "__qualname__", "<locals>").split("."):
+            place = getattr(place, name, None)
+        if place is self:
+            return self.__qualname__  # as a function is pickled: by its name
         return Compiled, (self._function, self._fullgraph)  # a copy captures for itself
 
     def __repr__(self) -> str:
@@ -316,6 +336,20 @@ def compile(
     if not callable(model):
         raise TypeError(f"compile: expected a function, got {type(model).__name__}")
     return model if disable else Compiled(model, fullgraph)
+
+
+def _is_observed() -> str:
+    """Who else would see what a capture does, if anybody."""
+    others = [t.name for t in threading.enumerate() if t is not threading.current_thread()]
+    if any(name not in _HARMLESS for name in others):
+        return "other threads are running, which would see the parameters being traced"
+    profiler: Any = sys.getprofile()
+    if profiler is not None and not callable(profiler):
+        return "a profiler is running, and a capture would have to take its place"
+    return ""
+
+
+_HARMLESS = {"tqdm_monitor"}
 
 
 def _bare(error: CaptureError) -> str:

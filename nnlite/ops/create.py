@@ -9,7 +9,7 @@ import numpy as np
 
 from nnlite.ops import operands
 from nnlite.ops.shape import sizes_of
-from nnlite.tensor import Tensor, wrap
+from nnlite.tensor import Tensor, is_replayed, wrap
 
 __all__ = [
     "arange", "as_tensor", "empty", "empty_like", "eye", "from_numpy", "full", "full_like",
@@ -111,7 +111,8 @@ def as_tensor(data: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
     """
     if isinstance(data, Tensor) and (dtype is None or data.array.dtype == np.dtype(dtype)):
         return data
-    if isinstance(data, np.ndarray) and (dtype is None or data.dtype == np.dtype(dtype)):
+    is_array = isinstance(data, np.ndarray) or is_replayed(data)
+    if is_array and (dtype is None or data.dtype == np.dtype(dtype)):
         _numeric("as_tensor", data)
         return wrap(data)
     return tensor(data, dtype=dtype, device=device)
@@ -124,7 +125,7 @@ def from_numpy(array: Any) -> Tensor:
     >>> nnlite.from_numpy(numpy.arange(3))
     tensor([0, 1, 2])
     """
-    if not isinstance(array, np.ndarray):
+    if not isinstance(array, np.ndarray) and not is_replayed(array):
         raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}")
     _numeric("from_numpy", array)
     return wrap(array)
