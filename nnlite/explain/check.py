@@ -14,7 +14,7 @@ from nnlite.explain.recheck import INFINITE, Recheck, is_finite
 if TYPE_CHECKING:
     from nnlite.explain.step import Step
 
-__all__ = ["of_rule"]
+__all__ = ["adds_up", "of_rule"]
 
 Array = Any
 _STEP = 1e-6
@@ -57,7 +57,8 @@ def of_rule(
     if terms is not None and np.isfinite(sizes).all():
         engine_error = max(engine_error, _apart(sum(t.product for t in terms), at))
     if value is not None:
-        engine_error = max(engine_error, _apart(value, at))
+        vast = np.isinf(at) and abs(value) > float(np.finfo(gradient.dtype).max)
+        engine_error = max(engine_error, 0.0 if vast else _apart(value, at))
     found = forward.of_step(step)
     if isinstance(found, str):
         verdict = _Verdict("unverified", None, found)
@@ -68,7 +69,9 @@ def of_rule(
             verdict = _tied(slope, gradient, step.array_of(position), eps) or verdict
         if verdict.status == "wrong" and step.name == "Clamp":
             verdict = _pinned(slope, gradient, step, eps) or verdict
-    is_right = engine_error <= tolerance
+    is_right = engine_error <= (
+        max(tolerance, verdict.tolerance) if verdict.status == "right" else tolerance
+    )
     status = verdict.status if is_right else "wrong"
     note = "; ".join(dict.fromkeys(filter(None, (line.note, verdict.note))))
     if line.status == "wrong" or status == "wrong":
@@ -83,6 +86,20 @@ def of_rule(
     return Check(
         status, engine_error, verdict.difference, tolerance, note, line.error, line.elements
     )
+
+
+def adds_up(total: Array, parts: list[Array]) -> bool:
+    """Whether an array is the sum of others, up to the rounding of its dtype."""
+    if not total.size or total.dtype.kind != "f":
+        return True
+    if any(part.shape != total.shape for part in parts):
+        return False
+    with np.errstate(all="ignore"):
+        found = sum(part.astype(np.float64) for part in parts)
+        size = sum(np.abs(part.astype(np.float64)) for part in parts)
+        apart = np.abs(found - total)
+        allowed = 64 * float(np.finfo(total.dtype).eps) * size
+    return bool(np.all((apart <= allowed) | ~np.isfinite(size)))
 
 
 class _Verdict(NamedTuple):

@@ -13,6 +13,7 @@ __all__ = ["Evaluator", "Result", "TooLarge", "aligned", "check_size", "exact"]
 
 Array = Any
 _MOST = 1 << 22  # elements of an intermediate result
+_SATURATED = 1 / 16  # σ is rounded as a number of size 1, also where it is far smaller
 _STEPS = frozenset(
     ("sign", "trunc", "round", "⌊", "⌈")
 )  # functions that are constant between jumps
@@ -113,7 +114,7 @@ class Evaluator:
         if kind == "-" and rest[0] == ("number", 1.0) and rest[1][:2] == ("call", "σ"):
             inner = self.run(rest[1][2])  # 1 - σ(x), not rounded to 0
             value = FUNCTIONS["σ"](-inner.value)
-            return Result(value, np.abs(value) * (1 + inner.size), inner.labels)
+            return Result(value, np.abs(value) * (1 + inner.size) + _SATURATED, inner.labels)
         return self._combined(kind, [self.run(part) for part in rest])
 
     def _letter(self, letter: str) -> Result:
@@ -218,7 +219,7 @@ class Evaluator:
         with np.errstate(all="ignore"):
             slope = np.nan_to_num(np.abs(function(x + step) - function(x - step)) / (2 * step))
             moved = np.where(slope == 0, 0.0, slope * size)  # flat: whatever x is, 0 · ∞ included
-        return Result(value, np.abs(value) + moved, labels)
+        return Result(value, np.abs(value) + moved + _SATURATED * (name == "σ"), labels)
 
     def _combined(self, kind: str, parts: list[Result]) -> Result:
         labels = _union(parts)

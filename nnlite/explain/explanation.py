@@ -78,7 +78,10 @@ class Explanation(Outputs):
         if self.loss.array is None:
             self.loss.array = loss.array
         for step in self.steps:
-            step.addends = self._addends(step._node, step.output)
+            step.all_addends = {
+                index: self._addends(step._node, value, index)
+                for index, value in step.outputs.items()
+            }
         self.leaves = [self._leaf(leaf) for leaf in self.run.leaves]
         self._plan_updates()
         self.constants = list(self._constants.values())
@@ -183,13 +186,15 @@ class Explanation(Outputs):
         self.values.append(made)
         return made
 
-    def _addends(self, target: Edge, value: Value) -> list[Addend]:
+    def _addends(self, target: Edge, value: Value, index: int = 0) -> list[Addend]:
         found = []
         for sent in self.run.sent.get(target, []):
             step = self.steps[self._numbers[id(sent.node)] - 1]
             array = sent.array
             if isinstance(array, Cotangents):
-                array = next(iter(array.values()))
+                if index not in array:
+                    continue
+                array = array[index]
             found.append(
                 Addend(step.number, f"∂L/∂{value.symbol} {step.via_label(sent.position)}", array)
             )

@@ -175,12 +175,16 @@ class Rule:
 
 @dataclass(eq=False)
 class UpdateLine:
-    """One line of an optimizer's step: in symbols, with numbers, and its result."""
+    """One line of an optimizer's step: in symbols, with numbers, and its result.
+
+    ``mark`` is ✓ for what has been worked out again, ✗ for what is wrong, ~ for neither.
+    """
 
     formula: str
     numbers: str
-    value: float
+    value: Any
     symbol: str
+    mark: str = "✓"
 
 
 @dataclass(eq=False)
@@ -194,6 +198,8 @@ class Update:
         before, after: the element.
         error: the largest difference, over all elements, to a step of the optimizer on a copy.
         note: a sentence, or empty.
+        mark: ✓, ✗ where a line is wrong, ~ where nothing could be compared.
+        options: what the letters of the optimizer's options stand for.
     """
 
     optimizer: str
@@ -203,3 +209,5 @@ class Update:
     after: float
     error: float
     note: str = ""
+    mark: str = "✓"
+    options: dict[str, float] = field(default_factory=dict)

@@ -14,6 +14,7 @@ __all__ = [
     "factor",
     "index_text",
     "number",
+    "number_texts",
     "shape_text",
     "summary",
     "terms_text",
@@ -91,6 +92,15 @@ def terms_text(rule: Rule) -> str:
     rest = sum(terms[i].product for i in ordered[TERMS // 2 :])
     parts = [f"{factor(terms[i].upstream)} · {factor(terms[i].local)}" for i in shown]
     return f"{' + '.join(parts)} + {factor(rest)} ({len(terms) - len(shown)} smaller terms)"
+
+
+def number_texts(rule: Rule) -> list[str]:
+    """What is printed of a rule with numbers in it, each of which gives ``rule.total``."""
+    if not rule.gradient.size:
+        return []
+    total = number(rule.total)
+    return [text for text in dict.fromkeys((rule.numbers, terms_text(rule)))
+            if text not in ("", total)]  # fmt: skip
 
 
 def wrapped(line: str, indent: str = "    ") -> list[str]:

@@ -219,27 +219,34 @@ def _compared(
                 return Recheck("wrong", float("inf"), int(expected.size), note)
             if value.ndim:
                 value, size = value.reshape(expected.shape), size.reshape(expected.shape)
+    most = float(np.finfo(expected.dtype).max) if expected.dtype.kind == "f" else np.inf
     expected = expected.astype(np.float64)
     value, size = np.broadcast_to(value, expected.shape), np.broadcast_to(size, expected.shape)
     with np.errstate(all="ignore"):
         apart = np.where(
-            (value == expected) | (np.isnan(value) & np.isnan(expected)),
+            (value == expected)
+            | (np.isnan(value) & np.isnan(expected))
+            | ((expected == np.sign(value) * np.inf) & (np.abs(value) > most)),  # too large
             0.0,
             np.abs(value - expected),
         )
+        vast = np.isnan(size) & np.isfinite(value)  # numbers on the way were too large
+        size = np.where(vast, np.abs(value), size)
         allowed = rounding * (size + np.abs(expected)) + underflow
         undefined = np.isnan(value) & np.isinf(expected)
         undefined |= ~np.isfinite(value) & np.isfinite(expected)
         wrong = ~undefined & ~((apart <= allowed) | (apart == 0))
     error = float(np.max(np.where(undefined, 0.0, apart), initial=0.0))
     count = int(expected.size)
-    if wrong.any():
+    if (wrong & ~vast).any():
         return Recheck("wrong", error, count)
+    if wrong.any():
+        return Recheck("missing", error, count, "numbers in it are too large to be worked out")
     if undefined.any():
         some = int(undefined.sum())
         note = (
-            f"the formula has no finite value at {some} element{'s' * (some != 1)}: what stands "
-            "there is a convention"
+            f"the formula gives no finite number at {some} element{'s' * (some != 1)}: what stands "
+            "there is a convention, or avoids an overflow"
         )
         return Recheck("convention", error, count, note)
     return Recheck("right", error, count)

@@ -1,6 +1,6 @@
-"""Whether a reason that is printed holds: its sentence is read again, and its numbers are checked.
+"""Whether what is printed holds: sentences and lines of numbers are read again and checked.
 
-The shapes are those of the gradients that the engine has computed.
+The shapes of sentences are those of the gradients that the engine has computed.
 """
 
 from __future__ import annotations
@@ -9,13 +9,18 @@ import re
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from nnlite.explain.indexed import compute
+
 if TYPE_CHECKING:
     from nnlite.explain.model import Input
     from nnlite.explain.step import Step
 
-__all__ = ["holds"]
+__all__ = ["holds", "says"]
 
 Shape = tuple[int, ...]
+_DIGITS = 1e-5  # the rounding of numbers with six digits
 
 _SHAPE = r"\(([\d, ]*)\)"
 _BROADCAST = re.compile(
@@ -43,6 +48,24 @@ _MEAN = re.compile(r"the loss is the mean of (\d+), so every element is divided 
 
 def _shape(text: str) -> Shape:
     return tuple(int(n) for n in re.findall(r"\d+", text))
+
+
+def says(numbers: str, value: float) -> bool:
+    """Whether a line of numbers, as it is printed, gives a value, up to its rounding to six digits.
+
+    >>> says("0.5 · (1 - 0.25)", 0.375), says("0.5 · (1 - 0.25)", 0.3753)
+    (True, False)
+    """
+    numbers = re.sub(r" \(\d+ smaller terms\)$", "", numbers)
+    if re.search(r"\b(nan|inf)\b", numbers):
+        return True  # they follow no rule that could be checked
+    try:
+        found, size, _ = compute(numbers, {}, ())
+    except ValueError:
+        return False
+    if not np.isfinite(found) or not np.isfinite(value):
+        return bool(found == value) or bool(np.isnan(found) and np.isnan(value))
+    return bool(abs(found - value) <= _DIGITS * (size + abs(value)) + 1e-300)
 
 
 def holds(sentence: str, step: Step, given: Input, right: str) -> bool:

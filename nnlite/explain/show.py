@@ -13,23 +13,28 @@ _BINDS = {"if": 0, "or": 1, "and": 1, "not": 1, "+": 3, "-": 3, "neg": 4, "*": 5
 _COMPARISONS = frozenset("≤≥<>=≠")
 
 
-def show(tree: Tree, values: Mapping[str, float]) -> str:
+def show(tree: Tree, values: Mapping[str, float], digits: int = 6) -> str:
     """A formula with numbers for its letters, products written with a dot.
+
+    Args:
+        tree: the formula.
+        values: of its letters.
+        digits: how many of them numbers have.
 
     >>> from nnlite.explain.parse import parse
     >>> show(parse("g (σ(x) - y) / 4"), {"g": 1.0, "x": -0.5, "y": 1.0})
     '1 · (σ(-0.5) - 1) / 4'
     """
-    return _show(tree, values, 0)
+    spelt = {letter: f"{float(value):.{digits}g}" for letter, value in values.items()}
+    return _show(tree, spelt, 0)
 
 
-def _show(tree: Tree, values: Mapping[str, float], outer: int) -> str:
+def _show(tree: Tree, values: Mapping[str, str], outer: int) -> str:
     kind, *rest = tree
     if kind in ("number", "letter"):
-        value = rest[0] if kind == "number" else values.get(rest[0])
-        if value is None:
+        text = f"{float(rest[0]):.6g}" if kind == "number" else values.get(rest[0], "")
+        if not text:
             return str(rest[0])
-        text = f"{float(value):.6g}"
         return f"({text})" if text.startswith("-") and outer > 0 else text
     if kind == "call":
         name, *arguments = rest
@@ -54,6 +59,6 @@ def _show(tree: Tree, values: Mapping[str, float], outer: int) -> str:
         text = f"{base}^{power}"
     else:
         sign = {"*": "·"}.get(kind, kind)
-        right = binds + (kind in "-/")
-        text = f"{_show(rest[0], values, binds)} {sign} {_show(rest[1], values, max(right, 4))}"
+        right = binds if kind in ("or", "and") else max(binds + (kind in "-/"), 4)
+        text = f"{_show(rest[0], values, binds)} {sign} {_show(rest[1], values, right)}"
     return f"({text})" if binds < outer else text

@@ -16,9 +16,10 @@ from nnlite.explain.formula import Equation, subscript, written
 from nnlite.explain.forwards import ForwardLine, forward_lines
 from nnlite.explain.model import Addend, Index, Input, Place, Rule, Term, Value
 from nnlite.explain.names import operation_name
+from nnlite.explain.numbers import number_texts
 from nnlite.explain.parse import NotAFormula, evaluate, letters, parse
 from nnlite.explain.recheck import Line, recheck
-from nnlite.explain.reread import holds
+from nnlite.explain.reread import holds, says
 from nnlite.explain.rules import formula_of
 from nnlite.explain.show import show
 from nnlite.explain.stated import stated
@@ -48,7 +49,8 @@ class Step:
         forward: ``z₁ = x W₁ᵀ + b₁``; ``forward_latex`` the same in LaTeX.
         rule: the derivative as the operation's docstring has it, in its own letters.
         remark: words that belong to the rule.
-        addends: what has been summed up to the gradient of the output.
+        all_addends: what has been summed up to the gradient of each output; ``addends`` of the
+            first.
         hooked: whether a hook of the user's may change the gradient here; it was not called.
 
     ``rules``, the numbers and their checks, is computed when it is first asked for.
@@ -65,13 +67,18 @@ class Step:
         self.place: Place | None = None
         self.outputs: dict[int, Value] = {}
         self.inputs: list[Input] = []
-        self.addends: list[Addend] = []
+        self.all_addends: dict[int, list[Addend]] = {}
         self.hooked = node in explanation.run.hooked
 
     @property
     def output(self) -> Value:
         """The output, of several the first that a gradient has arrived at."""
         return next(iter(self.outputs.values()))
+
+    @property
+    def addends(self) -> list[Addend]:
+        """What has been summed up to the gradient of the output."""
+        return next(iter(self.all_addends.values()))
 
     @cached_property
     def equation(self) -> Equation:
@@ -192,7 +199,7 @@ class Step:
         formula, line = self.line_of(position)
         terms, exact = self.terms_for(position, index)
         numbers, value = self.numbers_for(position, index, pattern)
-        return Rule(
+        rule = Rule(
             value=given.value,
             role=given.role,
             left=left,
@@ -220,6 +227,10 @@ class Step:
                 for letter, (about, array) in formula.data.items()
             ],
         )  # fmt: skip
+        is_finite = np.isfinite(rule.total)
+        if is_finite and not all(says(text, rule.total) for text in number_texts(rule)):
+            rule.check.status = "wrong"
+        return rule
 
     def about(self, text: str) -> str:
         """What is said of data, with the symbols of the input and of the output."""
@@ -276,7 +287,10 @@ class Step:
                     values[letter] = evaluate(definition, values)
                 at = {k: _element(v, index, shape) for k, v in values.items() if k in letters(tree)}
                 result = float(evaluate(tree, at))
-            return (show(tree, at), result) if np.isfinite(result) else ("", None)
+            if not np.isfinite(result):
+                return "", None
+            text = show(tree, at)  # with more digits where six would tell something else
+            return text if says(text, result) else show(tree, at, 17), result
         except NotAFormula:
             return "", None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nnlite.explain.check import adds_up
 from nnlite.explain.fold import Fold
 from nnlite.explain.model import Addend, Rule, Update, Value
 from nnlite.explain.numbers import (
@@ -13,11 +14,12 @@ from nnlite.explain.numbers import (
     factor,
     index_text,
     number,
+    number_texts,
     shape_text,
     summary,
-    terms_text,
     wrapped,
 )
+from nnlite.explain.reread import says
 from nnlite.explain.step import chosen_element
 
 if TYPE_CHECKING:
@@ -83,12 +85,11 @@ def step_text(step: Step) -> list[str]:
     if step.constants:
         given = ", ".join(f"{letter} = {number(v)}" for letter, v in step.constants.items())
         lines += wrapped(f"  with     {given}", " " * 11)
-    for value in step.outputs.values():
+    for which, value in step.outputs.items():
         if value.array is not None:
             lines += _labelled(f"  {value.symbol}", value.array)
         label = f"  ∂L/∂{value.symbol}"
-        if len(step.outputs) == 1:
-            lines += fan_out(value, step.addends)
+        lines += fan_out(value, step.all_addends[which])
         lines += _labelled(label, value.gradient)
     told: set[str] = set()
     for rule in step.rules:
@@ -132,12 +133,9 @@ def rule_text(rule: Rule, told: set[str] | None = None) -> list[str]:
     told.update(rule.where, (f"{symbol}: {about}" for symbol, about, _ in rule.data))
     for reason in rule.reasons:
         lines += wrapped(f"      because {reason}", "      ")
-    if rule.gradient.size:
-        name = f"{rule.left}{index_text(rule.index)}{rule.via and ' ' + rule.via}"
-        total = number(rule.total)
-        for numbers in dict.fromkeys((rule.numbers, terms_text(rule))):
-            if numbers not in ("", total):
-                lines += wrapped(f"      {name} = {numbers} = {total}", " " * 8)
+    name = f"{rule.left}{index_text(rule.index)}{rule.via and ' ' + rule.via}"
+    for numbers in number_texts(rule):
+        lines += wrapped(f"      {name} = {numbers} = {number(rule.total)}", " " * 8)
     lines += _labelled(f"      {rule.left}{rule.via and ' ' + rule.via}", rule.gradient)
     lines += wrapped(f"      {check_text(rule)}", "        ")
     return lines
@@ -171,7 +169,8 @@ def leaf_text(leaf: Leaf) -> list[str]:
     if leaf.hooked:
         lines += wrapped("  note     a hook that may change this gradient was not called")
     if leaf.update is not None:
-        lines += update_text(value.symbol, leaf.update)
+        when = "" if leaf.has_run else " after backward()"
+        lines += update_text(value.symbol, leaf.update, when)
     return lines
 
 
@@ -182,8 +181,9 @@ def fan_out(value: Value, addends: list[Addend]) -> list[str]:
     shown = addends if len(addends) <= TERMS else addends[: TERMS // 2]
     more = f" + … ({len(addends) - len(shown)} more)" if len(shown) < len(addends) else ""
     names = " + ".join(f"({addend.symbol})" for addend in shown) + more
+    mark = "✓" if adds_up(value.gradient, [addend.array for addend in addends]) else "✗"
     lines = [f"  {value.symbol} is used {len(addends)} times, so its gradient is a sum:"]
-    lines += wrapped(f"    ∂L/∂{value.symbol} = {names}", " " * 6)
+    lines += wrapped(f"    {mark} ∂L/∂{value.symbol} = {names}", " " * 8)
     if not value.gradient.size:
         return lines
     index = chosen_element(value.gradient)
@@ -191,8 +191,10 @@ def fan_out(value: Value, addends: list[Addend]) -> list[str]:
     if more:
         parts.append(float(sum(addend.array[index] for addend in addends[len(shown) :])))
     numbers = " + ".join(factor(part) for part in parts)
-    total = number(float(value.gradient[index]))
-    lines += wrapped(f"    ∂L/∂{value.symbol}{index_text(index)} = {numbers} = {total}", " " * 6)
+    total = float(value.gradient[index])
+    mark = "✓" if says(numbers, total) else "✗"
+    name = f"∂L/∂{value.symbol}{index_text(index)}"
+    lines += wrapped(f"    {mark} {name} = {numbers} = {number(total)}", " " * 8)
     return lines
 
 
@@ -206,32 +208,38 @@ def accumulation(leaf: Leaf) -> str:
         )
     if leaf.held is None:
         return f".grad of {name} is None: backward() will put this gradient there"
-    if leaf.has_run:
-        return f".grad of {name} holds exactly this gradient: backward() has run"
+    if not leaf.held.size:
+        return f".grad of {name} has no elements"
     at = chosen_element(value.gradient)
-    place = index_text(at)
+    held, new = float(leaf.held[at]), float(value.gradient[at])
+    total = float((leaf.held + value.gradient)[at])
+    numbers = f"{number(held)} + {factor(new)}"
+    sum_ = f"{'✓' if says(numbers, total) else '✗'} {numbers} = {number(total)}"
+    if leaf.has_run:
+        return (
+            f".grad of {name} holds exactly this gradient, from this backward() or from one like "
+            f"it; another one would add it again: at {index_text(at) or 'it'} {sum_}"
+        )
     return (
-        f".grad of {name} holds something already, {number(float(leaf.held[at]))} at "
-        f"{place or 'it'}; a backward() now adds to it: {number(float(leaf.held[at]))} + "
-        f"{factor(float(value.gradient[at]))} = {number(float(leaf.total[at]))} "
-        "(zero_grad() before backward() starts from nothing)"
+        f".grad of {name} holds something already, {number(held)} at {index_text(at) or 'it'}; "
+        f"a backward() now adds to it: {sum_} (zero_grad() before backward() starts from nothing)"
     )
 
 
-def update_text(symbol: str, update: Update) -> list[str]:
-    """The optimizer's step on one element."""
+def update_text(symbol: str, update: Update, when: str = "") -> list[str]:
+    """The optimizer's step on one element; ``when`` says after what it is taken."""
     name = f"{symbol}{index_text(update.index)}"
-    lines = [f"  {update.optimizer}.step() on w = {name}:"]
-    for line in update.lines:
-        lines += wrapped(f"    {line.formula} = {line.numbers} = {number(line.value)}", " " * 8)
-    if update.note:
-        lines += wrapped(f"    {update.note}", " " * 6)
-    lines += wrapped(
-        f"    {name}: {number(update.before)} → {number(update.after)}; check: "
-        f"{number(update.error)} off a step of the optimizer on a copy",
-        " " * 6,
+    options = ", ".join(f"{letter} = {number(v)}" for letter, v in update.options.items())
+    lines = wrapped(
+        f"  {update.optimizer}.step(){when} on w = {name}{options and ', ' + options}:", " " * 6
     )
-    return lines
+    for line in update.lines:
+        found = "".join(f" = {t}" for t in dict.fromkeys((line.numbers, number(line.value))))
+        lines += wrapped(f"    {line.mark} {line.formula}{found}", " " * 8)
+    off = f"at most {number(update.error)} off a step of the optimizer on a copy"
+    told = f" ({update.note})" if update.note else f"; check: {off}, over all elements"
+    change = f"{name}: {number(update.before)} → {number(update.after)}"
+    return lines + wrapped(f"    {update.mark} {change}{told}", " " * 6)
 
 
 def _labelled(label: str, array: Any) -> list[str]:

@@ -1,7 +1,8 @@
 """What the optimizer's next step does to a parameter: its lines, with the numbers of one element.
 
-SGD and the family of Adam are spelt out; every line is a formula that is evaluated as it is
-printed. The result is compared with a step of the optimizer itself, taken on a copy.
+Every line is a formula that is evaluated as it is printed, for all elements; what is printed of it
+is read and worked out again. Results are compared with a step of the optimizer on a copy: the new
+parameter, and what the optimizer keeps (momentum, averages).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from nnlite.explain.model import Index, Update, UpdateLine
 from nnlite.explain.parse import evaluate, parse
+from nnlite.explain.reread import says
 from nnlite.explain.show import show
 from nnlite.explain.walk import copy_of
 from nnlite.optim.optimizer import Optimizer
@@ -58,26 +60,64 @@ def update_of(plan: Plan, gradient: Array, index: Index) -> Update:
         gradient: what its ``grad`` will hold.
         index: the element.
     """
-    group = plan.group
     name = type(plan.optimizer).__name__
     before = float(plan.array[index])
     stepped = _stepped(plan, gradient)
-    state = plan.state
     spelt = _SPELT.get(name)
     if spelt is None:
+        note = f"{name} is not spelt out here: this is what a step of it on a copy gives"
         if stepped is None:
-            return Update(name, index, [], before, before, 0.0, f"{name} could not be tried")
-        after = float(stepped[index])
-        return Update(name, index, [], before, after, 0.0, f"{name}: before and after")
-    lines = _Lines(before, float(gradient[index]), group, _element(state, index))
+            note = f"{name} is not spelt out here, and could not be tried on a copy"
+        after = before if stepped is None else float(stepped[0][index])
+        return Update(name, index, [], before, after, 0.0, note, "~")
+    lines = _Lines(before, float(gradient[index]), plan.group, _element(plan.state, index))
+    whole = _Lines(_double(plan.array), _double(gradient), plan.group, _element(plan.state, ...))
     spelt(lines)
+    spelt(whole)
+    error = _mark(lines.lines, whole.lines, plan, stepped)
+    marks = {line.mark for line in lines.lines}
+    mark = next(mark for mark in "✗~✓" if mark in marks)
+    note = "" if stepped is not None else "the optimizer could not be tried on a copy"
+    given = {letter: lines.values[letter] for letter in lines.options}
     after = lines.values["w"]
-    error = abs(after - float(stepped[index])) if stepped is not None else float("nan")
-    return Update(name, index, lines.lines, before, after, error)
+    return Update(name, index, lines.lines, before, after, error, note, mark, given)
 
 
-def _stepped(plan: Plan, gradient: Array) -> Array | None:
-    """The parameter after a step of the optimizer on a copy; None where that does not work."""
+def _mark(
+    lines: list[UpdateLine], whole: list[UpdateLine], plan: Plan, stepped: _Stepped | None
+) -> float:
+    """Mark each line; returns how far the new parameter is from that of the optimizer itself."""
+    kept = dict(_KEPT.get(type(plan.optimizer).__name__, {}))
+    for line, same in zip(lines, whole):
+        key = kept.pop(line.formula, None) or kept.pop(line.symbol, None)
+        known = None if stepped is None or key is None else stepped[1].get(key)
+        if not says(line.numbers, line.value):
+            line.mark = "✗"
+        elif known is not None:
+            size = float(np.max(np.abs(same.value), initial=0.0))
+            apart = np.abs(_double(known) - same.value)
+            line.mark = "✗" if (apart > 1e-5 * size + _TINY).any() else "✓"
+    if stepped is None:
+        for line in lines:
+            line.mark = "~" if line.mark == "✓" else line.mark
+        return float("nan")
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(whole[-1].value - stepped[0])
+        moved = np.abs(_double(stepped[0]) - plan.array)
+        eps = float(np.finfo(plan.array.dtype).eps)
+        allowed = 1e-4 * moved + 64 * eps * np.abs(_double(plan.array)) + _TINY
+        agrees = (apart <= allowed) | (~np.isfinite(whole[-1].value) & ~np.isfinite(stepped[0]))
+    if not agrees.all():
+        lines[-1].mark = "✗"
+    return float(np.max(apart, initial=0.0))
+
+
+_TINY = 1e-30
+_Stepped = tuple[Array, dict[str, Array]]
+
+
+def _stepped(plan: Plan, gradient: Array) -> _Stepped | None:
+    """The parameter and its state after a step on a copy; None where that does not work."""
     same = wrap(plan.array.copy()).requires_grad_()
     same.grad = wrap(np.array(gradient, dtype=plan.array.dtype))
     try:
@@ -90,44 +130,68 @@ def _stepped(plan: Plan, gradient: Array) -> Array | None:
         twin.step()
     except (AttributeError, TypeError, RuntimeError, ValueError, KeyError):
         return None
-    return same.array
+    return same.array, _element(twin.state[same], ...)
 
 
-def _element(state: dict[str, Any], index: Index) -> dict[str, float]:
-    found = {}
+def _double(array: Array) -> Array:
+    return np.asarray(array, dtype=np.float64)
+
+
+def _element(state: dict[str, Any], index: Any) -> dict[str, Any]:
+    """One element of what an optimizer keeps, or with ``...`` all."""
+    found: dict[str, Any] = {}
     for key, value in state.items():
         array = value.array if isinstance(value, Tensor) else value
         if isinstance(array, (int, float)):
             found[key] = float(array)
         elif hasattr(array, "ndim"):
-            found[key] = float(array[index] if array.ndim else array)
+            part = _double(array[index] if array.ndim else array)
+            found[key] = part if part.ndim else float(part)
     return found
 
 
 class _Lines:
-    """The lines of one step, computed one after the other."""
+    """The lines of one step, computed one after the other, for one element or for all.
 
-    def __init__(self, w: float, g: float, group: Group, state: dict[str, float]) -> None:
+    ``options`` are the letters that stand for options of the optimizer.
+    """
+
+    def __init__(self, w: Array, g: Array, group: Group, state: dict[str, Any]) -> None:
         self.lines: list[UpdateLine] = []
-        self.values: dict[str, float] = {"w": w, "g": g, "η": float(group["lr"])}
+        self.values: dict[str, Any] = {"w": w, "g": g}
+        self.options: list[str] = []
         self.group = group
         self.state = state
+        self.option("η", "lr")
 
     def __call__(self, symbol: str, formula: str) -> None:
         """Compute a line: ``symbol ← formula``."""
         tree = parse(formula)
-        value = float(evaluate(tree, self.values))
-        numbers = show(tree, self.values)
+        with np.errstate(all="ignore"):
+            value = evaluate(tree, self.values)
+        value = value if np.ndim(value) else float(value)
+        numbers = "" if np.ndim(self.values["w"]) else show(tree, self.values)
         self.lines.append(UpdateLine(f"{symbol} ← {formula}", numbers, value, symbol))
         self.values[symbol] = value
+
+    def option(self, letter: str, name: str) -> None:
+        """Let a letter stand for an option."""
+        self.values[letter] = float(self.group[name])
+        self.options.append(letter)
+
+    def betas(self) -> None:
+        """The options of moving averages."""
+        beta1, beta2 = self.group["betas"]
+        self.values.update({"β₁": float(beta1), "β₂": float(beta2)})
+        self.options += ["β₁", "β₂"]
 
     def decay(self) -> None:
         """Weight decay, and the direction."""
         if self.group.get("maximize"):
             self("g", "-g")
-        self.values["λ"] = float(self.group.get("weight_decay", 0))
-        if not self.values["λ"]:
+        if not self.group.get("weight_decay"):
             return
+        self.option("λ", "weight_decay")
         if self.group.get("decoupled_weight_decay"):
             self("w", "w - η λ w")
         else:
@@ -136,9 +200,9 @@ class _Lines:
     def moments(self) -> None:
         """The moments of the family of Adam, and the number of the step."""
         self.decay()
-        beta1, beta2 = self.group["betas"]
+        self.betas()
+        self.option("ε", "eps")
         self.values.update({
-            "β₁": float(beta1), "β₂": float(beta2), "ε": float(self.group["eps"]),
             "t": self.state.get("step", 0.0) + 1, "m": self.state.get("exp_avg", 0.0),
             "v": self.state.get("exp_avg_sq", 0.0), "u": self.state.get("exp_inf", 0.0),
         })  # fmt: skip
@@ -149,11 +213,13 @@ def _sgd(lines: _Lines) -> None:
     lines.decay()
     group = lines.group
     if group["momentum"]:
-        lines.values.update(μ=float(group["momentum"]), τ=float(group["dampening"]))
+        lines.option("μ", "momentum")
         if "momentum_buffer" not in lines.state:
             lines("v", "g")
         else:
             lines.values["v"] = lines.state["momentum_buffer"]
+            if group["dampening"]:
+                lines.option("τ", "dampening")
             lines("v", "μ v + (1 - τ) g" if group["dampening"] else "μ v + g")
         if group["nesterov"]:
             lines("g", "g + μ v")
@@ -182,7 +248,7 @@ def _adamax(lines: _Lines) -> None:
 def _nadam(lines: _Lines) -> None:
     lines.moments()
     lines("v", "β₂ v + (1 - β₂) g²")
-    lines.values["ψ"] = float(lines.group["momentum_decay"])
+    lines.option("ψ", "momentum_decay")
     lines.values["p"] = lines.state.get("mu_product", 1.0)
     lines("μ", "β₁ (1 - 0.5 · 0.96^(t ψ))")
     lines("ν", "β₁ (1 - 0.5 · 0.96^((t + 1) ψ))")
@@ -204,11 +270,86 @@ def _radam(lines: _Lines) -> None:
     lines("w", "w - η m̂ c √(1 - β₂^t) / (√v + ε)")
 
 
+def _rmsprop(lines: _Lines) -> None:
+    lines.decay()
+    lines.option("α", "alpha")
+    lines.option("ε", "eps")
+    state = lines.state
+    lines.values.update(v=state.get("square_avg", 0.0), a=state.get("grad_avg", 0.0))
+    lines.values["b"] = state.get("momentum_buffer", 0.0)
+    lines("v", "α v + (1 - α) g²")
+    root = "√v"
+    if lines.group["centered"]:
+        lines("a", "α a + (1 - α) g")
+        lines("v̂", "max(v - a², 0)")
+        root = "√v̂"
+    if lines.group["momentum"]:
+        lines.option("μ", "momentum")
+        lines("b", f"μ b + g / ({root} + ε)")
+        lines("w", "w - η b")
+    else:
+        lines("w", f"w - η g / ({root} + ε)")
+
+
+def _adagrad(lines: _Lines) -> None:
+    lines.decay()
+    lines.option("ε", "eps")
+    initial = float(lines.group.get("initial_accumulator_value", 0.0))
+    lines.values.update(v=lines.state.get("sum", initial), t=lines.state.get("step", 0.0) + 1)
+    lines("v", "v + g²")
+    if lines.group["lr_decay"]:
+        lines.option("κ", "lr_decay")
+        lines("r", "η / (1 + (t - 1) κ)")
+        lines("w", "w - r g / (√v + ε)")
+    else:
+        lines("w", "w - η g / (√v + ε)")
+
+
+def _adadelta(lines: _Lines) -> None:
+    lines.decay()
+    lines.option("ρ", "rho")
+    lines.option("ε", "eps")
+    state = lines.state
+    lines.values.update(v=state.get("square_avg", 0.0), u=state.get("acc_delta", 0.0))
+    lines("v", "ρ v + (1 - ρ) g²")
+    lines("δ", "√(u + ε) / √(v + ε) g")
+    lines("u", "ρ u + (1 - ρ) δ²")
+    lines("w", "w - η δ")
+
+
+def _lion(lines: _Lines) -> None:
+    lines.decay()
+    lines.betas()
+    lines.values["m"] = lines.state.get("exp_avg", 0.0)
+    lines("c", "β₁ m + (1 - β₁) g")
+    lines("m", "β₂ m + (1 - β₂) g")
+    lines("w", "w - η sign(c)")
+
+
 _SPELT: dict[str, Callable[[_Lines], None]] = {
+    "Adadelta": _adadelta,
+    "Adagrad": _adagrad,
     "Adam": _adam,
     "AdamW": _adam,
     "Adamax": _adamax,
+    "Lion": _lion,
     "NAdam": _nadam,
     "RAdam": _radam,
+    "RMSprop": _rmsprop,
     "SGD": _sgd,
+}
+
+_MOMENTS = {"m": "exp_avg", "v ← max(s, v)": "max_exp_avg_sq", "v": "exp_avg_sq"}
+# What an optimizer keeps, by the letter (or the line) that it comes from.
+_KEPT: dict[str, dict[str, str]] = {
+    "Adadelta": {"v": "square_avg", "u": "acc_delta"},
+    "Adagrad": {"v": "sum"},
+    "Adam": _MOMENTS,
+    "AdamW": _MOMENTS,
+    "Adamax": {"m": "exp_avg", "u": "exp_inf"},
+    "Lion": {"m": "exp_avg"},
+    "NAdam": {**_MOMENTS, "p": "mu_product"},
+    "RAdam": _MOMENTS,
+    "RMSprop": {"v": "square_avg", "a": "grad_avg", "b": "momentum_buffer"},
+    "SGD": {"v": "momentum_buffer"},
 }

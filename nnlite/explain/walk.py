@@ -53,7 +53,7 @@ class Pass:
         hooked: the nodes and leaves with hooks that can change a gradient; they are not called.
 
     Raises:
-        RuntimeError: when the graph has been freed, there is none, or what it needs was overwritten.
+        RuntimeError: when there is no graph, it has been freed, or what it needs was overwritten.
     """
 
     def __init__(self, loss: Tensor, gradient: Tensor | None = None) -> None:
