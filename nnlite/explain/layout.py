@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nnlite.explain.explanation import Explanation
     from nnlite.explain.step import Step
 
-__all__ = ["Box", "Drawing", "Wire", "arrange"]
+__all__ = ["Box", "Drawing", "Wire", "arrange", "connected"]
 
 Point = tuple[float, float]
 
@@ -104,7 +104,7 @@ def arrange(
         letter, line: the width of a letter and the height of a line, in pixels.
         gap: between two columns, and between two boxes of a column, in pixels.
     """
-    boxes, wires = _connected(explanation)
+    boxes, wires = connected(explanation)
     for box in boxes:
         box.lines = lines_of(box)
         box.width = 16 + letter * max(5, *map(len, box.lines))
@@ -114,7 +114,7 @@ def arrange(
     return _measured(boxes, wires, gap)
 
 
-def _connected(explanation: Explanation) -> tuple[list[Box], list[Wire]]:
+def connected(explanation: Explanation) -> tuple[list[Box], list[Wire]]:
     """The boxes, what is computed in the order of the forward pass, and what connects them."""
     makers: dict[int, Box] = {}
     computed: list[Box] = []

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnlite.explain.check import adds_up
 from nnlite.explain.layout import Box
 from nnlite.explain.mathml import from_text
 from nnlite.explain.model import Addend, Index, Rule, Update, Value
-from nnlite.explain.numbers import index_text, number, shape_text, summary, terms_text
+from nnlite.explain.numbers import index_text, number, number_texts, shape_text, summary
 from nnlite.explain.page_ways import way_key, ways_section
 from nnlite.explain.path import Paths
 from nnlite.explain.quiz import BLANK, Question
@@ -134,7 +135,7 @@ def leaf_item(leaf: Leaf, key: str, ways: dict[Index, Paths]) -> str:
     lines.append(_value(value.symbol, value.array, about=_shape_of_whole(value)))
     label = f"∂L/∂{value.symbol}"
     if len(leaf.addends) > 1:
-        lines += _sum("It", leaf.addends)
+        lines += _sum("It", value.gradient, leaf.addends)
     opens = {index: way_key(key, index) for index in ways}
     about = "the gradient of this pass"
     lines.append(_value(label, value.gradient, gradient=True, about=about, opens=opens))
@@ -145,27 +146,40 @@ def leaf_item(leaf: Leaf, key: str, ways: dict[Index, Paths]) -> str:
     lines.append(f"<p>{escape(accumulation(leaf))}</p>")
     lines += ways_section(ways, key)
     if isinstance(leaf.update, Update):
-        lines += _update(leaf.update, value)
+        lines += _update(leaf.update, value, "" if leaf.has_run else " after backward()")
     return _item(key, "leaf", f"Gradient of {value.label}", lines)
 
 
-def _update(update: Update, value: Value) -> list[str]:
+def _update(update: Update, value: Value, when: str) -> list[str]:
+    """The optimizer's step on one element; ``when`` says after what it is taken."""
     element = f"{value.symbol}{index_text(update.index)}"
-    lines = [f"<h3>{escape(update.optimizer)}.step() on w = {escape(element)}</h3>"]
+    lines = [f"<h3>{escape(f'{update.optimizer}.step(){when} on w = {element}')}</h3>"]
+    lines += _given(update.options)
     for line in update.lines:
-        lines.append(f'<div class="equation">{math_of(line.formula)}</div>')
-        lines.append(f'<p class="numbers">{escape(f"= {line.numbers} = {number(line.value)}")}</p>')
-    lines.append(
-        f'<p class="numbers">{escape(element)}: {number(update.before)} → {number(update.after)}'
-        "</p>"
-    )
-    found = f"check: {number(update.error)} off a step of the optimizer on a copy"
-    lines.append(f'<p class="check">{found}{_note(update.note)}</p>')
+        lines.append(f'<div class="equation">{_mark(line.mark)} {math_of(line.formula)}</div>')
+        texts = dict.fromkeys((line.numbers, number(line.value)))
+        lines.append(f'<p class="numbers">{escape("".join(f" = {t}" for t in texts).strip())}</p>')
+    change = f"{element}: {number(update.before)} → {number(update.after)}"
+    lines.append(f'<p class="numbers">{_mark(update.mark)} {escape(change)}</p>')
+    off = f"at most {number(update.error)} off a step of the optimizer on a copy"
+    found = update.note or f"check: {off}, over all elements"
+    lines.append(f'<p class="check">{escape(found)}</p>')
     return lines
 
 
-def _note(note: str) -> str:
-    return f" ({escape(note)})" if note else ""
+def _given(constants: Mapping[str, float]) -> list[str]:
+    """What the letters of constants stand for."""
+    texts = ", ".join(f"{letter} = {number(value)}" for letter, value in constants.items())
+    return [f'<p class="check">with {escape(texts)}</p>'] if texts else []
+
+
+_STATUS = {"✓": "right", "✗": "wrong", "≈": "kink"}
+
+
+def _mark(mark: str, status: str = "") -> str:
+    """The mark of a check, in its colour."""
+    status = status or _STATUS.get(mark, "unverified")
+    return f'<span class="mark {status}" title="{status}">{mark}</span>'
 
 
 def _item(key: str, kind: str, title: str, lines: list[str]) -> str:
@@ -187,6 +201,7 @@ def _step(step: Step, of: int, questions: Questions) -> list[str]:
         )
     for line in step.forwards:
         lines += _forward(line)
+    lines += _given(step.constants)
     for value in step.outputs.values():
         if value.array is not None:
             lines.append(_value(value.symbol, value.array))
@@ -202,22 +217,24 @@ def _step(step: Step, of: int, questions: Questions) -> list[str]:
 def _arrives(step: Step, value: Value) -> list[str]:
     label = f"∂L/∂{value.symbol}"
     lines = []
-    if value.made_by is not None and len(step.addends) > 1:
-        lines += _sum(math_of(value.symbol), step.addends)
+    addends = next(a for which, a in step.all_addends.items() if step.outputs[which] is value)
+    if value.made_by is not None and len(addends) > 1:
+        lines += _sum(math_of(value.symbol), value.gradient, addends)
     lines.append(_value(label, value.gradient, gradient=True, about="what arrives"))
     return lines
 
 
-def _sum(what: str, addends: list[Addend]) -> list[str]:
+def _sum(what: str, total: Array, addends: list[Addend]) -> list[str]:
     """The addends of the gradient of what was used more than once, the first ones of many."""
-    lines = [f"<p>{what} was used {len(addends)} times, so its gradient is a sum:</p>"]
+    mark = _mark("✓" if adds_up(total, [addend.array for addend in addends]) else "✗")
+    lines = [f"<p>{mark} {what} was used {len(addends)} times, so its gradient is a sum:</p>"]
     lines += [_value(a.symbol, a.array, gradient=True) for a in addends[:_ADDENDS]]
     others = addends[_ADDENDS:]
     if others:
-        total = np.sum([addend.array for addend in others], axis=0)
+        rest = np.sum([addend.array for addend in others], axis=0)
         lines.append(
             f'<div class="value gradient"><span>and the sum of {len(others)} others =</span>'
-            f"{_array(total, None, {})}</div>"
+            f"{_array(rest, None, {})}</div>"
         )
     return lines
 
@@ -228,8 +245,7 @@ def _equation(label: str, text: str) -> str:
 
 def _forward(line: ForwardLine) -> list[str]:
     """What an operation computes, with the mark of its check."""
-    status = line.check.status
-    mark = f'<span class="mark {status}" title="{status}">{line.mark}</span>'
+    mark = _mark(line.mark, line.check.status)
     label = '<span class="label">forward</span>'
     lines = [f'<div class="equation">{label} {mark} {math_of(line.text)}</div>']
     if line.words:
@@ -242,8 +258,7 @@ def _forward(line: ForwardLine) -> list[str]:
 
 
 def _rule(rule: Rule, questions: list[Question], told: set[str]) -> list[str]:
-    check = rule.check
-    mark = f'<span class="mark {check.status}" title="{check.status}">{check.mark}</span>'
+    mark = _mark(rule.check.mark, rule.check.status)
     symbol = next((q for q in questions if q.kind == "symbol"), None)
     text = rule.text if symbol is None else f"{symbol.before}{BLANK}{symbol.after}"
     lines = ['<div class="rule">', f'<div class="equation">{mark} {math_of(text)}</div>']
@@ -268,13 +283,10 @@ def _rule(rule: Rule, questions: list[Question], told: set[str]) -> list[str]:
 
 def _worked(rule: Rule) -> list[str]:
     """The chosen element, worked out."""
-    if not rule.gradient.size:
-        return []
     name = _left(rule, index_text(rule.index))
-    sides = [side for side in (rule.numbers, terms_text(rule)) if side]
     return [
         f'<p class="numbers">{escape(f"{name} = {side} = {number(rule.total)}")}</p>'
-        for side in sides
+        for side in number_texts(rule)
     ]
 
 
