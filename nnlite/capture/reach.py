@@ -8,11 +8,11 @@ cells of closures, the contents of lists, tensors. What cannot be watched is a r
 from __future__ import annotations
 
 import builtins
+import collections
 import dis
 import enum
 import functools
 import types
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -35,6 +35,10 @@ MISSING = object()
 _PLAIN = (
     bool, int, float, complex, str, bytes, type(None), type(Ellipsis), type(NotImplemented),
     np.dtype, np.generic, range, slice, frozenset, enum.Enum, Size, types.GenericAlias, GradMode,
+)  # fmt: skip
+_PASSIVE = (
+    Hooks, types.MemberDescriptorType, types.GetSetDescriptorType,
+    type(collections.namedtuple("_Field", "only").only),
 )  # fmt: skip
 _BUILTINS = {
     "abs", "all", "any", "bool", "callable", "complex", "dict", "divmod", "enumerate", "filter",
@@ -168,7 +172,7 @@ class Reach:
             self._pending.append((value.optimizer, f"{name}.optimizer"))
         elif isinstance(value, Generator):
             self.generators[value] = name
-        elif isinstance(value, (list, tuple, dict, OrderedDict, set, types.MappingProxyType)):
+        elif isinstance(value, (list, tuple, dict, set, types.MappingProxyType)):
             self._container(value, name)
         elif isinstance(value, types.FunctionType):
             self._function(value, name)
@@ -193,9 +197,7 @@ class Reach:
             self._pending += [(part, name) for part in accessors if part is not None]
         elif isinstance(value, types.ModuleType):
             self._library(value, name, bare=True)
-        elif isinstance(
-            value, (Hooks, types.MemberDescriptorType, types.GetSetDescriptorType)
-        ) or is_numpy_function(value):
+        elif isinstance(value, _PASSIVE) or is_numpy_function(value):
             pass
         else:
             self._object(value, name)
