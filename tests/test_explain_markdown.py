@@ -75,9 +75,9 @@ def test_formulas_are_such_that_every_viewer_knows_them():
 
 
 def test_numbers_are_written_in_powers_of_ten():
-    w = nnlite.tensor([1e-9, -3e10, 2.5], requires_grad=True)
+    w = nnlite.tensor([1e-9, -3e10, float("inf")], requires_grad=True)
     text = explain((w * 2).sum(), names={"w": w}).markdown()
-    row = r"1 \cdot 10^{-9} & -3 \cdot 10^{10} & 2.5"
+    row = r"1 \cdot 10^{-9} & -3 \cdot 10^{10} & \infty"
     assert row in text
 
 
