@@ -38,7 +38,7 @@ _PLAIN = (
 )  # fmt: skip
 _PASSIVE = (
     Hooks, types.MemberDescriptorType, types.GetSetDescriptorType,
-    type(collections.namedtuple("_Field", "only").only),
+    type(vars(collections.namedtuple("_Field", "only"))["only"]),
 )  # fmt: skip
 _BUILTINS = {
     "abs", "all", "any", "bool", "callable", "complex", "dict", "divmod", "enumerate", "filter",
@@ -301,6 +301,8 @@ class Reach:
 
     def _builtin(self, value: Any, name: str) -> None:
         owner = getattr(value, "__self__", None)
+        if isinstance(owner, type) and owner.__module__ == "builtins":
+            return  # dict.fromkeys, tuple.__new__ …
         if owner is None or isinstance(owner, (types.ModuleType, type)):
             module = getattr(value, "__module__", None) or getattr(owner, "__name__", "")
             if module == "builtins" and value.__name__ not in _BUILTINS:
