@@ -31,19 +31,25 @@ class Program:
         label: the function's name.
         trace: what it computes.
         signature, guards: when the program may stand for the function.
+        kind: how it is written: as NumPy's calls, or with functions that numba compiles.
 
     Attributes:
         code: the text of the program and what it refers to.
     """
 
     def __init__(
-        self, label: str, trace: StepRecording, signature: Signature, guards: Guards
+        self,
+        label: str,
+        trace: StepRecording,
+        signature: Signature,
+        guards: Guards,
+        kind: type[Code] = Code,
     ) -> None:
         self.signature = signature
         self.guards = guards
         lowered = Lowered(trace)
         self.lowered = lowered
-        self.code = Code(lowered, label)
+        self.code = kind(lowered, label)
         self._run = self.code.function()
         self._began = self.code.began
         draws = any(call.kind == "draw" for call in lowered.calls)

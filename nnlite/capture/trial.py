@@ -1,4 +1,4 @@
-"""Trials: a captured step beside the ordinary run, compared byte by byte."""
+"""Trials: a captured step beside the ordinary run, compared byte by byte (by numba: but for rounding)."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class _Snapshot:
         for tensor, array, copy in self.tensors:
             if tensor.array is not array:
                 return f"the place of {names[tensor]}"
-            if not same_bytes(array, copy):
+            if not program.code.same(array, copy):
                 return names[tensor]
         for leaf, _, held in self.gradients:
             now = None if leaf.grad is None else leaf.grad.array
-            if not same_bytes(now, held):
+            if not program.code.same(now, held):
                 return next(f"the gradient of {names[t]}" for t in names if t._leaf is leaf)
         for generator, rng, state in self.generators:
             if generator.rng is not rng or repr(rng.bit_generator.state) != repr(state):
@@ -95,7 +95,7 @@ def try_out(
                 stack.enter_context(_answered(item, left, program))
             replayed = program.replay(arrays, lambda: Signature(args, kwargs, ()).inputs)
         difference: str | None = "the number of steps" if left else after.difference(program)
-        difference = difference or _different(result, replayed) or None
+        difference = difference or _different(result, replayed, program.code.same) or None
     except Changed as change:
         error = change.__cause__
         difference = "" if isinstance(error, Changed) else f"everything: it raised {error!r}"
@@ -106,14 +106,7 @@ def try_out(
     return result, difference
 
 
-def same_bytes(a: Any, b: Any) -> bool:
-    """Whether two arrays (or None) are equal to the last bit."""
-    if a is None or b is None:
-        return a is b
-    return bool(a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes())
-
-
-def _different(expected: Any, got: Any) -> str:
+def _different(expected: Any, got: Any, same: Callable[[Any, Any], bool]) -> str:
     found: list[str] = []
     wanted = _leaves(expected)
     given = _leaves(got)
@@ -121,7 +114,7 @@ def _different(expected: Any, got: Any) -> str:
         return "what it returns"
     for number, (a, b) in enumerate(zip(wanted, given)):
         if isinstance(a, Tensor):
-            if not isinstance(b, Tensor) or not same_bytes(a.array, b.array):
+            if not isinstance(b, Tensor) or not same(a.array, b.array):
                 found.append(f"result {number}")
         elif type(a) is not type(b) or a != b:
             found.append(f"result {number}")

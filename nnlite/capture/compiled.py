@@ -1,0 +1,401 @@
+"""Captured steps with their small calls compiled by numba, an extra (``pip install '.[numba]'``).
+
+NumPy takes longer to call than to compute where arrays are small. Here those calls become loops in
+functions that numba compiles; whatever is large, or has no loop below, stays the NumPy call that it
+was. The results are those of the plain replay but for rounding.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnlite.autograd.mutation import memory_owner
+from nnlite.capture.code import Changed, Code
+from nnlite.capture.names import SIGNS
+from nnlite.tracing.calls import Call, Ref
+
+__all__ = ["CompiledCode"]
+
+# In elements. Above these NumPy's own loops win: they compute e^x for eight numbers at a time.
+_SMALL = 1 << 14
+_SMALL_FUNCTION = 1 << 9
+_LONGEST = 200  # lines in one function; what is longer takes numba long to compile
+
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_ARITHMETIC = {
+    "add": "{} + {}", "subtract": "{} - {}", "multiply": "{} * {}", "divide": "{} / {}",
+    "negative": "-{}", "positive": "{}", "absolute": "abs({})", "square": "{0} * {0}",
+    "sqrt": "np.sqrt({})", "reciprocal": "1 / {}", "maximum": "np.maximum({}, {})",
+    "minimum": "np.minimum({}, {})", "copysign": "np.copysign({}, {})",
+    **{name: f"{{}} {sign} {{}}" for name, sign in SIGNS.items()},
+}  # fmt: skip
+_FUNCTIONS = {
+    name: f"np.{name}({{}})" for name in ("exp", "expm1", "log", "log1p", "tanh", "sin", "cos")
+}
+
+
+class CompiledCode(Code):
+    """A replay in which runs of small calls are compiled functions."""
+
+    @staticmethod
+    def same(a: Any, b: Any) -> bool:
+        """Whether two arrays (or None) are equal but for rounding."""
+        if a is None or b is None:
+            return a is b
+        if a.shape != b.shape or a.dtype != b.dtype:
+            return False
+        if a.dtype.kind != "f" or not a.size:
+            return a.tobytes() == b.tobytes()
+        size = np.nanmax(np.abs(np.where(np.isfinite(a), a, 0)), initial=0.0)
+        near = 1e4 * np.finfo(a.dtype).eps
+        return bool(np.allclose(a, b, rtol=near, atol=near * size, equal_nan=True))
+
+    def _compute(self) -> None:
+        self._kernel = _Kernel()
+        steps = list(zip(self.lowered.calls, self.lowered.ways))
+        after = [*steps[1:], (None, "")]
+        for (call, way), (following, its_way) in zip(steps, after):
+            if way == "view":
+                continue
+            if way == "inlined":
+                self._inlined[call.results[0]] = call
+                continue
+            lines = self._loops(call, way)
+            if lines is None and way == "call" and its_way == "inlined":
+                lines = self._number(call, following)
+            if lines is None:
+                self._close()
+                for line in self._statements(call, way):
+                    self._add(line, call.errors)
+                continue
+            self._kernel.lines += lines
+            if len(self._kernel.lines) > _LONGEST:
+                self._close()
+        self._close()
+
+    def _close(self) -> None:
+        """Compile what has come together, and call it in the replay."""
+        kernel, self._kernel = self._kernel, _Kernel()
+        if not kernel.lines:
+            return
+        function = self._bound(kernel.function(), "kernel")
+        given = ", ".join(self._bound(array, "a") for array in kernel.given)
+        if kernel.may_change:
+            self.names.setdefault("Changed", Changed)
+            self._add(f"if {function}({given}): raise Changed")
+        else:
+            self._add(f"{function}({given})")
+
+    # ---- loops ----------------------------------------------------------------------------------
+
+    def _loops(self, call: Call, way: str) -> list[str] | None:
+        """A call as lines of a kernel; None where it stays as it is."""
+        if way == "bool":
+            return self._question(call)
+        out = self._target(call, way)
+        if out is None or not self._fits(out):
+            return None
+        if call.kind == "ufunc" and call.name == "__call__" and way in ("out", "write"):
+            return self._elementwise(call, out)
+        if way == "assign":
+            return self._assigned(out, call.args[0])
+        if way == "fresh":
+            kind = call.target.__name__.removesuffix("_like")
+            if kind == "empty":
+                return []
+            return self._assigned(out, call.args[1] if kind == "full" else int(kind == "ones"))
+        if way == "dot":
+            return self._product(call, out)
+        if way in ("reduce", "mean"):
+            return self._reduced(call, way, out)
+        return None
+
+    def _target(self, call: Call, way: str) -> Any:
+        """The array that a call writes; None where it has no place of its own."""
+        if way == "write":
+            out = call.kwargs.get("out")
+            return self._array(out) if self._is_fixed(out) else None
+        if len(call.results) != 1:
+            return None
+        return self.lowered.arrays.get(call.results[0])
+
+    def _fits(self, array: Any) -> bool:
+        return 0 < array.size <= _SMALL and (array.dtype in _FLOATS or array.dtype == np.bool_)
+
+    def _elementwise(self, call: Call, out: Any) -> list[str] | None:
+        name = call.target.__name__
+        form = _ARITHMETIC.get(name)
+        if form is None and out.size <= _SMALL_FUNCTION:
+            form = _FUNCTIONS.get(name)
+        if form is None or len(call.args) != call.target.nin or set(call.kwargs) - {"out"}:
+            return None
+        return self._over(out, form, call.args)
+
+    def _assigned(self, out: Any, value: Any) -> list[str] | None:
+        if out.dtype == np.bool_ and not (
+            self._is_fixed(value) and self._array(value).dtype == np.bool_
+        ):
+            return None
+        return self._over(out, "{}", (value,))
+
+    def _over(self, out: Any, form: str, operands: tuple[Any, ...]) -> list[str] | None:
+        """``form`` of the operands for each element of ``out``."""
+        arrays = [self._operand(value, operands, out) for value in operands]
+        if any(array is None for array in arrays):
+            return None
+        kernel = self._kernel
+        whole = [a for a in arrays if isinstance(a, np.ndarray)]
+        for array in whole:
+            if np.may_share_memory(array, out) and not _same_memory(array, out):
+                return None
+        if all(_alike(array, out) for array in whole):
+            names = [
+                f"{kernel.flat(a)}[i]" if isinstance(a, np.ndarray) else kernel.number(a)
+                for a in arrays
+            ]
+            return [
+                f"for i in range({out.size}):",
+                f"    {kernel.flat(out)}[i] = {form.format(*names)}",
+            ]
+        letters = [f"i{axis}" for axis in range(out.ndim)]
+        names = [
+            kernel.at(a, _broadcast(a, out, letters))
+            if isinstance(a, np.ndarray)
+            else kernel.number(a)
+            for a in arrays
+        ]
+        body = f"{kernel.at(out, letters)} = {form.format(*names)}"
+        return _nested(letters, out.shape, body)
+
+    def _operand(self, value: Any, others: tuple[Any, ...], out: Any) -> Any:
+        """An operand's array, or its number in the dtype that NumPy gives it; None: neither."""
+        if isinstance(value, Ref):
+            if not self._is_fixed(value):
+                return None
+            array = self._array(value)
+            if array.dtype not in _FLOATS and array.dtype != np.bool_:
+                return None
+            if array.size == 1 and value.id in self.lowered.is_constant:
+                return array.reshape(())[()]
+            return array
+        if type(value) not in (int, float, bool):
+            return None
+        dtypes = [self._array(v).dtype for v in others if self._is_fixed(v)] or [out.dtype]
+        dtype = np.result_type(*dtypes, value)
+        return dtype.type(value) if dtype in _FLOATS or dtype == np.bool_ else None
+
+    def _product(self, call: Call, out: Any) -> list[str] | None:
+        if not all(self._is_fixed(value) for value in call.args) or len(call.args) != 2:
+            return None
+        a, b = (self._array(value) for value in call.args)
+        for array in (a, b):
+            is_dense = array.flags.c_contiguous or array.flags.f_contiguous
+            if not is_dense or array.dtype != out.dtype or not 0 < array.size <= _SMALL:
+                return None
+        if not out.flags.c_contiguous or not {a.ndim, b.ndim} <= {1, 2}:
+            return None
+        kernel = self._kernel
+        return [f"np.dot({kernel.whole(a)}, {kernel.whole(b)}, {kernel.whole(out)})"]
+
+    def _reduced(self, call: Call, way: str, out: Any) -> list[str] | None:
+        source, axis, name = self._sum_of(call)
+        if source is None or not self._fits(source) or source.dtype != out.dtype:
+            return None
+        axes = range(source.ndim) if axis is None else np.atleast_1d(axis) % max(source.ndim, 1)
+        letters = [f"i{a}" for a in range(source.ndim)]
+        kept = [letter for a, letter in enumerate(letters) if a not in axes]
+        if out.ndim == source.ndim:
+            kept = ["0" if a in axes else letter for a, letter in enumerate(letters)]
+        kernel = self._kernel
+        target = kernel.at(out, kept)
+        form = "{0} + {1}" if name == "add" else f"np.{name}({{0}}, {{1}})"
+        first = {"add": 0.0, "maximum": -np.inf, "minimum": np.inf}[name]
+        lines = self._over(out, "{}", (first,)) or []
+        element = kernel.at(source, letters)
+        lines += _nested(letters, source.shape, f"{target} = {form.format(target, element)}")
+        if way == "mean":
+            share = kernel.number(out.dtype.type(source.size // out.size))
+            lines += _nested(
+                [k for k in kept if k != "0"],
+                tuple(n for k, n in zip(kept, out.shape) if k != "0"),
+                f"{target} = {target} / {share}",
+            )
+        return lines
+
+    def _sum_of(self, call: Call) -> tuple[Any, Any, str]:
+        """What a reduction reduces, over which axes, by which ufunc; None where it is another."""
+        none = (None, None, "")
+        if not self._is_fixed(call.args[0]):
+            return none
+        source = self._array(call.args[0])
+        options = {k: v for k, v in call.kwargs.items() if type(v).__name__ != "_NoValueType"}
+        if call.kind == "ufunc":
+            name = call.target.__name__
+            listed = dict(zip(("axis", "dtype", "out", "keepdims"), call.args[1:]))
+            given = {"axis": 0, **listed, **options}
+            if given.get("dtype") is not None or set(given) - {"axis", "dtype", "out", "keepdims"}:
+                return none
+            axis = given["axis"]
+        else:
+            names = {"sum": "add", "mean": "add", "max": "maximum", "min": "minimum"}
+            name = names.get(call.name, "")
+            axis = call.args[1] if len(call.args) > 1 else options.get("axis")
+        if name not in ("add", "maximum", "minimum"):
+            return none
+        return source, axis, name
+
+    # ---- conditions -----------------------------------------------------------------------------
+
+    def _number(self, call: Call, following: Any) -> list[str] | None:
+        """The product of two vectors that is only compared next: a number within the kernel."""
+        number = call.results[0]
+        if call.name != "dot" or self.lowered.used.get(number) != 1 or len(call.args) != 2:
+            return None
+        if not any(isinstance(v, Ref) and v.id == number for v in following.args):
+            return None
+        if not all(self._is_fixed(value) for value in call.args):
+            return None
+        a, b = (self._array(value) for value in call.args)
+        if a.ndim != 1 or b.ndim != 1 or not self._fits(a) or a.dtype != b.dtype:
+            return None
+        if not (a.flags.c_contiguous and b.flags.c_contiguous):
+            return None
+        self._kernel.numbers.add(number)
+        return [f"v{number} = np.dot({self._kernel.whole(a)}, {self._kernel.whole(b)})"]
+
+    def _question(self, call: Call) -> list[str] | None:
+        asked = self._inlined.get(call.args[0].id)
+        if asked is None:
+            return None
+        sides = [self._side(value) for value in asked.args]
+        if None in sides:
+            return None
+        text = f"{sides[0]} {SIGNS[asked.target.__name__]} {sides[1]}"
+        self._kernel.may_change = True
+        answer = f"not ({text})" if call.kwargs["expected"] else text
+        return [f"if {answer}:", "    return True"]
+
+    def _side(self, value: Any) -> str | None:
+        if isinstance(value, Ref) and value.id in self._kernel.numbers:
+            return f"v{value.id}"
+        if self._is_fixed(value) and self._array(value).size == 1:
+            array = self._array(value)
+            if array.dtype in _FLOATS:
+                return self._kernel.at(array, ["0"] * array.ndim)
+        if isinstance(value, (int, float)):
+            return self._kernel.number(float(value))
+        return None
+
+
+class _Kernel:
+    """The text of one function to be compiled, and the arrays that it takes.
+
+    Handing over an array costs numba a tenth of a microsecond. So it gets the pieces of memory, of
+    which there are few, and makes the arrays from them.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.given: list[Any] = []
+        self.numbers: set[int] = set()
+        self.may_change = False
+        self._names: dict[Any, str] = {}
+        self._made: list[str] = []
+        self._constants: dict[str, Any] = {}
+
+    def whole(self, array: Any) -> str:
+        """The variable that is this array."""
+        if array.ndim == 1 and array.flags.c_contiguous:
+            return self.flat(array)
+        key = (_address(array), array.shape, array.strides, array.dtype)
+        if key not in self._names:
+            dense = array if array.flags.c_contiguous else array.T
+            if array.ndim == 0 or not dense.flags.c_contiguous:
+                return self._parameter(array)
+            text = f"{self.flat(dense)}.reshape({dense.shape})"
+            self._make(key, text if dense is array else f"{text}.T")
+        return self._names[key]
+
+    def flat(self, array: Any) -> str:
+        """The variable that is an array without gaps as one row, in the order of its memory."""
+        key = (_address(array), array.size, array.dtype)
+        if key not in self._names:
+            self._make(key, self._row(array))
+        return self._names[key]
+
+    def at(self, array: Any, places: list[str]) -> str:
+        """One element of an array."""
+        return f"{self.whole(array)}[{', '.join(places) or '()'}]"
+
+    def number(self, value: Any) -> str:
+        """A constant."""
+        name = f"c{len(self._constants)}"
+        self._constants[name] = value
+        return name
+
+    def function(self) -> Any:
+        """The compiled function; numba compiles it when it is first called."""
+        import numba  # an extra
+
+        parameters = ", ".join(f"p{n}" for n in range(len(self.given)))
+        answer = ["return False"] if self.may_change else []
+        body = [f"    {line}" for line in (*self._made, *self.lines, *answer)]
+        text = "\n".join([f"def kernel({parameters}):", *body, ""])
+        space: dict[str, Any] = {"np": np, **self._constants}
+        exec(compile(text, "<captured kernel>", "exec"), space)
+        return numba.njit(error_model="numpy")(space.pop("kernel"))
+
+    def _make(self, key: Any, text: str) -> None:
+        self._names[key] = f"a{len(self._made)}"
+        self._made.append(f"{self._names[key]} = {text}")
+
+    def _row(self, array: Any) -> str:
+        """An array without gaps as a part of the memory that it lies in."""
+        owner = memory_owner(array)
+        if not isinstance(owner, np.ndarray) or not owner.flags.c_contiguous or not owner.ndim:
+            owner = array.reshape(-1) if array.flags.c_contiguous else array.T.reshape(-1)
+        first = (_address(array) - _address(owner)) // owner.itemsize
+        last = first + array.nbytes // owner.itemsize
+        text = self._parameter(owner)
+        text = text if owner.ndim == 1 else f"{text}.reshape({owner.size})"
+        text = text if last - first == owner.size else f"{text}[{first}:{last}]"
+        return text if array.dtype == owner.dtype else f"{text}.view(np.{array.dtype.name})"
+
+    def _parameter(self, array: Any) -> str:
+        for n, given in enumerate(self.given):
+            if given is array:
+                return f"p{n}"
+        self.given.append(array)
+        return f"p{len(self.given) - 1}"
+
+
+def _address(array: Any) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def _same_memory(a: Any, b: Any) -> bool:
+    same = _address(a) == _address(b)
+    return bool(same and a.shape == b.shape and a.strides == b.strides)
+
+
+def _alike(array: Any, out: Any) -> bool:
+    """Whether two arrays have their elements in the same order in memory, without gaps."""
+    if array.shape != out.shape:
+        return False
+    both_c = array.flags.c_contiguous and out.flags.c_contiguous
+    return bool(both_c or (array.flags.f_contiguous and out.flags.f_contiguous))
+
+
+def _broadcast(array: Any, out: Any, letters: list[str]) -> list[str]:
+    last = letters[len(letters) - array.ndim :] if array.ndim else []
+    return ["0" if n == 1 else letter for n, letter in zip(array.shape, last)]
+
+
+def _nested(letters: list[str], shape: tuple[int, ...], body: str) -> list[str]:
+    lines = [
+        f"{'    ' * depth}for {letter} in range({n}):"
+        for depth, (letter, n) in enumerate(zip(letters, shape))
+    ]
+    return [*lines, f"{'    ' * len(lines)}{body}"]
