@@ -189,4 +189,6 @@ def add_to(commands: Any) -> None:
         action="store_true",
         help="leave blanks in the equations and check what is filled in, on the page or here",
     )
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
+    parser.add_argument(
+        "--quiet", action="store_true", help="print nothing but the explanation and errors"
+    )
