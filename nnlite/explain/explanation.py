@@ -273,18 +273,18 @@ class Explanation(Outputs):
         >>> print(nnlite.explain((w * w).sum(), names={"w": w}).to(w, index=1))
         Paths from w[1] to the loss, grouped by operations
           path 1: w[1] → u₁ → L
-            step 2: ∂u₁/∂w[1] = through 1 of 2 elements, from 0 to 2, norm 2
-            step 1: ∂L/∂w[1] = 2
+            ✓ step 2: ∂u₁/∂w[1] = through 1 of 2 elements, from 0 to 2, norm 2
+            ✓ step 1: ∂L/∂w[1] = 2
             contributes 2
           path 2: w[1] → u₁ → L
-            step 2: ∂u₁/∂w[1] = through 1 of 2 elements, from 0 to 2, norm 2
-            step 1: ∂L/∂w[1] = 2
+            ✓ step 2: ∂u₁/∂w[1] = through 1 of 2 elements, from 0 to 2, norm 2
+            ✓ step 1: ∂L/∂w[1] = 2
             contributes 2
           element by element, the product of the derivatives along each way:
-            w[1] → u₁[1] → L: 2 · 1 = 2
-            w[1] → u₁[1] → L: 2 · 1 = 2
-          sum: 2 + 2 = 4
-          ∂L/∂w[1] of the engine: 4, 0 apart
+            ✓ w[1] → u₁[1] → L: 2 · 1 = 2
+            ✓ w[1] → u₁[1] → L: 2 · 1 = 2
+          ✓ sum: 2 + 2 = 4
+          ✓ ∂L/∂w[1] of the engine: 4, 0 apart
         """
         value = self.value_of(target)
         if index is None:

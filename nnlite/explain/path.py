@@ -8,7 +8,9 @@ over all elements on the way. What arrives at the loss is the group's share of t
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from nnlite.autograd.node import Cotangents
 from nnlite.explain import local
 from nnlite.explain.model import Index, Value
 from nnlite.explain.numbers import factor, index_text, number, summary, wrapped
+from nnlite.explain.reread import says
 
 if TYPE_CHECKING:
     from nnlite.explain.explanation import Explanation
@@ -39,11 +42,19 @@ class Hop:
         value: what it computed.
         tangent: ∂value/∂xᵢ along this path, of the value's shape.
         elements: how many elements of the value the path goes through.
+        mark: of the derivatives that it goes through: ✓, ✗, ≈ at a kink, ~ where nothing could
+            be decided.
     """
 
     step: int
     value: Value
     tangent: Array
+    marked: Callable[[], str] = lambda: "~"
+
+    @cached_property
+    def mark(self) -> str:
+        """Whether the derivatives of the operation are right, and are what has been used here."""
+        return self.marked()
 
     @property
     def elements(self) -> int:
@@ -68,6 +79,8 @@ class Path:
 class Product:
     """A way from element to element, and the product of the derivatives along it.
 
+    ``mark`` tells whether the numbers that are printed give the product.
+
     Attributes:
         places: the elements that it goes through: ``u₁[1]``, ``L``.
         factors: the derivative of each by the one before.
@@ -80,6 +93,16 @@ class Product:
     def value(self) -> float:
         """The product."""
         return float(np.prod(self.factors))
+
+    @property
+    def text(self) -> str:
+        """``0.5 · (-2)``"""
+        return " · ".join(map(factor, self.factors))
+
+    @property
+    def mark(self) -> str:
+        """✓ or ✗."""
+        return "✓" if says(self.text, self.value) else "✗"
 
 
 @dataclass(eq=False)
@@ -94,6 +117,8 @@ class Paths:
         gradient: the engine's gradient of the element.
         merged: whether there were too many ways, so that they were followed together.
         products: the ways from element to element, where there are at most 24; else empty.
+        rounding: up to which the total may differ from the engine's gradient.
+        mark: ✓ where the sum is the engine's gradient, ✗ where it is not.
     """
 
     value: Value
@@ -103,6 +128,28 @@ class Paths:
     gradient: float = 0.0
     merged: bool = False
     products: list[Product] = field(default_factory=list)
+    rounding: float = 0.0
+
+    @property
+    def mark(self) -> str:
+        """✓ or ✗; ~ where infinities come in."""
+        if not np.isfinite(self.total) or not np.isfinite(self.gradient):
+            return "~"
+        return "✓" if abs(self.total - self.gradient) <= self.rounding else "✗"
+
+    @property
+    def sums(self) -> list[str]:
+        """The last lines: what the shares add up to, and what the engine has."""
+        name = f"{self.value.symbol}{index_text(self.index)}"
+        shares = " + ".join(factor(path.share) for path in self.paths) or "0"
+        whole = sum(product.value for product in self.products)
+        is_whole = not self.products or abs(whole - self.total) <= self.rounding
+        mark = "✓" if says(shares, self.total) and is_whole else "✗"
+        error = number(abs(self.total - self.gradient))
+        return [
+            f"{mark} sum: {shares} = {number(self.total)}",
+            f"{self.mark} ∂L/∂{name} of the engine: {number(self.gradient)}, {error} apart",
+        ]
 
     def __str__(self) -> str:
         name = f"{self.value.symbol}{index_text(self.index)}"
@@ -117,18 +164,15 @@ class Paths:
                 symbols.insert(8, f"… ({left} more)")
             lines.append(f"  path {place}: {' → '.join([name, *symbols])}")
             for hop in hops:
-                lines.append(f"    step {hop.step}: ∂{hop.value.symbol}/∂{name} = {_change(hop)}")
+                change = f"∂{hop.value.symbol}/∂{name} = {_change(hop)}"
+                lines.append(f"    {hop.mark} step {hop.step}: {change}")
             lines.append(f"    contributes {number(path.share)}")
         if self.products:
             lines.append("  element by element, the product of the derivatives along each way:")
         for product in self.products:
-            factors = " · ".join(map(factor, product.factors))
             way = " → ".join([name, *product.places])
-            lines.append(f"    {way}: {factors} = {number(product.value)}")
-        shares = " + ".join(factor(path.share) for path in self.paths) or "0"
-        lines.append(f"  sum: {shares} = {number(self.total)}")
-        error = number(abs(self.total - self.gradient))
-        lines.append(f"  ∂L/∂{name} of the engine: {number(self.gradient)}, {error} apart")
+            lines.append(f"    {product.mark} {way}: {product.text} = {number(product.value)}")
+        lines += [f"  {line}" for line in self.sums]
         return "\n".join(piece for line in lines for piece in wrapped(line, " " * 6))
 
 
@@ -158,7 +202,20 @@ def paths_from(explanation: Explanation, value: Value, index: Index) -> Paths:
         found.paths = _singly(explanation, value, unit)
         found.products = _products(explanation, value, index)
     found.total = float(sum(path.share for path in found.paths))
+    eps = max((_eps(hop.value) for path in found.paths for hop in path.hops), default=0.0)
+    found.rounding = 1e-300 + 64 * eps * sum(_size(path) for path in found.paths)
     return found
+
+
+def _size(path: Path) -> float:
+    """The absolute values of what a share is the sum of, where they are largest."""
+    with np.errstate(all="ignore"):
+        sizes = [float(np.sum(np.abs(hop.tangent * hop.value.gradient))) for hop in path.hops]
+    return max(filter(np.isfinite, sizes), default=0.0)
+
+
+def _eps(value: Value) -> float:
+    return float(np.finfo(value.dtype).eps) if value.dtype.kind == "f" else 0.0
 
 
 def _users(explanation: Explanation, value: Value) -> list[tuple[Step, int]]:
@@ -192,6 +249,30 @@ def _pushed(
     return result if isinstance(g, Cotangents) else {0: result}
 
 
+def _mark_of(
+    step: Step, moves: Sequence[tuple[int, Array]], pushed: Mapping[int, Array | None]
+) -> str:
+    """The mark of the rules of a step, ✗ also where they are not what has been used.
+
+    Args:
+        step: the operation.
+        moves: inputs by position, and how they change.
+        pushed: how the outputs change; None: not at all.
+    """
+    moves = [(position, tangent) for position, tangent in moves if step.has_rule(position)]
+    marks = {step.rule_at(position).check.mark for position, _ in moves}
+    with np.errstate(all="ignore"):
+        changes = [(v.gradient, pushed[which]) for which, v in step.outputs.items()]
+        there = [gradient * change for gradient, change in changes if change is not None]
+        here = [step._sent(position) * tangent for position, tangent in moves]
+        apart = abs(sum(np.sum(a) for a in there) - sum(np.sum(a) for a in here))
+        size = sum(np.abs(a).sum() for a in (*there, *here))
+        eps = max(map(_eps, step.outputs.values()))
+        if np.isfinite(size) and apart > 256 * eps * size + 1e-300:
+            return "✗"
+    return next(mark for mark in "✗~≈✓" if mark in marks or mark == "✓")
+
+
 def _share(explanation: Explanation, tangent: Array) -> float:
     """What a change of the loss counts: the start of the pass, which is 1 for a number."""
     start = explanation.run.start
@@ -208,7 +289,8 @@ def _singly(explanation: Explanation, value: Value, unit: Array) -> list[Path]:
         for step, position in reversed(_users(explanation, current)):
             pushed = _pushed(explanation, step, position, tangent)
             for which, output in step.outputs.items():
-                hop = Hop(step.number, output, pushed[which])
+                marked = partial(_mark_of, step, [(position, tangent)], pushed)
+                hop = Hop(step.number, output, pushed[which], marked)
                 stack.append((output, pushed[which], [*hops, hop]))
     return finished
 
@@ -250,15 +332,19 @@ def _together(explanation: Explanation, value: Value, unit: Array) -> Path:
     tangents: dict[int, Array] = {id(value): unit}
     hops = []
     for step in reversed(explanation.steps):
+        moves: list[tuple[int, Array]] = []
         for position, given in enumerate(step.inputs):
             tangent = tangents.get(id(given.value))
             if tangent is None or not given.wanted:
                 continue
             pushed = _pushed(explanation, step, position, tangent)
+            moves.append((position, tangent))
             for which, output in step.outputs.items():
                 before = tangents.get(id(output))
                 tangents[id(output)] = pushed[which] if before is None else before + pushed[which]
-        for output in step.outputs.values():
-            if id(output) in tangents:
-                hops.append(Hop(step.number, output, tangents[id(output)]))
+        changes = {which: tangents.get(id(value)) for which, value in step.outputs.items()}
+        marked = partial(_mark_of, step, moves, changes)
+        for which, output in step.outputs.items():
+            if (change := changes[which]) is not None:
+                hops.append(Hop(step.number, output, change, marked))
     return Path(hops, _share(explanation, tangents[id(explanation.loss)]))

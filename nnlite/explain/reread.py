@@ -6,12 +6,15 @@ The shapes of sentences are those of the gradients that the engine has computed.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnlite.explain.indexed import compute
+from nnlite.explain.evaluator import Evaluator, Result
+from nnlite.explain.formula import subscript
+from nnlite.explain.parse import parse
 
 if TYPE_CHECKING:
     from nnlite.explain.model import Input
@@ -50,8 +53,13 @@ def _shape(text: str) -> Shape:
     return tuple(int(n) for n in re.findall(r"\d+", text))
 
 
-def says(numbers: str, value: float) -> bool:
+def says(numbers: str, value: float, exact: Collection[float] = ()) -> bool:
     """Whether a line of numbers, as it is printed, gives a value, up to its rounding to six digits.
+
+    Args:
+        numbers: the line.
+        value: what it should give.
+        exact: numbers that are printed as they are, without rounding.
 
     >>> says("0.5 · (1 - 0.25)", 0.375), says("0.5 · (1 - 0.25)", 0.3753)
     (True, False)
@@ -59,13 +67,21 @@ def says(numbers: str, value: float) -> bool:
     numbers = re.sub(r" \(\d+ smaller terms\)$", "", numbers)
     if re.search(r"\b(nan|inf)\b", numbers):
         return True  # they follow no rule that could be checked
+    values: dict[str, Result] = {}
+
+    def letter(token: re.Match[str]) -> str:
+        name, known = f"x{subscript(len(values))}", float(token[0])
+        values[name] = Result(known, abs(known) * (1e-9 if known in exact else 1.0))
+        return name
+
+    text = re.sub(r"(?<![\w.])\d+\.?\d*(?:e[-+]?\d+)?", letter, numbers)
     try:
-        found, size, _ = compute(numbers, {}, ())
+        found, size, _ = Evaluator(values, {}, matrices=False).run(parse(text))
     except ValueError:
         return False
     if not np.isfinite(found) or not np.isfinite(value):
         return bool(found == value) or bool(np.isnan(found) and np.isnan(value))
-    return bool(abs(found - value) <= _DIGITS * (size + abs(value)) + 1e-300)
+    return bool(abs(found - value) <= _DIGITS * (size + abs(value) / 64) + 1e-300)
 
 
 def holds(sentence: str, step: Step, given: Input, right: str) -> bool:

@@ -158,11 +158,23 @@ class Step:
     @cached_property
     def rules(self) -> list[Rule]:
         """The gradient that goes to each input that wants one, worked out and checked."""
-        return [
-            self.rule_for(position)
+        return list(self._rules.values())
+
+    @cached_property
+    def _rules(self) -> dict[int, Rule]:
+        return {
+            position: self.rule_for(position)
             for position, edge in enumerate(self._node.edges)
             if edge and self._sent(position) is not None
-        ]
+        }
+
+    def has_rule(self, position: int) -> bool:
+        """Whether a gradient goes to the input at a position."""
+        return position in self._rules
+
+    def rule_at(self, position: int) -> Rule:
+        """The rule of the input at a position."""
+        return self._rules[position]
 
     def via_label(self, position: int) -> str:
         """By which way a gradient comes to a value that is used more than once."""

@@ -7,7 +7,8 @@ parameter, and what the optimizer keeps (momentum, averages).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -74,24 +75,30 @@ def update_of(plan: Plan, gradient: Array, index: Index) -> Update:
     whole = _Lines(_double(plan.array), _double(gradient), plan.group, _element(plan.state, ...))
     spelt(lines)
     spelt(whole)
-    error = _mark(lines.lines, whole.lines, plan, stepped)
+    given = {letter: lines.values[letter] for letter in lines.options}
+    exact = [v for v in (*given.values(), lines.values.get("t")) if v == float(f"{v or 0:.6g}")]
+    error = _mark(lines.lines, whole.lines, plan, stepped, exact)
     marks = {line.mark for line in lines.lines}
     mark = next(mark for mark in "✗~✓" if mark in marks)
     note = "" if stepped is not None else "the optimizer could not be tried on a copy"
-    given = {letter: lines.values[letter] for letter in lines.options}
     after = lines.values["w"]
     return Update(name, index, lines.lines, before, after, error, note, mark, given)
 
 
 def _mark(
-    lines: list[UpdateLine], whole: list[UpdateLine], plan: Plan, stepped: _Stepped | None
+    lines: list[UpdateLine],
+    whole: list[UpdateLine],
+    plan: Plan,
+    stepped: _Stepped | None,
+    exact: Collection[float],
 ) -> float:
     """Mark each line; returns how far the new parameter is from that of the optimizer itself."""
     kept = dict(_KEPT.get(type(plan.optimizer).__name__, {}))
     for line, same in zip(lines, whole):
         key = kept.pop(line.formula, None) or kept.pop(line.symbol, None)
         known = None if stepped is None or key is None else stepped[1].get(key)
-        if not says(line.numbers, line.value):
+        literals = map(float, re.findall(r"\d+\.?\d*", line.formula))
+        if not says(line.numbers, line.value, {*literals, *exact}):
             line.mark = "✗"
         elif known is not None:
             size = float(np.max(np.abs(same.value), initial=0.0))
@@ -105,7 +112,7 @@ def _mark(
         apart = np.abs(whole[-1].value - stepped[0])
         moved = np.abs(_double(stepped[0]) - plan.array)
         eps = float(np.finfo(plan.array.dtype).eps)
-        allowed = 1e-4 * moved + 64 * eps * np.abs(_double(plan.array)) + _TINY
+        allowed = 1e-4 * moved + 2 * eps * np.abs(_double(plan.array)) + _TINY
         agrees = (apart <= allowed) | (~np.isfinite(whole[-1].value) & ~np.isfinite(stepped[0]))
     if not agrees.all():
         lines[-1].mark = "✗"
