@@ -786,6 +786,58 @@ def test_the_quiz_marks_right_and_wrong(opened):
     assert shown(browser) == here
 
 
+def blank(browser):
+    """The number of the blank that has the focus."""
+    return browser.run(
+        "return [...document.querySelectorAll('.quiz input')].indexOf(document.activeElement)"
+    )
+
+
+def test_next_blank_leads_through_all_that_are_open(opened):
+    questions = Quiz(explained(quiz=True)).questions
+    browser = opened(explained(quiz=True).html(), width=390, height=700)
+    visited = []
+    for _ in range(15):
+        browser.element("#blank").click()
+        visited.append(blank(browser))
+        assert browser.run("return document.activeElement.checkVisibility()")
+    assert visited == [*range(14), 0]
+    # Enter checks an answer; when it is right, Enter again leads on. Filled blanks are passed by.
+    assert fill_in(browser, 0, questions[0].answer)[0]
+    browser.press("Enter")
+    assert blank(browser) == 1
+    browser.element("#blank").click()
+    assert fill_in(browser, 2, questions[2].answer)[0]
+    browser.element("#first").click()
+    for expected in (1, 3):
+        browser.element("#blank").click()
+        assert blank(browser) == expected
+
+
+def test_the_page_says_what_is_wrong_with_an_answer_like_the_terminal(opened):
+    explanation = explained(quiz=True)
+    questions = Quiz(explanation).questions
+    browser = opened(explanation.html())
+    seen = set()
+    for place, asked in enumerate(questions):
+        browser.element(f'.box[data-key="step-{asked.step.number}"]').click()
+        if asked.kind == "symbol":
+            wrong = [f"({asked.answer})ᵀ"] if asked.ordered else []
+        else:
+            wrong = [f"{-asked.value:.6g}", "abc"]
+        for given in wrong:
+            told = f"✗ Not yet. {asked.remark(given)}".strip()
+            assert fill_in(browser, place, given) == [False, True, told]
+            seen.add(told)
+    assert len(seen) == 3
+    # A hint is not written in the colour of what is wrong.
+    form = "document.querySelectorAll('.quiz')[13]"
+    marked = f"return {form}.classList.contains('wrong')"
+    assert browser.run(marked) is True
+    browser.run(f"{form}.querySelector('.hint').click()")
+    assert browser.run(marked) is False
+
+
 def test_the_quiz_gives_hints_and_the_answer(opened):
     explanation = explained(quiz=True)
     asked = Quiz(explanation).questions[0]

@@ -63,6 +63,24 @@ def test_every_blank_accepts_its_answer_and_no_other(seed):
         assert question.hints
 
 
+def test_the_terminal_shows_lines_that_fit_and_negative_factors_in_brackets():
+    said = []
+    quiz = Quiz(explained())
+    answers = iter(["h", "h", "h", "s"] * 14)
+    quiz.ask(lambda prompt: next(answers), said.append)
+    assert max(map(len, said)) <= 100
+    negative = [
+        question
+        for seed in range(9)
+        for question in Quiz(explained(), seed).questions
+        if question.after and question.value < 0
+    ]
+    assert negative
+    for question in negative:
+        assert f" · ({question.value:.6g}) = " in question.whole
+        assert question.is_right(question.answer)
+
+
 def test_numbers_are_those_of_the_pass():
     explanation = explained()
     for question in Quiz(explanation).questions:

@@ -1,4 +1,3 @@
-"use strict";
 (() => {
   const items = [...document.querySelectorAll(".item")];
   const boxes = [...document.querySelectorAll(".box")];
@@ -176,195 +175,72 @@
     });
   }
 
-  // ---- the quiz: the same comparison of formulas as in answer.py ----
-
-  const SPELT = {
-    alpha: "α", beta: "β", gamma: "γ", delta: "δ", eps: "ε", epsilon: "ε",
-    lambda: "λ", mu: "μ", sigma: "σ", sigmoid: "σ", log: "ln",
-  };
-  const FUNCTIONS = {
-    "σ": (x) => 1 / (1 + Math.exp(-x)), exp: Math.exp, ln: Math.log, tanh: Math.tanh, sin: Math.sin,
-    cos: Math.cos, tan: Math.tan, sinh: Math.sinh, cosh: Math.cosh, sqrt: Math.sqrt, "√": Math.sqrt,
-    abs: Math.abs, sign: Math.sign,
-  };
-  const TOKEN = new RegExp(
-    "(?<number>\\d+\\.?\\d*(?:e[+-]?\\d+)?|\\.\\d+(?:e[+-]?\\d+)?)" +
-    "|(?<gradient>∂L/∂[A-Za-zα-ω][\\u0302\\u0304]?\\d*′?)" +
-    "|(?<word>exp|ln|tanh|sinh|sin|cosh|cos|tan|sqrt|abs|sign)(?![a-z])" +
-    "|(?<symbol>[A-Za-zα-ωΦ][\\u0302\\u0304]?\\d*[ᵢⱼₖₘₙₛₜᵥ]?′?)" +
-    "|(?<other>\\S)", "gu");
-  const SIZE = 3;
-
-  function plain(text) {
-    return text.trim()
-      .replace(/[₀-₉]/g, (digit) => String.fromCharCode(digit.charCodeAt(0) - 0x2080 + 0x30))
-      .replace(/(?<![A-Za-z])[A-Za-z]{2,}(?![a-z])/g, (word) => (Object.hasOwn(SPELT, word) ? SPELT[word] : word))
-      .replace(/[d∂]\s*L\s*\/\s*[d∂]\s*/g, "∂L/∂")
-      .replace(/([A-Za-zα-ω])_\{?(\d+)\}?/g, "$1$2")
-      .replace(/\.T\b|\^\{?T\}?(?![A-Za-z])/g, "ᵀ")
-      .replaceAll("−", "-").replaceAll("**", "^").replaceAll("²", "^2").replaceAll("³", "^3")
-      .replace(/\s*[*@×⋅·]\s*/g, "·")
-      .replace(/\s+/g, " ");
-  }
-
-  // A value is a number or a matrix (a list of rows).
-  const both = (a, b, work) => {
-    if (!Array.isArray(a) && !Array.isArray(b)) {
-      return work(a, b);
-    }
-    const at = (x, i, j) => (Array.isArray(x) ? x[i][j] : x);
-    return Array.from({ length: SIZE }, (_, i) =>
-      Array.from({ length: SIZE }, (_, j) => work(at(a, i, j), at(b, i, j))));
-  };
-  const each = (a, work) => both(a, 0, (x) => work(x));
-  const transposed = (a) => (Array.isArray(a) ? a[0].map((_, j) => a.map((row) => row[j])) : a);
-  const matrixProduct = (a, b) =>
-    a.map((row) => b[0].map((_, j) => row.reduce((sum, x, k) => sum + x * b[k][j], 0)));
-
-  // The same numbers between 0.5 and 1.5 for the same symbol.
-  function matrixFor(symbol) {
-    let state = 2166136261;
-    for (const letter of symbol) {
-      state = Math.imul(state ^ letter.codePointAt(0), 16777619);
-    }
-    const draw = () => {
-      state = (state + 0x6d2b79f5) | 0;
-      let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-      mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-      return 0.5 + ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-    };
-    return Array.from({ length: SIZE }, () => Array.from({ length: SIZE }, draw));
-  }
-
-  // The value of a formula; throws when it is none.
-  function valueOf(text, ordered, symbols = true) {
-    const tokens = [...text.matchAll(TOKEN)];
-    let place = 0;
-    const peek = () => tokens[place]?.[0];
-    const take = (...wanted) => (wanted.includes(peek()) ? tokens[place++][0] : undefined);
-    const fail = () => {
-      throw new SyntaxError(text);
-    };
-
-    function sum() {
-      let found = product();
-      for (let sign = take("+", "-"); sign; sign = take("+", "-")) {
-        const other = product();
-        found = both(found, other, sign === "+" ? (a, b) => a + b : (a, b) => a - b);
-      }
-      return found;
-    }
-    function product() {
-      let found = signed();
-      while (peek() !== undefined && !["+", "-", ")", "]", "^", "ᵀ"].includes(peek())) {
-        const sign = take("·", "/");
-        const other = signed();
-        if (sign === "/") {
-          found = both(found, other, (a, b) => a / b);
-        } else if (ordered && Array.isArray(found) && Array.isArray(other)) {
-          found = matrixProduct(found, other);
-        } else {
-          found = both(found, other, (a, b) => a * b);
-        }
-      }
-      return found;
-    }
-    function signed() {
-      if (take("-")) {
-        return each(signed(), (x) => -x);
-      }
-      return take("+") ? signed() : power();
-    }
-    function power() {
-      let found = atom();
-      for (let mark = take("^", "ᵀ"); mark; mark = take("^", "ᵀ")) {
-        found = mark === "ᵀ" ? transposed(found) : both(found, signed(), (a, b) => a ** b);
-      }
-      return found;
-    }
-    function atom() {
-      const token = tokens[place++] ?? fail();
-      const found = token[0];
-      if (token.groups.number) {
-        return Number(found);
-      }
-      if (found === "(" || found === "[") {
-        const inner = sum();
-        return take(found === "(" ? ")" : "]") ? inner : fail();
-      }
-      if (Object.hasOwn(FUNCTIONS, found) && (found !== "σ" || peek() === "(")) {
-        return each(power(), FUNCTIONS[found]);
-      }
-      if (found === "e" && take("^")) {
-        return each(signed(), Math.exp);
-      }
-      if (found === "π") {
-        return Math.PI;
-      }
-      return symbols && (token.groups.gradient || token.groups.symbol) ? matrixFor(found) : fail();
-    }
-
-    const found = sum();
-    return peek() === undefined ? found : fail();
-  }
-
-  const near = (a, b) => Math.abs(a - b) <= 1e-9 + 1e-9 * Math.abs(b);
-  function isSame(given, right, ordered) {
-    let expected;
-    try {
-      expected = valueOf(plain(right), ordered);
-    } catch {
-      return plain(given).replace(/\s/g, "") === plain(right).replace(/\s/g, "");
-    }
-    try {
-      return [both(valueOf(plain(given), ordered), expected, near)].flat(2).every(Boolean);
-    } catch {
-      return false;
-    }
-  }
-  function numberOf(text) {
-    return valueOf(plain(text.replace(/(?<=\d),(?=\d)/g, ".")), false, false);
-  }
-  function isRight(given, asked) {
-    if (asked.kind === "symbol") {
-      return isSame(given, asked.answer, asked.ordered === "1");
-    }
-    try {
-      return Math.abs(numberOf(given) - Number(asked.value)) <= Number(asked.tolerance);
-    } catch {
-      return false;
-    }
-  }
+  // ---- the quiz ----
 
   const forms = [...document.querySelectorAll(".quiz")];
   const score = document.getElementById("score");
+  let last = null; // the blank where one was last
   function count() {
     const right = forms.filter((form) => form.classList.contains("right")).length;
     score.textContent = `Quiz: ${right} of ${forms.length} filled in`;
   }
+
+  // From where one is to the next blank that is not filled in rightly, from the last to the first.
+  function toNextBlank() {
+    const open = forms.filter((form) => !form.classList.contains("right"));
+    const here = last && items[current].contains(last) ? last : items[current];
+    const isLater = (form) => here.compareDocumentPosition(form) & Node.DOCUMENT_POSITION_FOLLOWING;
+    const found = open.find((form) => form !== here && isLater(form)) ?? open[0];
+    if (!found) {
+      return;
+    }
+    show(places.get(found.closest(".item").id));
+    const folded = found.closest("details");
+    if (folded) {
+      folded.open = true;
+    }
+    const field = found.querySelector("input");
+    field.focus({ preventScroll: true });
+    field.scrollIntoView({ block: "center" });
+  }
+  document.getElementById("blank")?.addEventListener("click", toNextBlank);
   for (const form of forms) {
     const field = form.querySelector("input");
+    field.addEventListener("focus", () => {
+      last = form;
+    });
     const told = form.querySelector("output");
     const hints = JSON.parse(form.dataset.hints);
     let hinted = 0;
+    let judged = "";
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (!field.value.trim()) {
         return;
       }
-      const right = isRight(field.value, form.dataset);
+      if (form.classList.contains("right") && field.value === judged) {
+        toNextBlank();
+        return;
+      }
+      judged = field.value;
+      const right = answers.isRight(field.value, form.dataset);
       form.classList.toggle("right", right);
       form.classList.toggle("wrong", !right);
       field.setAttribute("aria-invalid", String(!right));
-      told.textContent = right ? `✓ Right: ${form.dataset.whole}` : "✗ Not yet.";
+      told.textContent = right
+        ? `✓ Right: ${form.dataset.whole}`
+        : `✗ Not yet. ${answers.remark(field.value, form.dataset)}`.trim();
       count();
     });
     form.querySelector(".hint").addEventListener("click", () => {
+      form.classList.remove("wrong");
+      field.removeAttribute("aria-invalid");
       told.textContent = hints[Math.min(hinted, hints.length - 1)];
       hinted += 1;
     });
     form.querySelector(".show").addEventListener("click", () => {
       form.classList.remove("right", "wrong");
+      field.removeAttribute("aria-invalid");
       told.textContent = `The answer: ${form.dataset.whole}`;
       count();
     });

@@ -57,7 +57,7 @@ def page_of(explanation: Explanation, quiz: Quiz | None = None) -> str:
     worked = _worked(drawing)
     keys, items = _items(explanation, drawing, questions, {step.number for step in worked})
     places = {key: place for place, key in enumerate(keys)}
-    style, script = _own("page.css"), _own("page.js")
+    style, script = _own("page.css"), _own("page_answer.js") + _own("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
         "default-src 'none'; style-src 'unsafe-inline'; "
@@ -76,10 +76,10 @@ def page_of(explanation: Explanation, quiz: Quiz | None = None) -> str:
             f"<style>{style}</style>",
             "</head>",
             "<body>",
-            *_header(explanation, title, worked, quiz),
+            *_header(explanation, title, worked),
             "<main>",
             f'<div id="graph">{svg_of(drawing, places)}</div>',
-            _CONTROLS,
+            _CONTROLS.format(quiz="" if quiz is None else _SCORE),
             *items,
             "</main>",
             f"<script>{script}</script>",
@@ -105,7 +105,10 @@ _CONTROLS = """<div id="controls" role="group" aria-label="Walk through the back
 <input type="range" id="slider" min="0" max="0" value="0" aria-label="Step of the backward pass">
 <button type="button" id="next"><span class="word">Next step</span> ▶︎</button>
 <button type="button" id="last" aria-label="To the end">»</button>
-</div>"""
+{quiz}</div>"""
+_SCORE = """<p id="score" role="status"></p>
+<button type="button" id="blank">Next blank □</button>
+"""
 
 
 def _own(name: str) -> str:
@@ -153,9 +156,7 @@ def _items(
     return keys, items
 
 
-def _header(
-    explanation: Explanation, title: str, worked: list[Step], quiz: Quiz | None
-) -> list[str]:
+def _header(explanation: Explanation, title: str, worked: list[Step]) -> list[str]:
     found: Counter[str] = Counter()
     for step in worked:
         found.update(rule.check.status for rule in step.rules)
@@ -163,7 +164,7 @@ def _header(
     count = len(explanation.steps)
     if len(worked) < count:
         verdict += f", of the {len(worked)} operations that are worked out here"
-    lines = [
+    return [
         f"<header><h1>{escape(title)}</h1>",
         f"<p>{count} operation{'s' * (count != 1)} from the last to the first. "
         f"Rules checked against the engine and against finite differences: {verdict or 'none'}."
@@ -171,7 +172,5 @@ def _header(
         "<p>Choose an operation in the graph, or go through them with the buttons, the slider or "
         'the keys ← and →. <span class="keys">In the graph ↑ and ↓ go from box to box, Enter '
         "opens one, and Escape leads back there.</span> Blue: forward. Orange: gradients back.</p>",
+        "</header>",
     ]
-    if quiz is not None:
-        lines.append('<p id="score" role="status"></p>')
-    return [*lines, "</header>"]

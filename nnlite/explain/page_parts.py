@@ -303,10 +303,10 @@ def _form(question: Question) -> str:
         "value": repr(question.value),
         "tolerance": repr(question.tolerance),
         "hints": json.dumps(question.hints, ensure_ascii=False),
-        "whole": f"{question.before}{question.answer}{question.after}",
+        "whole": question.whole,
     }
     attributes = " ".join(f'data-{name}="{escape(text)}"' for name, text in data.items())
-    what = "the missing symbol" if question.kind == "symbol" else "the missing number"
+    what = escape(f"the missing {question.kind} in {question.text}")
     return (
         f'<form class="quiz" {attributes}><label>{BLANK} = <input aria-label="{what}" '
         'autocomplete="off" autocapitalize="off" spellcheck="false"></label> '

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from nnlite.explain.answer import NotAFormula, is_same, number_of
 from nnlite.explain.model import Rule
-from nnlite.explain.numbers import TERMS, factor, index_text, number, shape_text
+from nnlite.explain.numbers import TERMS, factor, index_text, number, shape_text, wrapped
 
 if TYPE_CHECKING:
     from nnlite.explain.explanation import Explanation
@@ -68,6 +68,11 @@ class Question:
     def text(self) -> str:
         """The equation, with the blank in it."""
         return f"{self.before}{BLANK}{self.after}"
+
+    @property
+    def whole(self) -> str:
+        """The equation with the answer in it."""
+        return f"{self.before}{self.answer}{self.after}"
 
     def is_right(self, given: str) -> bool:
         """Whether an answer is right, in whatever form it is written.
@@ -165,12 +170,12 @@ class Quiz:
         for place, question in enumerate(self.questions, 1):
             say("")
             say(f"Question {place} of {score.total} · {_title(question)}")
-            say(f"  forward   {question.step.forward}")
-            say(f"  backward  {question.text}")
+            _say(say, f"  forward   {question.step.forward}")
+            _say(say, f"  backward  {question.text}")
             for line in question.rule.where:
-                say(f"  where     {line}")
+                _say(say, f"  where     {line}")
             for letter, about, _ in question.rule.data:
-                say(f"  where     {letter} is {about}")
+                _say(say, f"  where     {letter} is {about}")
             try:
                 result = _ask_one(question, read, say)
             except (EOFError, KeyboardInterrupt):
@@ -196,18 +201,24 @@ def _ask_one(question: Question, read: Callable[[str], str], say: Callable[[str]
             break
         if given.lower() in ("h", "hint", "?"):
             helped = True
-            say(f"  {next(hints, 'There are no more hints: s shows the answer.')}")
+            _say(say, f"  {next(hints, 'There are no more hints: s shows the answer.')}")
             continue
         if not given:
             continue
         if question.is_right(given):
-            say(f"  Right: {question.before}{question.answer}{question.after}")
+            _say(say, f"  ✓ Right: {question.whole}")
             return "helped" if helped else "right"
         helped = True
         tries += 1
         say(f"  ✗ Not yet. {question.remark(given)}".rstrip())
-    say(f"  The answer: {question.before}{question.answer}{question.after}")
+    _say(say, f"  The answer: {question.whole}")
     return "shown"
+
+
+def _say(say: Callable[[str], object], text: str) -> None:
+    """Say a line in lines that fit a terminal."""
+    for line in wrapped(text, " " * 12):
+        say(line)
 
 
 def _title(question: Question) -> str:
@@ -281,15 +292,16 @@ def _number(step: Step, rule: Rule, chance: random.Random) -> Question | None:
     one = terms[0]
     if len(terms) == 1 and one.upstream and chance.random() < 0.5:
         before, after = f"{left}{factor(one.upstream)} · ", f" = {number(rule.total)}"
-        value, size = one.local, abs(one.local)
+        value, size, answer = one.local, abs(one.local), factor(one.local)
         hint = f"Divide: {number(rule.total)} / {factor(one.upstream)}."
     else:
         products = " + ".join(f"{factor(t.upstream)} · {factor(t.local)}" for t in terms)
         before, after = f"{left}{products} = ", ""
         value, size = rule.total, sum(abs(term.product) for term in terms)
+        answer = number(value)
         hint = "Multiply first, then add up the products." if len(terms) > 1 else "Multiply."
     tolerance = _PRECISION * abs(value) + _ROUNDING * size + 1e-300
-    question = Question(step, rule, "number", before, after, number(value), value, tolerance)
+    question = Question(step, rule, "number", before, after, answer, value, tolerance)
     question.hints.append(hint)
     if value:
         low = float(f"{abs(value):.0e}")
