@@ -109,6 +109,28 @@ def test_freezing_in_the_middle() -> None:
     assert runs[0] == runs[1]
 
 
+@pytest.mark.parametrize("what", ["optimizer", "model", "accumulate"])
+def test_another_part_from_some_epoch_on(what: str) -> None:
+    class Change(Callback):
+        def on_epoch_start(self, trainer: Trainer) -> None:
+            model = trainer.model
+            if what == "optimizer" and trainer.epoch in (1, 5):
+                trained = model[-1] if trainer.epoch == 1 else model
+                trainer.optimizer = nnlite.optim.SGD(trained.parameters(), lr=0.1)
+            if what == "model" and trainer.epoch == 5:
+                trainer.model = nn.Sequential(model, nn.Linear(1, 1))
+            if what == "accumulate":
+                trainer.accumulate = 2 if trainer.epoch in (4, 5) else 1
+
+    runs = []
+    for compile in (False, True):
+        one = trainer(compile, callbacks=[Change()], doctor=False)
+        nnlite.manual_seed(7)
+        one.fit(data(), epochs=9, batch_size=10)
+        runs.append((weights(one), figures(one)))
+    assert runs[0] == runs[1]
+
+
 def test_by_itself_only_where_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     short = trainer(None)
     found = used(short, monkeypatch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from operator import is_not
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,19 +24,31 @@ _MOST_PARAMETERS = 1 << 18
 
 
 def captured_gradients(trainer: Trainer) -> Compiled | None:
-    """What computes the gradients for a batch, and the loss; None where it is not to be used."""
+    """What computes the gradients for a batch, and the loss; None where it is not to be used.
+
+    It is made anew when a callback has given the trainer another model or optimizer.
+    """
+    parts = (trainer.model_for(0), trainer.optimizer, trainer.objectives[0].loss)
+    about = (*parts, trainer.accumulate, trainer.compile)
+    known = trainer._known.get("gradients")
+    if known is None or any(map(is_not, known[0], about)):
+        known = trainer._known["gradients"] = about, _made(trainer, *parts)
+    made: Compiled | None = known[1]
+    return made
+
+
+def _made(trainer: Trainer, model: Any, optimizer: Any, loss_of: Any) -> Compiled | None:
     if trainer.compile is False or trainer.accumulate != 1 or trainer.frozen_cache is not None:
         return None
     if trainer.compile is None and not _pays(trainer):
         return None
     from nnlite.capture.step import Compiled
 
-    model, optimizer = trainer.model_for(0), trainer.optimizer
-    loss_of, parts = trainer.objectives[0].loss, trainer.objectives[0].parts
+    parts = trainer.objectives[0].parts
 
     def gradients(*batch: Tensor) -> Tensor:
         optimizer.zero_grad()
-        loss = loss_of(model(*batch[:-parts]), *batch[-parts:])
+        loss: Tensor = loss_of(model(*batch[:-parts]), *batch[-parts:])
         if np.isfinite(loss.array):  # else the training ends here
             loss.backward()
         return loss

@@ -208,7 +208,7 @@ class Trainer(Using):
                 raise
             finally:
                 self.interrupted |= self._ctrl_c.forget()
-                gradients = self._known.pop("gradients", None)
+                _, gradients = self._known.pop("gradients", (None, None))
                 if self.frozen_cache is not None:
                     self.frozen_cache.release()
                 self._call_all("on_fit_end", at_the_end)
@@ -243,7 +243,7 @@ class Trainer(Using):
         loss_of, divisor_of, is_sum, parts = self.objectives[0][:4]
         accumulate, after_batch = self.accumulate, self._hooks["on_batch_end"]
         limits = self._limits if self._limits.given else None
-        gradients = self.once("gradients", lambda: captured_gradients(self))
+        gradients = captured_gradients(self)
         batches = tally.batches(self.loaders[0], self.streams)
         if not self._looked_at:
             batches = checks.looked_at(batches, parts, self.targets_known)
