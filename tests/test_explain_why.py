@@ -204,3 +204,24 @@ def test_what_is_almost_saturated_is_named(model, x, name, large):
     assert f"100% of the {name} that follows is saturated" in why(model[0].bias, loss)
     nn.init.constant_(model[0].bias, 0.1)
     assert "saturated" not in why(model[0].bias, getattr(model[0](x), name)().sum())
+
+
+def test_a_step_without_a_derivative_is_thought_of(model, x):
+    found = why(model[0].weight, (model(x) > 0).float().sum())
+    assert "a step without a derivative lies between (argmax, a comparison" in found
+
+
+@pytest.mark.parametrize(
+    ("function", "wanted"),
+    [
+        (lambda z: z.clamp(100, 200), "outside of the bounds"),
+        (lambda z: z.clamp(min=100), "outside of the bounds"),
+        (lambda z: nnlite.where(z > 100, z, nnlite.zeros(5, 4)), "check its condition"),
+        (lambda z: z[:, :1].softmax(dim=1), "a dimension with one element is always 1"),
+        (lambda z: nn.functional.hardshrink(z, 100.0), "where its derivative is not 0"),
+    ],
+)
+def test_where_nothing_gets_through_there_is_a_cure(model, x, function, wanted):
+    found = why(model[0].weight, function(model[0](x)).sum())
+    assert found.startswith("Its gradient is zero: ")
+    assert wanted in found

@@ -94,8 +94,9 @@ def _cause(tensor: Tensor) -> str:
     if isinstance(node, NoGraph) and node.origin is not None:
         return node.origin.cause
     return (
-        "no tensor that it was computed from has requires_grad=True; make the ones to be trained "
-        "with requires_grad=True or as nn.Parameter"
+        "no tensor that it was computed from has requires_grad=True, or a step without a "
+        "derivative lies between (argmax, a comparison, integers); make the ones to be trained "
+        "with requires_grad=True or as nn.Parameter, and the loss without such a step"
     )
 
 
@@ -265,6 +266,18 @@ def _reason(explanation: Explanation, step: Step, position: int) -> str:
             f"{_share(y is not None and (y <= 0), output.gradient)} of the units of "
             f"{output.symbol} are dead, the input of the ReLU is not above 0: {_FOR_DEAD_UNITS}"
         )
+    if name == "Softmax" and y is not None and (y == 1).all():
+        return (
+            "softmax over a dimension with one element is always 1: give another dim, or use a "
+            "sigmoid for a single output"
+        )
+    if name in ("Clamp", "ClampMin", "ClampMax"):
+        return (
+            f"all of {step.inputs[0].value.symbol} lies outside of the bounds, where the slope is "
+            "0: widen them, or bring what goes in between them"
+        )
+    if name == "Where":
+        return "where() takes the other value everywhere: check its condition"
     if name in ("Sigmoid", "Tanh", "Softmax", "Hardtanh", "Hardsigmoid"):
         return (
             f"{name.lower()} is saturated: {output.symbol} lies at its ends "
@@ -285,7 +298,10 @@ def _reason(explanation: Explanation, step: Step, position: int) -> str:
         )
     if name in ("Linear", "Mm", "Addmm", "Bmm", "BatchedMatmul", "Convolution", "Mv"):
         return _factor_of_zeros(explanation, step.inputs[1 - position if position < 2 else 0].value)
-    return f"{step.forward} lets none of it through at these values ({step.rule})"
+    return (
+        f"{step.forward} lets none of it through at these values ({step.rule}): bring them to "
+        "where its derivative is not 0"
+    )
 
 
 def _factor_of_zeros(explanation: Explanation, other: Value) -> str:
