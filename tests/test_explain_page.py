@@ -217,11 +217,11 @@ def test_a_fold_that_is_opened_shows_its_operations():
     assert opened.count('class="box step"') > closed.count('class="box step"')
 
 
-def unrolled():
+def unrolled(uses=4):
     w = nnlite.tensor([[0.5, -1.0], [0.25, 0.75]], requires_grad=True)
     with recording():
         h = nnlite.ones(1, 2)
-        for _ in range(4):
+        for _ in range(uses):
             h = h + nnlite.tanh(h @ w)
         loss = h.sum()
     return explain(loss, names={"W": w})
@@ -308,6 +308,12 @@ def test_letters_of_constants_are_said_and_sums_and_updates_are_marked():
     text = Document(lesson.html()).text
     assert "✗ It was used 2 times" in text
     assert "✗ x[" in text
+
+
+def test_of_one_part_so_many_operations_are_listed_as_one_can_read():
+    lesson = unrolled(uses=200)
+    assert len(lesson.steps) > 500
+    assert 120 < lesson.html().count('id="step-') < 140
 
 
 def test_a_kink_is_said_in_words_and_a_hook_is_said_at_its_leaf():
@@ -417,7 +423,7 @@ def test_all_text_stands_out_from_its_ground(scheme):
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
     for front in ("ink", "faint", "forward", "back", "right", "wrong"):
-        for ground in ("paper", "card"):
+        for ground in ("paper", "card", *["back-soft"] * (front in ("ink", "back"))):
             light, dark = sorted(
                 (luminance(colours[front]), luminance(colours[ground])), reverse=True
             )

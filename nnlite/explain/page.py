@@ -40,6 +40,7 @@ _FOUND = {
     "words": "in words",
     "unverified": "not decided",
 }
+_LISTED = 120  # of one fold at most so many
 _LEAVES = 300  # so many leaves have a section
 
 
@@ -129,7 +130,7 @@ def _worked(drawing: Drawing) -> list[Step]:
     left = _WORKED
     for rank, box in enumerate(sorted(computed, key=lambda box: len(box.steps))):
         share = max(1, left // (len(computed) - rank))  # what small folds leave is for others
-        shares[box.key] = min(share, len(box.steps))
+        shares[box.key] = min(share, len(box.steps), _LISTED)
         left -= shares[box.key]
     return [step for box in computed for step in box.steps[: shares[box.key]]]
 

@@ -144,9 +144,9 @@ def leaf_item(leaf: Leaf, key: str, ways: dict[Index, Paths]) -> str:
     if leaf.hooked:
         lines.append(_HOOKED)
     lines.append(f"<p>{escape(accumulation(leaf))}</p>")
-    lines += ways_section(ways, key)
     if isinstance(leaf.update, Update):
         lines += _update(leaf.update, value, "" if leaf.has_run else " after backward()")
+    lines += ways_section(ways, key)
     return _item(key, "leaf", f"Gradient of {value.label}", lines)
 
 
@@ -343,7 +343,8 @@ def _array(array: Array, index: Index | None, opens: Mapping[Index, str]) -> str
         return f"<code>{_element(number(float(array)), opens.get(()))}</code>"
     across = array.shape[-1] if array.ndim else 1
     if not _is_whole(array):
-        return f"<code>{escape(f'{shape_text(array.shape)}, {summary(array)}')}</code>"
+        text = f"{shape_text(array.shape)}, {summary(array)}"
+        return f'<code class="range">{escape(text)}</code>'
     marked = None if index is None else (0,) * (2 - len(index)) + index
     opens = {(0,) * (2 - len(at)) + at: key for at, key in opens.items()}
     if array.ndim <= 2:

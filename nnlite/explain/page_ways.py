@@ -57,7 +57,7 @@ def ways_section(ways: dict[Index, Paths], key: str) -> list[str]:
     if not ways:
         return []
     lines = ["<h3>From an element to the loss</h3>"]
-    lines.append("<p>A click on a number of the gradient opens its ways.</p>")
+    lines.append("<p>A click on an underlined number of the gradient opens its ways.</p>")
     for index, paths in ways.items():
         name = f"{paths.value.symbol}{index_text(index)}"
         count = len(paths.products) or len(paths.paths)
