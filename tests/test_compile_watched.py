@@ -205,6 +205,60 @@ def test_an_object_that_changes_its_class() -> None:
     assert "class of thing" in both(worlds, *only_x(1))
 
 
+def test_the_order_in_dictionaries() -> None:
+    class Parts(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = {"first": 2.0, "second": 3.0}
+            self.first, self.second = nn.Linear(5, 5), nn.Tanh()
+            self.named = nn.ModuleDict({"first": nn.Linear(5, 5), "second": nn.ReLU()})
+
+        def forward(self, x: Any) -> Any:
+            for factor in self.table.values():
+                x = x.tanh() * factor
+            for part in (*self.named.values(), self.first, self.second, *self.named.values()):
+                x = part(x)
+            for child in self.children():
+                x = x if child is self.named else child(x)
+            return x
+
+    def move(model: Any, what: str) -> None:
+        if what == "attribute":
+            first = model.first
+            del model.first
+            model.first = first
+        else:
+            parts = getattr(model, what)
+            parts["first"] = parts.pop("first")
+
+    for what in ("table", "named", "attribute"):
+        worlds = pair(lambda world: predictor(world, lambda: 1), model=Parts)
+        warmed(worlds, only_x)
+        for world in worlds:
+            move(world.model, what)
+        assert "order" in both(worlds, *only_x(1)), what
+
+
+@pytest.mark.parametrize("what", ["initial_seed", "_version"])
+def test_what_changes_without_being_seen(what: str) -> None:
+    def make(world: World) -> Any:
+        weight = world.model[0].weight
+        asked = {
+            "initial_seed": lambda: nnlite.initial_seed() % 7,
+            "_version": lambda: weight._version,
+        }
+        return predictor(world, asked[what])
+
+    worlds = pair(make)
+    for i in range(2 * WARM):
+        nnlite.manual_seed(i)
+        for world in worlds:
+            with nnlite.no_grad():
+                world.model[0].weight.mul_(0.9)
+        assert both(worlds, *only_x(i))
+    assert f"asks for {what}" in worlds[1].run.reason
+
+
 @nnlite.compile
 def scaled(x: Any) -> Any:
     """For the two tests below: a captured function that has an attribute, and a name."""

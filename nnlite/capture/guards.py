@@ -95,6 +95,7 @@ class Guards:
                 tests.append(test(f"{name(owner)}[{place}]", value))
         for (owner, _), size in zip(reach.sizes, self._sizes):
             tests.append(f"len({name(owner)}) == {size}")
+        tests += [f"[*{name(owner)}] == {name(keys)}" for owner, keys, _ in reach.orders]
         for (cell, _, _), value in zip(reach.cells, self._held):
             tests.append(test(f"{name(cell)}.cell_contents", value))
         for tensor, array, node in zip(reach.tensors, self._arrays, self._nodes):
@@ -147,6 +148,9 @@ class Guards:
         for (owner, name), size in zip(reach.sizes, self._sizes):
             if len(owner) != size:
                 return f"the attributes of {name}"
+        for owner, keys, name in reach.orders:
+            if list(owner) != keys:
+                return f"the order in {name}"
         for cell, value, name in reach.cells:
             if cell.cell_contents is not value and not _equal(cell.cell_contents, value):
                 return name

@@ -62,6 +62,7 @@ _NUMPY_STATE = {"random", "load", "loadtxt", "genfromtxt", "fromfile", "memmap",
 _GENERATOR = 0x20 | 0x80 | 0x200  # flags of a code object: generator, coroutine, both
 _CALLED = {"step", "zero_grad", "optimizer", *dir(object)}  # all that a step needs of optimizers
 _INNER = {"step", "optimizer", "_plans", "_hooks", "_opt_called"}  # for their own steps alone
+_UNSEEN = {"_version", "data_ptr", "initial_seed"}
 _MOST = 20_000  # things to watch: with more, watching them costs more than it saves
 
 
@@ -86,7 +87,8 @@ class Reach:
 
     Attributes:
         entries: (dictionary, key, value, name) of each global and attribute.
-        sizes: (container, name) of each dictionary whose keys are watched.
+        sizes: (container, name) of each dictionary whose number of keys is watched.
+        orders: (dictionary, its keys, name) of each that may be gone through in order.
         cells: (cell, contents, name).
         members: (object, attribute, value, name) of functions and classes.
         contents: (list, tuple, dict or set, its contents as a tuple, name).
@@ -107,6 +109,7 @@ class Reach:
         self._executed = executed
         self.entries: list[tuple[Mapping[Any, Any], Any, Any, str]] = []
         self.sizes: list[tuple[Any, str]] = []
+        self.orders: list[tuple[dict[Any, Any], list[Any], str]] = []
         self.cells: list[tuple[Any, Any, str]] = []
         self.members: list[tuple[Any, str, Any, str]] = []
         self.kinds: list[tuple[Any, type, str]] = []
@@ -135,6 +138,12 @@ class Reach:
                 self._optimizer(*self._later.pop())
             if len(self.entries) > _MOST:
                 raise CaptureError(f"not captured: it can read more than {_MOST} things")
+        asked = sorted(self._words & _UNSEEN)
+        if asked:
+            raise CaptureError(
+                f"not captured: it asks for {asked[0]}, which changes without being seen; do that "
+                "outside of the function"
+            )
 
     @property
     def reads_grad(self) -> bool:
@@ -215,6 +224,8 @@ class Reach:
     def _attributes(self, value: Any, name: str) -> None:
         own = value.__dict__
         self.sizes.append((own, name))
+        if any(isinstance(part, Module) for part in own.values()):
+            self.orders.append((own, list(own), name))
         for key in own:
             self._pending.append((self._entry(own, key, f"{name}.{key}"), f"{name}.{key}"))
 
@@ -245,6 +256,7 @@ class Reach:
     def _container(self, value: Any, name: str) -> None:
         if isinstance(value, dict):
             self.sizes.append((value, name))
+            self.orders.append((value, list(value), name))
             for key in value:
                 label = f"{name}[{key!r}]"
                 self._pending.append((self._entry(value, key, label), label))
