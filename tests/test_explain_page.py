@@ -731,6 +731,22 @@ def test_a_tall_graph_scrolls_and_keeps_its_size(opened):
         assert inside, key
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_control_is_told_by_its_name(opened, width):
+    browser = opened(explained(quiz=True).html(), width=width)
+    nodes = browser.devtools("Accessibility.getFullAXTree")["nodes"]
+    names = [
+        node["name"]["value"]
+        for node in nodes
+        if not node["ignored"] and node["role"]["value"] in ("button", "slider")
+    ]
+    assert names[:7] == [
+        "To the start", "Back by a step", "Step of the backward pass", "Next step", "To the end",
+        "Next blank □", "Data x, of shape (5, 3)",
+    ]  # fmt: skip
+    assert all(re.search(r"[A-Za-z]{3}", name) for name in names)
+
+
 def test_the_slider(opened):
     browser = opened(explained().html())
     browser.run("document.querySelector('#slider').focus()")
