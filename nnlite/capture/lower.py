@@ -184,6 +184,8 @@ class Lowered:
         if call.kind == "function":
             if call.name in _FRESH or call.target.__name__ in _FRESH:
                 return "fresh"
+            if call.name in _REDUCTIONS:
+                return self._way_of_method(call, first)
             if call.target is np.dot and first.ndim and first.flags.c_contiguous:
                 return "dot"
             if call.name in _WITH_OUT and "dtype" not in call.kwargs and "out" not in call.kwargs:
@@ -196,7 +198,8 @@ class Lowered:
         if call.name == "dot" and first.ndim and first.flags.c_contiguous:
             return "dot"
         source = self.trace.arrays[call.args[0].id]
-        if call.name in _REDUCTIONS and set(call.kwargs) <= {"axis", "keepdims"}:
+        options = {name for name, value in call.kwargs.items() if name != "dtype" or value}
+        if call.name in _REDUCTIONS and options <= {"axis", "keepdims"}:
             return "reduce" if len(call.args) <= 2 else "call"
         if call.name == "mean" and source.dtype in (np.float32, np.float64):
             is_plain = set(call.kwargs) <= {"axis", "keepdims"} and len(call.args) <= 2

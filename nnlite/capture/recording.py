@@ -28,6 +28,7 @@ class TracedArray(Traced):
     """A traced array for which operators do exactly what they do with an ndarray."""
 
     is_replayed = True
+    __class__ = property(lambda self: np.ndarray)  # so says isinstance to a user's code, too
 
     @property
     def base(self) -> Any:
@@ -45,6 +46,7 @@ class StepRecording(Recording):
         leaves: the tensors that may get gradients.
         final: the gradient of each leaf in the end, by its place among the leaves.
         usual: how NumPy treats floating point errors outside of the function.
+        refused: the first refusal, which the function may have caught.
     """
 
     states: dict[int, Tensor] = field(default_factory=dict)
@@ -52,6 +54,7 @@ class StepRecording(Recording):
     leaves: list[Tensor] = field(default_factory=list)
     final: dict[int, Any] = field(default_factory=dict)
     usual: dict[str, Any] = field(default_factory=lambda: dict(np.geterr()))
+    refused: TraceError | None = None
     _kept: list[Any] = field(default_factory=list)
 
     traced: ClassVar[type[Traced]] = TracedArray
@@ -61,6 +64,11 @@ class StepRecording(Recording):
         "compute with tensors (nnlite.where, masks), or do it outside of the function, with what "
         "the function returns"
     )
+
+    def refusal(self, problem: str) -> TraceError:
+        error = super().refusal(problem)
+        self.refused = self.refused or error
+        return error
 
     def call(
         self,

@@ -64,6 +64,8 @@ def record(
         stack.enter_context(noted_kernels(trace))
         outside = _outside_randomness()
         result = function(*args, **kwargs)
+        if trace.refused is not None:
+            raise trace.refused
         if _outside_randomness() != outside:
             raise CaptureError(
                 "not captured: it draws from the random numbers of Python or NumPy; use nnlite's, "

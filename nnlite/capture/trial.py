@@ -1,4 +1,4 @@
-"""Trials: a captured step beside the ordinary run, compared byte by byte (by numba: but for rounding)."""
+"""Trials: a captured step beside the ordinary run, compared as the backend promises."""
 
 from __future__ import annotations
 
