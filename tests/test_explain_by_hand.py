@@ -84,3 +84,28 @@ def test_every_calculation_gives_what_stands_behind_it():
         assert eval(calculation, allowed) == pytest.approx(float(parts[2]), rel=1e-4), line
         count += 1
     assert count == 13
+
+
+def test_the_layer_of_the_autograd_tutorial():
+    """x (5,), w (5, 3) and b (3,), without a model and without names."""
+    x, y = nnlite.ones(5), nnlite.zeros(3)
+    w = nnlite.randn(5, 3, requires_grad=True)
+    b = nnlite.randn(3, requires_grad=True)
+    with nnlite.explain.recording():
+        z = nnlite.matmul(x, w) + b
+        loss = nn.functional.binary_cross_entropy_with_logits(z, y)
+    a = arrays_of(str(nnlite.explain(loss)))
+    sigmoid = 1 / (1 + np.exp(-a["u₁"]))
+    slope = (sigmoid - a["y"]) / 3
+    by_hand = {
+        "z₁": a["x"] @ a["W₁"],
+        "u₁": a["z₁"] + a["b₁"],
+        "L": -np.log(1 - sigmoid).mean(),
+        "∂L/∂u₁": slope,
+        "∂L/∂z₁": slope,
+        "∂L/∂b₁": slope,
+        "∂L/∂W₁": np.outer(a["x"], slope),
+    }
+    for symbol, value in by_hand.items():
+        np.testing.assert_allclose(a[symbol], value, atol=1e-5, err_msg=symbol)
+    assert len(a) == len(by_hand) + len(["∂L/∂L", "x", "y", "W₁", "b₁"])

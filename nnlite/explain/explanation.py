@@ -15,7 +15,7 @@ from nnlite.explain import forward, reasons, table
 from nnlite.explain.fold import Fold, folded
 from nnlite.explain.leaf import Leaf
 from nnlite.explain.model import Addend, Input, Value
-from nnlite.explain.names import Symbols
+from nnlite.explain.names import Symbols, operation_name
 from nnlite.explain.output import Outputs
 from nnlite.explain.path import Paths, paths_from
 from nnlite.explain.places import Modules, place_of
@@ -101,7 +101,8 @@ class Explanation(Outputs):
         gradient = self.run.arrived[leaf]
         array = self.run.values.get(leaf)
         name = self._symbols.name_of(leaf)
-        symbol = self._symbols.of_leaf(name, gradient.ndim)
+        users = {operation_name(sent.node) for sent in self.run.sent.get(leaf, ())}
+        symbol = self._symbols.of_leaf(name, gradient.ndim, users == {"Add"})
         value = Value(symbol, name, "leaf", gradient.shape, gradient.dtype, array, gradient)
         value.used_by = self._users(leaf)
         value.uses = len(self.run.sent.get(leaf, ()))

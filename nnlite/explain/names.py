@@ -69,13 +69,13 @@ class Symbols:
         found = self.names.get(id(edge)) or self.names.get(id(array))
         return found or self.names.get(cast(int, source), "")
 
-    def of_leaf(self, name: str, ndim: int) -> str:
-        """A symbol for a leaf."""
+    def of_leaf(self, name: str, ndim: int, is_added: bool = False) -> str:
+        """A symbol for a leaf: ``W`` and ``w`` for weights, ``b`` for what is only added."""
         last = name.rpartition(".")[2]
         if "." not in name and re.fullmatch(r"[A-Za-z]\d?", last) and last != "g":
             return self._once(last[0] + (subscript(int(last[1])) if last[1:] else ""))
         letter = _PARAMETERS.get(re.sub(r"(_l\d+)?(_reverse)?$", "", last))
-        return self.numbered(letter or ("W" if ndim > 1 else "w"))
+        return self.numbered(letter or ("b" if is_added else "W" if ndim > 1 else "w"))
 
     def of_output(self, node: Node, given: str = "") -> str:
         """A symbol for what an operation computes, the ``given`` name where it is a letter."""
