@@ -12,6 +12,7 @@ from collections import OrderedDict, namedtuple
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from captured import WARM, World, batch, both, bytes_of, pair, usual_step, warmed
 
@@ -395,6 +396,42 @@ def test_more_kinds_of_arguments_than_are_kept() -> None:
     assert "more than 8 kinds" in worlds[1].run.reason or not worlds[1].run.reason
     few = [both(worlds, batch(0, size)[0]) for size in (1, 2, 3) for _ in range(2000)]
     assert few[-3:] == ["", "", ""]  # after a rest it is captured again
+
+
+def test_a_refusal_that_the_function_catches() -> None:
+    seen: list[float] = []
+
+    def make(world: World) -> Any:
+        predict = predictor(world, lambda: 1)
+
+        def step(x: Any) -> Any:
+            y = predict(x)
+            try:
+                seen[:] = [y.sum().item()]
+            except Exception:
+                pass
+            return y
+
+        return step
+
+    worlds = pair(make)
+    for i in range(2 * WARM):
+        assert both(worlds, *only_x(i))
+        assert seen == [worlds[0].step(*only_x(i)).sum().item()]
+    assert "asks for the value" in worlds[1].run.reason
+
+
+def test_arrays_are_arrays_to_the_function() -> None:
+    def doubled(x: Any) -> Any:
+        if isinstance(x, np.ndarray):
+            x = nnlite.from_numpy(x * 2)
+        return x * 3
+
+    captured = nnlite.compile(doubled)
+    for i in range(2 * WARM):
+        array = batch(i)[0].array * (i >= WARM)  # zeros at first, with which all paths agree
+        assert bytes_of(captured(array)) == bytes_of(doubled(array))
+    assert captured.reason == ""
 
 
 # ---- who else looks ------------------------------------------------------------------------------

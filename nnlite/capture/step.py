@@ -303,6 +303,10 @@ def compile(
     What the function returns has no graph: call ``backward()`` in it. ``parameter.grad`` holds the
     gradient after each step; the next one uses its memory again, unless somebody keeps it.
 
+    Not watched is what nnlite and NumPy consist of. Whoever replaces a function of theirs
+    (``nnlite.nn.functional.relu = …``) does so before the first call, or compiles anew. Eight kinds
+    of arguments (shapes, dtypes, layouts) and states are kept captured, those used last.
+
     Args:
         model: the function (torch: ``model``). Tensors may stand anywhere in its arguments and in
             what it returns.
