@@ -146,8 +146,8 @@ def reasons_of_the_table():
             for position, given in enumerate(step.inputs):
                 if not given.wanted or step._sent(position) is None:
                     continue
-                found = reasons.of(step, given, step.equation.rule_of(given.role))
-                right = step.line_of(position)[1].right if found else ""
+                right = step.line_of(position)[1].right
+                found = reasons.of(step, given, step.equation.rule_of(given.role), right)
                 for reason in found:
                     yield step, given, right, reason
 

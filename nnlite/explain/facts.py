@@ -8,6 +8,8 @@ from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nnlite.explain.reasons import over, summed_axes
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ __all__ = [
     "Formula",
     "Maker",
     "arrived",
+    "inverse",
     "lasts",
     "numbered",
     "over_axes",
@@ -131,6 +134,14 @@ def lasts(letters: Sequence[str], shape: Shape, full: Shape) -> list[str]:
 def summed(names: Sequence[str], term: str) -> str:
     """``Σ_{j, k} term``; the term alone without indices."""
     return f"Σ_{{{', '.join(names)}}} {term}" if names else term
+
+
+def inverse(share: Any) -> str:
+    """What 1 is divided by to give a share: ``3``, also of a third that has been rounded."""
+    count = 1 / float(share)
+    whole = round(count)
+    eps = float(np.finfo(share.dtype).eps)
+    return f"{whole if abs(count - whole) <= eps * count else count:.10g}"
 
 
 def reduced(f: Facts, axis: Any, keepdims: bool) -> tuple[list[str], list[int]]:

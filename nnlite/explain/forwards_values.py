@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.explain.facts import Formula, lasts, summed
+from nnlite.explain.facts import Formula, inverse, lasts, summed
 from nnlite.explain.forwards_facts import Maker, Result
 from nnlite.explain.windows import plus, scaled
 
@@ -249,8 +249,8 @@ def _nll(f: Result) -> Formula:
     x = f.at("x", [*rows[:axis], f.at(letter, rows), *rows[axis:]])
     sizes = weights[weights != 0]
     if sizes.size and (sizes == sizes.flat[0]).all():
-        count = 1 / float(sizes.flat[0])
-        end = "" if count == 1 else f" / {count:.10g}"
+        count = inverse(sizes.flat[0])
+        end = "" if count == "1" else f" / {count}"
         return f.gives(f"-{summed(over, x)}{end}", data=data)
     data[share] = ("the weight of its class, over the sum of all", weights)
     return f.gives(f"-{summed(over, f'{f.at(share, rows)} {x}')}", data=data)

@@ -21,6 +21,13 @@ _ELEMENTWISE = re.compile(
     r"Addcdiv|Remainder|Fmod|Where|Clamp|MaskedFill|Copy|Copys|Expand|PreluKernel)"
 )
 _MATRIX = re.compile(r"(Linear|Addmm|Mm|Bmm|Baddbmm|BatchedMatmul|Mv|Addmv|Vm)")
+# What takes elements to other places, none of them to two.
+_MOVES = frozenset((
+    "Amax", "Amin", "Max", "Min", "Sort", "Topk", "Median", "Nanmedian", "Diagonal", "DiagonalCopy",
+    "MaskedSelect",
+))  # fmt: skip
+# What copies elements to other places, maybe to several.
+_TAKES = frozenset(("Embedding", "Gather", "Im2Col", "Index", "IndexSelect", "Repeat"))
 _NORMS = re.compile(r"Native(Batch|Group|Layer)Norm|RmsNorm")
 
 
@@ -34,14 +41,27 @@ def is_elementwise(name: str) -> bool:
     return _ELEMENTWISE.fullmatch(name) is not None
 
 
-def of(step: Step, given: Input, pattern: str) -> list[str]:
+def of(step: Step, given: Input, pattern: str, right: str = "", ways: int = 0) -> list[str]:
     """The reasons for the rule of one input.
 
     Args:
         step: the operation.
         given: the input.
         pattern: the rule in the letters of the operation's equation.
+        right: its right side as it is printed.
+        ways: on how many elements of the output the chosen element of the input acts.
     """
+    found = _particular(step, given, pattern)
+    if not found and "Σ" in right and all(step.output.shape) and all(given.value.shape):
+        found = list(filter(None, [_several(step, given, right, ways)]))
+    divided = re.search(r"\] / (\d+)$", right) if step.name == "NllLoss" else None
+    if divided:
+        found.append(_mean(divided[1]))
+    return found
+
+
+def _particular(step: Step, given: Input, pattern: str) -> list[str]:
+    """The reasons that the kind of an operation has for its transposes and sums."""
     output = step.output
     name, symbol = step.name, given.value.symbol
     x, y = given.value.shape, output.shape
@@ -50,6 +70,8 @@ def of(step: Step, given: Input, pattern: str) -> list[str]:
         return found
     if "ᵀ" in pattern and _MATRIX.fullmatch(name) and len(x) > 1 and len(y) > 1:
         found.append(_transpose(step, given, pattern))
+    elif _MATRIX.fullmatch(name) and len(x) > 1 and len(y) > 1 and y[-1] != 1:
+        found += _plain_product(step, given, pattern)
     if _ELEMENTWISE.fullmatch(name) or (_MATRIX.fullmatch(name) and "ᵀ" not in pattern):
         axes = summed_axes(x, y)
         if axes and (_ELEMENTWISE.fullmatch(name) or len(x) < 2):
@@ -75,8 +97,94 @@ def of(step: Step, given: Input, pattern: str) -> list[str]:
         )
     mean = mean_of(step.derivative)
     if mean:
-        found.append(f"the loss is the mean of {mean}, so every element is divided by {mean}")
+        found.append(_mean(mean))
     return found
+
+
+def _mean(count: int | str) -> str:
+    return f"the loss is the mean of {count}, so every element is divided by {count}"
+
+
+def _several(step: Step, given: Input, right: str, ways: int) -> str:
+    """Why there is a sum where nothing was broadcast; empty where it is within the derivative."""
+    name, symbol, result = step.name, given.value.symbol, step.output.symbol
+    y = step.output.shape
+    if name in ("Softmax", "LogSoftmax"):
+        count = softened(step)
+        return (
+            f"each element of {symbol} enters the sum Σ e^{symbol} of all {count} along its axis, "
+            f"so its gradient sums over these {count}"
+        )
+    shared = re.search(r"Σ.* / (\d+)", right)
+    if _NORMS.fullmatch(name) and shared:
+        what = "the scale" if name == "RmsNorm" else "the mean and the scale"
+        return (
+            f"{what} of {shared[1]} elements of {symbol} are made from all of them, so each acts "
+            f"on all {shared[1]}: its gradient sums over them"
+        )
+    if "onvolution" in name and given.role == "x":
+        places, channels = reached(step)
+        return (
+            f"each element of {symbol} meets up to {_count(places, 'place')} of the kernel in each "
+            f"of {_count(channels, 'channel')} of {result}, so its gradient sums over them"
+        )
+    if name in ("Lstm", "Gru", "Rnn") and given.role in ("W", "U", "b", "d"):
+        return (
+            f"the same {symbol} is used at {_count(y[0], 'step')} of each of "
+            f"{_count(y[1], 'sequence')}, so its gradient sums over all of them"
+        )
+    if "Pool" in name:
+        which = "is the maximum of" if "Max" in name else "lies in"
+        return (
+            f"the sum goes over all windows, and an element of {symbol} gets something from those "
+            f"that it {which}"
+        )
+    if name in _TAKES:
+        return (
+            f"the sum goes over all elements of {result}, and an element of {symbol} gets "
+            "something from those that were taken from it"
+        )
+    if name in _MOVES:
+        return (
+            f"each element of {symbol} went to at most one element of {result}, the one that the "
+            "sum finds"
+        )
+    return (
+        ""
+        if ways < 2
+        else (
+            f"an element of {symbol} can act on several elements of {result}, so its gradient sums "
+            "over what they bring"
+        )
+    )
+
+
+def softened(step: Step) -> int:
+    """Over how many elements a softmax is taken."""
+    return step.output.shape[step.derivative.meta] if step.output.shape else 1
+
+
+def reached(step: Step) -> tuple[int, int]:
+    """How many places of a kernel an element can meet, and in how many channels of the result."""
+    x, w, y = step.inputs[0].value.shape, step.inputs[1].value.shape, step.output.shape
+    groups = y[1] // w[1] if step.name.startswith("Transposed") else x[1] // w[1]
+    return prod(w[2:]), y[1] // groups
+
+
+def _plain_product(step: Step, given: Input, pattern: str) -> list[str]:
+    """The reason for the sum in a product in which nothing is transposed: G W."""
+    other = next((i for i in step.inputs if i is not given and i.role in pattern), None)
+    x, y = given.value.shape, step.output.shape
+    if other is None or len(other.value.shape) < 2 or not re.fullmatch(r"G \w", pattern):
+        return []
+    first, second = y[-2:], other.value.shape[-2:]
+    if first[1] != second[0] or (first[0], second[1]) != x[-2:]:
+        return []
+    return [
+        f"each element of {given.value.symbol} acts on {first[1]} elements of "
+        f"{step.output.symbol}, over which the product sums: {_shape(first)} times "
+        f"{_shape(second)} is {_shape(x[-2:])}, the shape of {given.value.symbol}"
+    ]
 
 
 def _transpose(step: Step, given: Input, pattern: str) -> str:

@@ -46,6 +46,41 @@ _SUMMED = re.compile(
     r"each of the (\d+) elements that went into a (sum|mean) moved it by (\d+)(?:/(\d+))?, so all "
     rf"get the same gradient, repeated from {_SHAPE} to {_SHAPE}"
 )
+_PRODUCT = re.compile(
+    r"each element of (\S+) acts on (\d+) elements of (\S+), over which the product sums: "
+    rf"{_SHAPE} times {_SHAPE} is {_SHAPE}, the shape of (\S+)"
+)
+_SOFTENED = re.compile(
+    r"each element of (\S+) enters the sum Σ e\^(\S+) of all (\d+) along its axis, so its gradient "
+    r"sums over these (\d+)"
+)
+_NORMED = re.compile(
+    r"(the scale|the mean and the scale) of (\d+) elements of (\S+) are made from all of them, so "
+    r"each acts on all (\d+): its gradient sums over them"
+)
+_REACHED = re.compile(
+    r"each element of (\S+) meets up to (\d+) places? of the kernel in each of (\d+) channels? of "
+    r"(\S+), so its gradient sums over them"
+)
+_REPEATED = re.compile(
+    r"the same (\S+) is used at (\d+) steps? of each of (\d+) sequences?, so its gradient sums "
+    r"over all of them"
+)
+_SEVERAL = re.compile(
+    r"an element of (\S+) can act on several elements of (\S+), so its gradient sums over what "
+    r"they bring"
+)
+_WINDOWS = re.compile(
+    r"the sum goes over all windows, and an element of (\S+) gets something from those that it "
+    r"(is the maximum of|lies in)"
+)
+_TAKEN = re.compile(
+    r"the sum goes over all elements of (\S+), and an element of (\S+) gets something from those "
+    r"that were taken from it"
+)
+_MOVED = re.compile(
+    r"each element of (\S+) went to at most one element of (\S+), the one that the sum finds"
+)
 _MEAN = re.compile(r"the loss is the mean of (\d+), so every element is divided by (\d+)")
 
 
@@ -74,7 +109,8 @@ def says(numbers: str, value: float, exact: Collection[float] = ()) -> bool:
         values[name] = Result(known, abs(known) * (1e-9 if known in exact else 1.0))
         return name
 
-    text = re.sub(r"(?<![\w.])\d+\.?\d*(?:e[-+]?\d+)?", letter, numbers)
+    # 1 - σ(x) stays as it is: it is not rounded to 0.
+    text = re.sub(r"(?<![\w.])(?!1 - σ)\d+\.?\d*(?:e[-+]?\d+)?", letter, numbers)
     try:
         found, size, _ = Evaluator(values, {}, matrices=False).run(parse(text))
     except ValueError:
@@ -126,9 +162,55 @@ def holds(sentence: str, step: Step, given: Input, right: str) -> bool:
             and int(count) * max(prod(y), 1) == prod(x)
             and what == step.name.lower()
         )
+    if found := _PRODUCT.fullmatch(sentence):
+        shapes = [given.value.shape for given in step.inputs]
+        a, b, c = (_shape(found[place]) for place in (4, 5, 6))
+        return (
+            (found[1], found[3], found[7]) == (symbol, step.output.symbol, symbol)
+            and (a, c) == (y[-2:], x[-2:])
+            and a[1] == b[0] == int(found[2])
+            and any(b == shape[-2:] for shape in shapes)
+            and "ᵀ" not in right
+        )
+    if "Σ" in right and (is_so := _several(sentence, step, symbol, right)) is not None:
+        return is_so
     if found := _MEAN.fullmatch(sentence):
         return found[1] == found[2] and right.endswith(f"/ {found[1]}")
     return False
+
+
+def _several(sentence: str, step: Step, symbol: str, right: str) -> bool | None:
+    """Whether a sentence about an element that acts in several places holds; None for others."""
+    x, y = step.inputs[0].value.shape, step.output.gradient.shape
+    if found := _SOFTENED.fullmatch(sentence):
+        count = len(np.moveaxis(step.output.gradient, step.derivative.meta, 0)) if y else 1
+        return found.groups() == (symbol, symbol, str(count), str(count))
+    if found := _NORMED.fullmatch(sentence):
+        what = "the scale" if step.name == "RmsNorm" else "the mean and the scale"
+        size = prod(x) // int(found[2])
+        known = (what, found[2], symbol, found[2])
+        return (
+            found.groups() == known
+            and size * int(found[2]) == prod(x)
+            and (f" / {found[2]}" in right)
+        )
+    if found := _REACHED.fullmatch(sentence):
+        kernel = step.inputs[1].value.shape
+        groups = (y if step.name.startswith("Transposed") else x)[1] // kernel[1]
+        reached = prod(kernel[2:]), y[1] // groups
+        return (found[1], found[4]) == (symbol, step.output.symbol) and (
+            int(found[2]),
+            int(found[3]),
+        ) == reached
+    if found := _REPEATED.fullmatch(sentence):
+        return (found[1], int(found[2]), int(found[3])) == (symbol, y[0], y[1])
+    if found := _WINDOWS.fullmatch(sentence):
+        return found[1] == symbol and (found[2] == "lies in") == ("Avg" in step.name)
+    if found := _TAKEN.fullmatch(sentence):
+        return found.groups() == (step.output.symbol, symbol)
+    if found := _SEVERAL.fullmatch(sentence) or _MOVED.fullmatch(sentence):
+        return found.groups() == (symbol, step.output.symbol)
+    return None
 
 
 def _is_product(found: re.Match[str], step: Step, x: Shape, symbol: str, right: str) -> bool:

@@ -10,6 +10,7 @@ from nnlite.explain.facts import (
     Facts,
     Formula,
     Maker,
+    inverse,
     lasts,
     summed,
 )
@@ -126,8 +127,8 @@ def _nll(f: Facts) -> Formula:
     term = f"[{channel} = {f.at(letter, rows)}]"
     sizes = weights[weights != 0]
     if sizes.size and (sizes == sizes.flat[0]).all():
-        count = 1 / float(sizes.flat[0])
-        over = "" if count == 1 else f" / {count:.10g}"
+        count = inverse(sizes.flat[0])
+        over = "" if count == "1" else f" / {count}"
         return f.made(f"-{g} {term}{over}", data=data)
     share = f.own("w")
     data[share] = ("the weight of its class, over the sum of all", weights)

@@ -220,7 +220,7 @@ class Step:
             latex=to_latex(f"{left}{line.places} = {line.right}"),
             reasons=[
                 reason
-                for reason in reasons.of(self, given, pattern)
+                for reason in reasons.of(self, given, pattern, line.right, len(terms))
                 if holds(reason, self, given, line.right)
             ],
             gradient=gradient,
