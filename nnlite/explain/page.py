@@ -102,9 +102,11 @@ def shown_in_notebook(page: str) -> str:
 _CONTROLS = """<div id="controls" role="group" aria-label="Walk through the backward pass">
 <p id="now" role="status"></p>
 <button type="button" id="first" aria-label="To the start">«</button>
-<button type="button" id="previous" aria-label="Back by a step">◀︎ <span class="word">Back</span></button>
+<button type="button" id="previous"
+ aria-label="Back by a step">◀︎ <span class="word">Back</span></button>
 <input type="range" id="slider" min="0" max="0" value="0" aria-label="Step of the backward pass">
-<button type="button" id="next" aria-label="Next step"><span class="word">Next step</span> ▶︎</button>
+<button type="button" id="next"
+ aria-label="Next step"><span class="word">Next step</span> ▶︎</button>
 <button type="button" id="last" aria-label="To the end">»</button>
 {quiz}</div>"""
 _SCORE = """<p id="score" role="status"></p>
