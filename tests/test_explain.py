@@ -411,6 +411,20 @@ def test_a_number_is_no_loss():
         nnlite.explain(0.5)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"model": "net"}, "model is of type str: give a module"),
+        ({"optimizer": "SGD"}, "optimizer is of type str: give an optimizer"),
+        ({"names": {"x": 3}}, r"names\['x'\] is of type int: give a Tensor"),
+    ],
+)
+def test_arguments_of_another_type(arguments, message):
+    loss = nnlite.ones(2, requires_grad=True).sum()
+    with pytest.raises(TypeError, match=message):
+        nnlite.explain(loss, **arguments)
+
+
 def test_the_loss_of_a_captured_step_is_refused_with_the_cure():
     gc.collect()  # hooks that earlier tests have left keep a step from being captured
     model, x, y = network(), nnlite.tensor(X), nnlite.tensor(Y)

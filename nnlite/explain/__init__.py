@@ -63,6 +63,7 @@ class _Explain:
             quiz: show it with blanks to be filled in.
 
         Raises:
+            TypeError: when an argument is something else than this.
             RuntimeError: when the loss has no graph, when ``backward()`` has freed it, or when a
                 value that a derivative reads has been overwritten.
 
@@ -80,9 +81,18 @@ class _Explain:
                 f"explain: expected the loss as a Tensor, got {type(loss).__name__}; give what the "
                 "loss function returned, not loss.item()"
             )
+        _check("model", model, "named_parameters", "a module")
+        _check("optimizer", optimizer, "param_groups", "an optimizer, as optim.SGD(…) gives it")
+        for name, tensor in (names or {}).items():
+            _check(f"names[{name!r}]", tensor, "requires_grad", "a Tensor")
         return Explanation(
             loss, gradient, model=model, optimizer=optimizer, names=names, depth=depth, quiz=quiz
         )
+
+
+def _check(what: str, given: Any, attribute: str, wanted: str) -> None:
+    if given is not None and not hasattr(given, attribute):
+        raise TypeError(f"explain: {what} is of type {type(given).__name__}: give {wanted}")
 
 
 explain = _Explain()
