@@ -340,6 +340,15 @@ def test_a_missing_framework_is_named(
     assert "not installed, left out: torch" in capsys.readouterr().out
 
 
+def test_a_workload_that_needs_what_is_absent_is_left_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "find_spec", lambda name: None)
+    monkeypatch.setattr(command, "measure", FakeMeasure({("", "nnlite"): series(1.0)}))
+    assert command.main(["--only", "tiny_compiled", "--frameworks", "nnlite"]) == 0
+    assert "tiny_compiled: left out, numba and scipy not installed" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -234,6 +234,10 @@ def measure_all(
             takes_part = [name for name in workload.frameworks if name in frameworks]
             if (args.only and workload.name not in args.only) or not takes_part:
                 continue
+            absent = [module for module in workload.needs if find_spec(module) is None]
+            if absent:
+                print(f"\n{workload.name}: left out, {' and '.join(absent)} not installed")
+                continue
             try:
                 outcomes.append(run(workload, takes_part, args, workers))
             except Failed as failed:

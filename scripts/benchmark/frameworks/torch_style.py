@@ -47,7 +47,7 @@ def mlp_step(package: str, sizes: dict[str, Any]) -> Program:
             return loss
 
         if sizes.get("captured") and package == SUBJECT:
-            train = torch.compile(train)
+            train = torch.compile(train, backend=sizes.get("backend"))
         return lambda x, y: train(x, y).item()
 
     return steps(data, make_step, sizes.get("untimed", 0))

@@ -73,6 +73,7 @@ class Workload:
         apart: each case has a process of its own.
         axis: what grows from case to case ("width"). Time is taken to grow as a power of it,
             whose exponent is the least-squares slope of log time over log size.
+        needs: modules besides, without which nnlite cannot run it.
     """
 
     name: str
@@ -92,3 +93,4 @@ class Workload:
     difference: bool = False
     apart: bool = False
     axis: str = ""
+    needs: tuple[str, ...] = ()

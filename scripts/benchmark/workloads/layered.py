@@ -7,6 +7,7 @@ TINY = {"layers": [30, 64, 32, 1], "batch": 32, "steps": 300, **SGD}
 CALLS = {**TINY, "layers": [1, 1, 1, 1], "batch": 1}
 MEDIUM = {"layers": [784, 512, 256, 1], "batch": 128, "steps": 20, **SGD}
 LARGE = {"layers": [1024, 2048, 2048, 1], "batch": 512, "steps": 2, **SGD}
+COMPILED = {"captured": True, "backend": "numba", "untimed": 8}
 CAPTURED = {"captured": True, "untimed": 8}
 TEN_LAYERS = {"layers": [256] * 10 + [1], "batch": 128, "steps": 20, **SGD}
 
@@ -44,6 +45,23 @@ LAYERED = (
         ),
         rounds=24,
         starts=6,
+    ),
+    Workload(
+        name="tiny_compiled",
+        title="captured training step by numba, 30-64-32-1",
+        details="inside nnlite.compile(backend='numba'); the first steps, which compile, untimed",
+        unit="step",
+        program="mlp_step",
+        frameworks=("numpy", "nnlite", "torch", "jax"),
+        cases=(Case("", {**TINY, **COMPILED}, {"steps": 60}),),
+        targets=(
+            Target(0.75, ratio_to="numpy"),
+            Target(0.14, ratio_to="torch"),
+            Target(0.5, ratio_to="jax"),
+        ),
+        rounds=12,
+        starts=4,
+        needs=("numba", "scipy"),
     ),
     Workload(
         name="calls",
