@@ -37,14 +37,17 @@ def test_a_lesson_runs(path):
     assert ended.stderr == b""
     said = ended.stdout.decode("utf-8")
     assert ended.returncode == 0, said
-    assert "--- What was learnt" in said
-    assert "✗" not in said
+    assert said.rsplit("\n--- ", 1)[1].startswith("What was learnt\n- ")
+    assert "Step 1 · " in said  # an explanation is printed
+    assert "✓ ∂L/∂" in said
+    assert not set(said) & set("✗~")
     assert max(map(len, said.splitlines())) <= 100
 
 
 def test_there_are_five_lessons():
-    numbers = [path.read_text(encoding="utf-8")[3:12] for path in LESSONS]
-    assert sorted(numbers) == [f"Lesson {number}:" for number in range(1, 6)]
+    texts = [path.read_text(encoding="utf-8") for path in LESSONS]
+    assert sorted(text[3:12] for text in texts) == [f"Lesson {number}:" for number in range(1, 6)]
+    assert max(text.count("\n") for text in texts) < 80
 
 
 def test_each_example_is_short_enough_to_be_read():
