@@ -113,6 +113,26 @@ def test_data_that_no_derivative_reads_are_shown_by_a_recording() -> None:
         assert step.rules[0].check.status == "right"
 
 
+@pytest.mark.parametrize("bias", [True, False])
+def test_data_of_a_layer_with_a_frozen_weight_are_shown_by_a_recording(bias: bool) -> None:
+    x = nnlite.randn(2, 3)
+    model = nnlite.nn.Sequential(nnlite.nn.Linear(3, 4), nnlite.nn.Linear(4, 2, bias=bias))
+    model[0].weight.requires_grad_(False)
+    model[1].weight.requires_grad_(False)
+    with nnlite.explain.recording():
+        loss = model(x).sum()
+    lesson = nnlite.explain(loss, model=model, names={"x": x})
+    assert lesson.unkept == []
+    assert [step.forward for step in lesson.steps[1:]] == [
+        f"z₂ = z₁ w₂ᵀ{' + b₂' * bias}",
+        "z₁ = x wᵀ + b₁",
+    ]
+    assert {line.mark for step in lesson.steps for line in step.forwards} == {"✓"}
+    assert {rule.check.status for step in lesson.steps for rule in step.rules} == {"right"}
+    [given] = [value for value in lesson.constants if value.name == "x"]
+    np.testing.assert_array_equal(given.array, x.numpy())
+
+
 def test_data_that_nothing_kept_are_not_mistaken_for_something_else() -> None:
     x, a = nnlite.ones(2, 3), nnlite.ones(3, requires_grad=True)
     step = nnlite.explain((x + a).sum(), names={"a": a}).steps[-1]

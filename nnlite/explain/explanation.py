@@ -126,7 +126,8 @@ class Explanation(Outputs):
         for position, edge in enumerate(node.edges):
             array = known.get(position)
             source = None
-            if array is None and not edge and step.name in ("Add", "Sub", "Rsub"):
+            is_product = reasons.is_matrix_product(step.name)
+            if array is None and not edge and (step.name in ("Add", "Sub", "Rsub") or is_product):
                 array = operand(node, position)
                 if isinstance(array, Held):
                     array, source = array.array, array.source

@@ -113,12 +113,19 @@ def cuts() -> list[tuple[str, Site]]:
 
 
 def operand(node: Node, position: int) -> Any:
-    """What a recording has seen an operator of two operands given: ``Held``, a number, or None.
+    """What a recording has seen an operator given as an operand: ``Held``, a number, or None.
 
-    It tells the operand that needs no gradient and that no derivative reads: x in x + b.
+    It tells what needs no gradient and what no derivative reads: x in x + b, or in a layer whose
+    weight is frozen.
     """
     record = _records.get(node)
-    if record is None or not record.calls or len(node.edges) != 2:
+    if record is None or not record.calls:
+        return None
+    held = [given for given in record.calls[0].args if isinstance(given, Held)]
+    if len(held) == len(node.edges) > 2:
+        in_order = all(given.position in (None, place) for place, given in enumerate(held))
+        return held[position] if in_order else None
+    if len(node.edges) != 2:
         return None
     args = record.calls[0].args[:2]
     for place, other in enumerate(args if len(args) == 2 else ()):  # rsub has them exchanged
