@@ -27,14 +27,18 @@ loss.backward()
 assert column.grad.tolist() == [[6.0], [6.0]]  # Σ row
 assert row.grad.tolist() == [[3.0, 3.0, 3.0]]  # Σ column
 
-print("\n--- 3. A value that is used twice: the addends of its gradient")
-a = nnlite.tensor(3.0, requires_grad=True)
+print("\n--- 3. A value that is used four times: the addends of its gradient")
+print("""\
+"via L" is what the use of t in L contributes; in t · t it is both factors of the product a · b, so
+it contributes once "as a" and once "as b".
+""")
+t = nnlite.tensor(3.0, requires_grad=True)
 with explain.recording():
-    square = a * a
-    loss = square * a + a
-print(explain(loss, names={"a": a}))
+    square = t * t
+    loss = square * t + t
+print(explain(loss, names={"t": t}))
 loss.backward()
-assert a.grad.item() == 3 * 3.0**2 + 1  # d/da (a³ + a)
+assert t.grad.item() == 3 * 3.0**2 + 1  # d/dt (t³ + t)
 
 print("\n--- 4. backward again without zero_grad: what is there already is one more addend")
 with explain.recording():
