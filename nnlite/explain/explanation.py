@@ -10,25 +10,24 @@ from typing import Any, cast
 
 import numpy as np
 
-from nnlite.autograd.node import Cotangents, Edge, Output
 from nnlite.explain import forward, reasons, table
 from nnlite.explain.fold import Fold, folded
 from nnlite.explain.leaf import Leaf
-from nnlite.explain.model import Addend, Input, Value
-from nnlite.explain.names import Symbols, operation_name
+from nnlite.explain.model import Value
+from nnlite.explain.names import Symbols
 from nnlite.explain.output import Outputs
 from nnlite.explain.path import Paths, paths_from
 from nnlite.explain.places import Modules, place_of
-from nnlite.explain.record import Held, operand, record_of, recorded_input
+from nnlite.explain.record import record_of
 from nnlite.explain.step import Step, chosen_element
 from nnlite.explain.update import plans_of
+from nnlite.explain.values import Values
 from nnlite.explain.walk import Pass
 from nnlite.tensor import AccumulateGrad, Tensor
 
 __all__ = ["Explanation", "Leaf"]
 
 Array = Any
-_NUMBERS = (np.ndarray, np.generic)
 
 
 class Explanation(Outputs):
@@ -60,152 +59,33 @@ class Explanation(Outputs):
         self.depth = depth
         self.has_blanks = quiz
         self.opened: frozenset[str] = frozenset()
-        self._symbols = Symbols(model, names)
-        self._modules = Modules(model)
-        self._values: dict[tuple[int, int], Value] = {}
-        self._constants: dict[Any, Value] = {}
         self.worked_out: set[str] = set()
-        self.values: list[Value] = []
-        count = len(self.run.order)
+        self._symbols = Symbols(model, names)
         self.steps = [Step(self, node, i + 1) for i, node in enumerate(self.run.order)]
-        self._numbers = {id(step._node): step.number for step in self.steps}
-        root, root_index = _source(loss._node)
-        for leaf in sorted(self.run.leaves, key=self._order_of_leaf(count)):
-            self._leaf_value(leaf)
-        for step in reversed(self.steps):
-            self._fill(step, loss if step._node is root else None, root_index)
-        self.loss = self._values[id(root), root_index]
+        self._values = Values(self.run, self.steps, self._symbols, loss)
+        self.values, self.constants = self._values.all, self._values.constants
+        self.loss = cast(Value, self._values.at(loss._node))
         if self.loss.array is None:
             self.loss.array = loss.array
-        for step in self.steps:
-            step.all_addends = {
-                index: self._addends(step._node, value, index)
-                for index, value in step.outputs.items()
-            }
+        self._place_steps()
         self.leaves = [self._leaf(leaf) for leaf in self.run.leaves]
         self._plan_updates()
-        self.constants = list(self._constants.values())
 
-    # ---- building ------------------------------------------------------------------------------
-
-    def _order_of_leaf(self, count: int) -> Any:
-        """Leaves in the order of their first use in the forward pass."""
-        first: dict[int, tuple[int, int]] = {}
-        for place, node in enumerate(reversed(self.run.order)):
-            for position, edge in enumerate(node.edges):
-                if type(edge) is AccumulateGrad:
-                    first.setdefault(id(edge), (place, position))
-        return lambda leaf: first.get(id(leaf), (count, 0))
-
-    def _leaf_value(self, leaf: AccumulateGrad) -> Value:
-        gradient = self.run.arrived[leaf]
-        array = self.run.values.get(leaf)
-        name = self._symbols.name_of(leaf)
-        users = {operation_name(sent.node) for sent in self.run.sent.get(leaf, ())}
-        symbol = self._symbols.of_leaf(name, gradient.ndim, users == {"Add"})
-        value = Value(symbol, name, "leaf", gradient.shape, gradient.dtype, array, gradient)
-        value.used_by = self._users(leaf)
-        value.uses = len(self.run.sent.get(leaf, ()))
-        self._values[id(leaf), 0] = value
-        self.values.append(value)
-        return value
-
-    def _users(self, edge: Edge) -> list[int]:
-        sent = self.run.sent.get(edge, [])
-        return list(dict.fromkeys(self._numbers[id(s.node)] for s in sent))
-
-    def _fill(self, step: Step, loss: Tensor | None, root_index: int) -> None:
-        """The inputs and outputs of a step, in the order of the forward pass."""
-        node = step._node
-        record = record_of(node)
-        saved = self.run.saved[node]
-        lifts = self.run.derivatives[node].lifts
-        known = {lift: value for lift, value in zip(lifts, saved) if lift not in (None, "cache")}
-        roles = step.equation.roles
-        elementwise = reasons.is_elementwise(step.name)
-        for position, edge in enumerate(node.edges):
-            array = known.get(position)
-            source = None
-            is_product = reasons.is_matrix_product(step.name)
-            if array is None and not edge and (step.name in ("Add", "Sub", "Rsub") or is_product):
-                array = operand(node, position)
-                if isinstance(array, Held):
-                    array, source = array.array, array.source
-            if array is None and edge and record is not None:
-                array = recorded_input(record, position)
-            value = self._input(edge, array, roles[position], source, elementwise)
-            step.inputs.append(Input(roles[position], value, bool(edge)))
-        arrived = self.run.arrived[node]
-        arrays = arrived if isinstance(arrived, Cotangents) else {0: arrived}
-        for index, g in arrays.items():
-            is_loss = loss is not None and index == root_index
-            name = "" if is_loss or index else self._symbols.name_of(node)
-            symbol = "L" if is_loss else self._symbols.of_output(node, name)
-            value = Value(symbol, name, "output", g.shape, g.dtype, None, g, step.number)
-            value.used_by = self._users(node)
-            value.uses = len(self.run.sent.get(node, ()))
-            if is_loss and loss is not None:
-                value.array = loss.array
-            elif record is not None and index == 0 and type(node).__name__ not in table.WRITES:
-                value.array = record.output
-            elif isinstance(y := known.get("y"), _NUMBERS) and y.shape == g.shape:
-                value.array = np.asarray(y)
-            self._values[id(node), index] = step.outputs[index] = value
-            self.values.append(value)
-        if record is not None:
-            step.place = place_of(record.site)
-            step.module_path, step.module = self._modules.around(record.site)
-        else:
-            step.module_path, step.module = self._modules.of_parameters(step.inputs)
-
-    def _input(
-        self, edge: Edge, array: Any, role: str, source: int | None, elementwise: bool
-    ) -> Value:
-        node, index = _source(edge)
-        value = self._values.get((id(node), index))
-        if edge and value is None:  # it was written over: nothing goes back to it
-            return Value(self._symbols.of_constant(role), "", "constant", (), None)
-        if value is not None:
-            if value.array is None and isinstance(array, np.ndarray) and array.shape == value.shape:
-                value.array = array
-            return value
-        if array is None or not hasattr(array, "dtype"):
-            if array is not None:
-                symbol = f"{array:.6g}"
-            elif elementwise:  # it is there, so it needs a symbol of its own
-                symbol = self._symbols.of_constant(role)
+    def _place_steps(self) -> None:
+        """Note for each step where it was called: the user's line, and the module."""
+        modules = Modules(self.model)
+        for step in self.steps:
+            record = record_of(step._node)
+            if record is not None:
+                step.place = place_of(record.site)
+                step.module_path, step.module = modules.around(record.site)
             else:
-                symbol = self._symbols.of_unknown(role)
-            return Value(symbol, "", "constant", (), None, array)
-        key = (array.__array_interface__["data"][0], array.shape, array.strides)
-        known = self._constants.get(key)
-        if known is not None:
-            return known
-        name = self._symbols.name_of(None, array, source)
-        symbol = self._symbols.of_constant(name if len(name) == 1 else role)
-        made = Value(symbol, name, "constant", array.shape, array.dtype, array)
-        self._constants[key] = made
-        self.values.append(made)
-        return made
-
-    def _addends(self, target: Edge, value: Value, index: int = 0) -> list[Addend]:
-        found = []
-        for sent in self.run.sent.get(target, []):
-            step = self.steps[self._numbers[id(sent.node)] - 1]
-            array = sent.array
-            if isinstance(array, Cotangents):
-                if index not in array:
-                    continue
-                array = array[index]
-            found.append(
-                Addend(step.number, f"∂L/∂{value.symbol} {step.via_label(sent.position)}", array)
-            )
-        return found
+                step.module_path, step.module = modules.of_parameters(step.inputs)
 
     def _leaf(self, leaf: AccumulateGrad) -> Leaf:
-        value = self._values[id(leaf), 0]
+        value = cast(Value, self._values.at(leaf))
         held = None if leaf.grad is None else leaf.grad.array.copy()
-        found = Leaf(value, self._addends(leaf, value), held)
+        found = Leaf(value, self._values.addends(leaf, value), held)
         found.is_frozen = leaf.frozen
         found.hooked = leaf in self.run.hooked
         found.asked = partial(self._why, leaf, value.gradient)
@@ -252,8 +132,6 @@ class Explanation(Outputs):
         plans = plans_of(self.optimizer, [t for t in tensors if t is not None])
         for leaf, tensor in zip(self.leaves, tensors):
             leaf.plan = plans.get(id(tensor))
-
-    # ---- drilling down ---------------------------------------------------------------------------
 
     def to(self, target: Tensor | str, index: int | tuple[int, ...] | None = None) -> Paths:
         """All paths from one element of a leaf or intermediate result to the loss.
@@ -335,8 +213,7 @@ class Explanation(Outputs):
             KeyError: when no gradient goes there.
         """
         if isinstance(target, Tensor):
-            node, index = _source(target._node)
-            value = self._values.get((id(node), index)) if node else None
+            value = self._values.at(target._node)
         else:
             named = [
                 v for v in self.values if target in (v.symbol, v.name) and v.kind != "constant"
@@ -370,8 +247,6 @@ class Explanation(Outputs):
 
     def __repr__(self) -> str:
         return f"<Explanation of {len(self.steps)} operations and {len(self.leaves)} leaves>"
-
-    # ---- asked by steps ------------------------------------------------------------------------
 
     @property
     def symbols_in_use(self) -> set[str]:
@@ -416,8 +291,3 @@ class Explanation(Outputs):
             for index, output in step.outputs.items():
                 if output.array is None and index in outputs:
                     output.array = np.asarray(outputs[index]).astype(output.dtype)
-
-
-def _source(edge: Edge) -> tuple[Edge, int]:
-    """The node that computed a value, and which of its outputs it is."""
-    return (edge.node, edge.index) if type(edge) is Output else (edge, 0)
