@@ -9,6 +9,7 @@ import nnlite
 from nnlite import nn
 from nnlite.explain import numbers, path, show, step, update
 from nnlite.nn import functional as F
+from nnlite.ops.linalg import LinearBackward0
 from nnlite.ops.trigonometric import TanhBackward0
 
 X = [[0.5, -1.0, 2.0], [1.0, 0.0, 0.3], [-0.4, 2.0, 0.1], [0.0, 1.0, -0.5]]
@@ -152,6 +153,51 @@ def test_numbers_beside_a_jump_have_more_digits():
     (rule,) = nnlite.explain(loss).steps[1].rules
     assert rule.numbers == "1 · [2.0000040531158447 > 2]"
     assert rule.check.mark == "✓"
+
+
+def broken(monkeypatch, kind, change):
+    """An explanation in which a derivative returns something else than it should."""
+    right = kind.backward
+    monkeypatch.setattr(kind, "backward", lambda self, g: change(right(self, g), g))
+    return str(lesson())
+
+
+def is_array(value):
+    return isinstance(value, np.ndarray)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda r, g: (r[0], r[1], g), "the gradient has the shape (4, 2), the value (2,)"),
+        (
+            lambda r, g: (r[0], r[1] if r[1] is None else r[1].T, r[2]),
+            "the gradient has the shape (3, 2), the value (2, 3)",
+        ),
+        (
+            lambda r, g: (r[0], r[1].astype(np.float64) if is_array(r[1]) else r[1], r[2]),
+            "the gradient is float64, the value float32",
+        ),
+    ],
+)
+def test_a_gradient_that_does_not_fit_is_marked(monkeypatch, change, says):
+    text = broken(monkeypatch, LinearBackward0, change)
+    assert text.count("✗ wrong") >= 2
+    assert says in " ".join(text.split())
+
+
+def test_a_derivative_that_sends_nothing_is_marked(monkeypatch):
+    text = broken(monkeypatch, TanhBackward0, lambda r, g: (None,))
+    assert "✗ nothing goes back to x: x acts on the result" in text
+
+
+def test_what_was_written_over_gets_nothing():
+    x = nnlite.tensor([1.0, 2.0], requires_grad=True)
+    with nnlite.explain.recording():
+        y = x * 2
+        y.copy_(nnlite.tensor([3.0, 4.0], requires_grad=True))
+        loss = y.sum()
+    assert "✓ nothing goes back to x: x does not count here" in str(nnlite.explain(loss))
 
 
 def fan_out():

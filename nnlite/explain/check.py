@@ -14,7 +14,7 @@ from nnlite.explain.recheck import INFINITE, Recheck, is_finite
 if TYPE_CHECKING:
     from nnlite.explain.step import Step
 
-__all__ = ["adds_up", "of_rule"]
+__all__ = ["adds_up", "misfit", "of_nothing", "of_rule"]
 
 Array = Any
 _STEP = 1e-6
@@ -86,6 +86,34 @@ def of_rule(
     return Check(
         status, engine_error, verdict.difference, tolerance, note, line.error, line.elements
     )
+
+
+def misfit(gradient: Array, array: Array) -> str:
+    """How a gradient fails to fit the array that it is the gradient of; empty where it fits."""
+    if not hasattr(array, "dtype"):
+        return ""
+    if gradient.shape != array.shape:
+        return f"the gradient has the shape {gradient.shape}, the value {array.shape}"
+    if gradient.dtype != array.dtype:
+        return f"the gradient is {gradient.dtype}, the value {array.dtype}"
+    return ""
+
+
+def of_nothing(step: Step, position: int) -> str:
+    """The mark of a derivative that sends nothing back to an input: ✓ where the input does nothing.
+
+    Args:
+        step: the operation.
+        position: of the input.
+    """
+    found = forward.of_step(step)
+    x = None if isinstance(found, str) else found.input(position)
+    if x is None or isinstance(found, str):
+        return "~"
+    upstream = local.outputs_of(step._explanation.run.arrived[step._node])
+    slope = _Slope(found, position, upstream)
+    verdict = slope.compare(np.zeros(x.shape), np.cos(1.0 + np.arange(x.size)).reshape(x.shape), 0)
+    return {"right": "✓", "wrong": "✗", "kink": "≈"}.get(verdict.status, "~")
 
 
 def adds_up(total: Array, parts: list[Array]) -> bool:

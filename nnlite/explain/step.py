@@ -14,7 +14,7 @@ from nnlite.explain import check, forms, forward, local, reasons
 from nnlite.explain.facts import Formula
 from nnlite.explain.formula import Equation, subscript, written
 from nnlite.explain.forwards import ForwardLine, forward_lines
-from nnlite.explain.model import Addend, Index, Input, Place, Rule, Term, Value
+from nnlite.explain.model import Addend, Check, Index, Input, Place, Rule, Term, Value
 from nnlite.explain.names import operation_name
 from nnlite.explain.numbers import number_texts
 from nnlite.explain.parse import NotAFormula, evaluate, letters, parse
@@ -205,12 +205,20 @@ class Step:
             index = chosen_element(gradient)
         node = run.derivatives[self._node]
         saved, g = run.saved[self._node], run.arrived[self._node]
-        left = f"∂L/∂{given.value.symbol}"
+        value = given.value
+        kept: Array = None if self.is_worked_out(value) else value.array
+        misfit = check.misfit(gradient, kept)
+        left = f"∂L/∂{value.symbol}"
         via = self.via_label(position) if given.value.uses > 1 else ""
         pattern = self.equation.rule_of(given.role)
         formula, line = self.line_of(position)
+        if misfit and gradient.shape != kept.shape:
+            wrong = Check("wrong", float("inf"), None, 0.0, misfit)
+            latex = to_latex(f"{left}{line.places} = {line.right}")
+            return Rule(given.value, given.role, left, via, line.right, latex, [], gradient, index,
+                        [], 0.0, "", wrong, line.places, line.where)  # fmt: skip
         terms, exact = self.terms_for(position, index)
-        numbers, value = self.numbers_for(position, index, pattern)
+        numbers, found = self.numbers_for(position, index, pattern)
         rule = Rule(
             value=given.value,
             role=given.role,
@@ -229,7 +237,7 @@ class Step:
             total=float(sum(term.product for term in terms)),
             numbers=numbers,
             check=check.of_rule(
-                self, node, saved, g, position, index, gradient, terms if exact else None, value,
+                self, node, saved, g, position, index, gradient, terms if exact else None, found,
                 recheck(self, line, gradient, index),
             ),
             places=line.places,
@@ -242,7 +250,18 @@ class Step:
         is_finite = np.isfinite(rule.total)
         if is_finite and not all(says(text, rule.total) for text in number_texts(rule)):
             rule.check.status = "wrong"
+        if misfit:
+            rule.check.status, rule.check.note = "wrong", misfit
         return rule
+
+    @cached_property
+    def silent(self) -> list[tuple[str, str]]:
+        """The inputs that the derivative sends nothing to, with the mark of the check of that."""
+        return [
+            (self.inputs[position].value.symbol, check.of_nothing(self, position))
+            for position, edge in enumerate(self._node.edges)
+            if edge and self._sent(position) is None
+        ]
 
     def about(self, text: str) -> str:
         """What is said of data, with the symbols of the input and of the output."""

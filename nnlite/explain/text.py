@@ -94,6 +94,9 @@ def step_text(step: Step) -> list[str]:
     told: set[str] = set()
     for rule in step.rules:
         lines += rule_text(rule, told)
+    for symbol, mark in step.silent:
+        why = f"{symbol} acts on the result" if mark == "✗" else f"{symbol} does not count here"
+        lines += wrapped(f"  {mark} nothing goes back to {symbol}: {why}", " " * 6)
     if step.hooked:
         lines += wrapped("  note     a hook that may change this gradient was not called", " " * 11)
     return lines
