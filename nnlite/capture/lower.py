@@ -175,7 +175,7 @@ class Lowered:
                 return "inlined"
             return "out"
         if call.kind == "ufunc" and call.name == "reduce" and first.dtype != np.object_:
-            return "reduce"
+            return "call" if self._is_turned(call) else "reduce"
         if call.kind == "method":
             return self._way_of_method(call, first)
         if call.kind == "draw":
@@ -197,6 +197,8 @@ class Lowered:
             return "assign"
         if call.name == "dot" and first.ndim and first.flags.c_contiguous:
             return "dot"
+        if self._is_turned(call):
+            return "call"
         source = self.trace.arrays[call.args[0].id]
         options = {name for name, value in call.kwargs.items() if name != "dtype" or value}
         if call.name in _REDUCTIONS and options <= {"axis", "keepdims"}:
@@ -205,6 +207,11 @@ class Lowered:
             is_plain = set(call.kwargs) <= {"axis", "keepdims"} and len(call.args) <= 2
             return "mean" if is_plain and source.size else "call"
         return "call"
+
+    def _is_turned(self, call: Call) -> bool:
+        """Whether a call reads an array that goes backwards in memory: in which order NumPy adds up
+        its elements may depend on whether there is an ``out``."""
+        return any(stride < 0 for stride in self.trace.arrays[call.args[0].id].strides)
 
     def _is_asked_next(self, call: Call, after: Call | None) -> bool:
         """Whether a comparison's one use is the condition that follows: it needs no memory."""
