@@ -394,6 +394,14 @@ def test_files(tmp_path):
     assert len(list(tmp_path.iterdir())) == 6
 
 
+def test_a_picture_names_a_font_that_every_reader_has(tmp_path):
+    explained().plot(tmp_path / "graph.svg")
+    drawn = (tmp_path / "graph.svg").read_text(encoding="utf-8")
+    fonts = re.findall(r"font-family: ([^;\"]*)", drawn)
+    assert fonts
+    assert all(font.endswith(", monospace") for font in fonts)
+
+
 def test_the_picture_holds_the_values_and_gradients(tmp_path):
     explanation = explained()
     explanation.plot(tmp_path / "graph.svg")
@@ -692,6 +700,23 @@ def test_indices_are_lowered_whatever_the_font(opened, font):
     )
     assert lowered
     assert min(lowered) > 1
+
+
+def test_a_matrix_keeps_its_brackets_and_what_is_too_wide_a_shade(opened):
+    browser = opened(explained().html(), "#step-2")
+    gaps = browser.run(
+        "return [...document.querySelectorAll('.item.shown .chosen')].map((cell) => {"
+        "const a = cell.getBoundingClientRect();"
+        "const b = cell.closest('table').getBoundingClientRect();"
+        "return Math.min(a.left - b.left, b.right - a.right); })"
+    )
+    assert len(gaps) == 3
+    assert min(gaps) >= 5
+    ground = browser.run(
+        "const style = getComputedStyle(document.querySelector('.item.shown .rule .equation'));"
+        "return [style.backgroundAttachment, style.overflowX]"
+    )
+    assert ground == ["local, local, scroll, scroll", "auto"]
 
 
 def test_gradients_are_drawn_from_the_start_and_without_scripts(chromium, opened):

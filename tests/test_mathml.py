@@ -9,6 +9,7 @@ import pytest
 
 import nnlite.ops
 from nnlite.autograd import Node, equation, latex
+from nnlite.autograd.equation import to_latex
 from nnlite.explain.mathml import from_text, to_mathml
 
 NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
@@ -119,3 +120,15 @@ def test_markup_in_a_formula_is_text():
 def test_what_is_not_of_the_subset_is_refused(formula):
     with pytest.raises(ValueError, match=r"to_mathml: .* in "):
         to_mathml(formula)
+
+
+def test_parentheses_are_as_high_as_the_fraction_in_them():
+    markup = from_text("(∂L/∂z₁)ᵀ (a + b)")
+    assert markup.count("<mo>(</mo>") == 1
+    assert "<mo>(</mo><mrow><mfrac>" in markup
+    assert markup.count('<mo stretchy="false">(</mo>') == 1
+
+
+def test_the_root_of_an_accented_letter():
+    assert "<msqrt><mrow><mover" in from_text("w ← w - η m̂ / (√v̂ + ε)")
+    assert to_latex("√v̂₁") == r"\sqrt{\hat{v}_{1}}"

@@ -28,7 +28,7 @@ _FEW = 3  # so many numbers are written out
 _FORWARD, _BACK, _GREY = "#0072B2", "#B34700", "#8c8c8c"
 _STYLE = {
     "font.size": _TEXT,
-    "font.family": ["DejaVu Sans Mono"],
+    "font.family": ["DejaVu Sans Mono", "monospace"],  # an SVG is shown in fonts of its reader
     "text.parse_math": False,
     "svg.hashsalt": "nnlite",
     "svg.fonttype": "none",
