@@ -177,6 +177,14 @@ def test_each_loop_gives_what_numpy_gives(dtype: Any) -> None:
     assert len(lines) == 7  # make, run, two arguments, the kernel, return, return
 
 
+def test_a_short_run_of_calls_stays_with_numpy() -> None:
+    run = nnlite.compile(lambda x: (x * 2 + 1).detach(), backend="numba")
+    for _ in range(WARM):
+        run(nnlite.ones(3))
+    assert kernels_of(run) == []
+    assert run.reason == ""
+
+
 def test_what_is_large_stays_with_numpy() -> None:
     @nnlite.compile(backend="numba")
     def run(x: Any) -> Any:
@@ -235,7 +243,7 @@ def test_what_numba_cannot_compile_is_run_as_ever(monkeypatch: pytest.MonkeyPatc
 def test_a_copy_has_the_same_backend() -> None:
     import copy
 
-    run = nnlite.compile(lambda x: (x * 2).detach(), backend="numba")
+    run = nnlite.compile(lambda x: (x * 2 + 1 - x).detach(), backend="numba")
     again = copy.copy(run)
     for _ in range(WARM):
         again(nnlite.ones(3))

@@ -22,6 +22,7 @@ __all__ = ["CompiledCode"]
 _SMALL = 1 << 14
 _SMALL_FUNCTION = 1 << 9
 _LONGEST = 200  # lines in one function; what is longer takes numba long to compile
+_FEWEST = 3  # calls in one function; fewer save nothing, and numba needs a second for each function
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _ARITHMETIC = {
@@ -74,7 +75,9 @@ class CompiledCode(Code):
                 for line in self._statements(call, way):
                     self._add(line, call.errors)
                 continue
-            self._kernel.lines += lines
+            if lines:
+                self._kernel.lines += lines
+                self._kernel.calls.append((call, way))
             if len(self._kernel.lines) > _LONGEST:
                 self._close()
         self._close()
@@ -82,7 +85,10 @@ class CompiledCode(Code):
     def _close(self) -> None:
         """Compile what has come together, and call it in the replay."""
         kernel, self._kernel = self._kernel, _Kernel()
-        if not kernel.lines:
+        if len(kernel.calls) < _FEWEST:
+            for call, way in kernel.calls:
+                for line in self._statements(call, way):
+                    self._add(line, call.errors)
             return
         function = self._bound(kernel.function(), "kernel")
         given = ", ".join(self._bound(array, "a") for array in kernel.given)
@@ -303,6 +309,7 @@ class _Kernel:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.calls: list[tuple[Call, str]] = []
         self.given: list[Any] = []
         self.numbers: set[int] = set()
         self.may_change = False
