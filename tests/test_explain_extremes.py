@@ -66,6 +66,24 @@ def test_an_operation_beside_its_limits(function, values, dtype, recorded):
     assert "✗" not in marks(function, np.array(values, dtype), recorded=recorded)
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: F.pad(x, (1, 2), value=2.5),
+        lambda x: x.masked_fill(x > 0.5, 3.0),
+        lambda x: F.embedding(nnlite.tensor([0, 1, 0]), x, padding_idx=1),
+    ],
+)
+def test_what_an_operator_puts_in_is_not_left_out(function):
+    """Without a recording nothing has kept its result: no other one is shown in its place."""
+    x = nnlite.tensor([[1.0, 0.25], [2.0, 0.5]], requires_grad=True)
+    y = function(x)
+    steps = nnlite.explain((y * 2).sum()).steps
+    shown = steps[2].output.array
+    assert shown is None or np.array_equal(shown, y.detach().numpy())
+    assert not {"✗"} & {line.mark for step in steps for line in step.forwards}
+
+
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
 def test_saturated_gates(kind):
     layer = getattr(nnlite.nn, kind)(2, 3)

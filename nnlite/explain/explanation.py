@@ -284,7 +284,9 @@ class Explanation(Outputs):
             if kind in table.WRITES or any(i.value.array is None for i in step.inputs):
                 continue
             found = forward.of_step(step)
-            if isinstance(found, str):
+            if isinstance(found, str) or (
+                found.source == "table" and table.is_partial(step.derivative)
+            ):
                 continue
             with np.errstate(all="ignore"):
                 outputs = found.moved(0, None)

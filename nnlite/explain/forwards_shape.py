@@ -85,10 +85,9 @@ def _roll(f: Result) -> Formula:
 
 
 def _pad(f: Result) -> Formula:
-    around = f.meta[0]
+    around, value = f.meta
     inner = f.at("x", (shifted(name, low) for name, (low, _) in zip(f.places, around)))
-    value = f.option("value")
-    if not value:  # without a recording it is taken for 0, and the check tells
+    if not value:
         return f.gives(inner)
     ends = [
         f"{low} ≤ {name} < {low + n}"

@@ -14,6 +14,7 @@ from nnlite.explain.model import Index
 from nnlite.explain.parse import NotAFormula
 from nnlite.explain.reasons import is_matrix_product
 from nnlite.explain.table import WRITES
+from nnlite.explain.table import is_partial as is_unknown
 
 if TYPE_CHECKING:
     from nnlite.explain.step import Step
@@ -153,8 +154,9 @@ def _computed_before(step: Step, which: int) -> Array | None:
     if value.array is not None and not step.is_worked_out(value):
         return np.asarray(value.array)
     found = forward.of_step(step)
-    is_partial = type(step.derivative).__name__ in WRITES and any(
-        given.value.dtype is None for given in step.inputs
+    kind = type(step.derivative).__name__
+    is_partial = (kind not in WRITES and is_unknown(step.derivative)) or (
+        kind in WRITES and any(given.value.dtype is None for given in step.inputs)
     )  # the table has their derivative, but not what was written
     if (
         isinstance(found, str)

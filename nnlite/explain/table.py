@@ -15,7 +15,7 @@ from nnlite.autograd.modes import no_grad
 from nnlite.autograd.node import Node
 from nnlite.tensor import wrap
 
-__all__ = ["LINEAR", "ROUNDS", "TABLE", "WRITES"]
+__all__ = ["LINEAR", "ROUNDS", "TABLE", "WRITES", "is_partial"]
 
 Array = Any
 Compute = Callable[[Node, tuple[Any, ...], tuple[int, ...], list[Array]], Any]
@@ -50,6 +50,14 @@ ROUNDS = frozenset(("EmbeddingBackward0", "ToCopyBackward0"))
 
 # Operations that are recorded before they write: a recording has not seen what they computed.
 WRITES = frozenset(("CopyBackwards", "CopySlices", "FillBackward2", "ZeroBackward0"))
+
+
+def is_partial(node: Node) -> bool:
+    """Whether the table has the derivative of an operation, but not all that it put in."""
+    kind = type(node).__name__
+    if kind == "EmbeddingBackward0":  # the row of the padding has values, and no derivative
+        return node.meta[1] is not None
+    return kind in WRITES or kind == "MaskedFillBackward0"
 
 
 def _reshape(node: Node, saved: Any, shape: tuple[int, ...], x: list[Array]) -> Any:
@@ -268,7 +276,9 @@ TABLE: dict[str, Compute] = {
     "BmmBackward0": lambda node, saved, shape, x: np.matmul(x[0], x[1]),
     "CatBackward0": _cat,
     "CloneBackward0": _reshape,
-    "ConstantPadNdBackward0": lambda node, saved, shape, x: np.pad(x[0], node.meta[0]),
+    "ConstantPadNdBackward0": lambda node, saved, shape, x: np.pad(
+        x[0], node.meta[0], constant_values=node.meta[1]
+    ),
     "ConvolutionBackward0": _convolution,
     "CopyBackwards": _overwritten,
     "CopySlices": _copy_slices,
