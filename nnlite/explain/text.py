@@ -106,7 +106,7 @@ def forward_text(line: ForwardLine) -> list[str]:
     """What an operation computes, with the mark of its check."""
     lines = wrapped(f"  forward  {line.mark} {line.text}", " " * 13)
     if line.words:
-        lines += wrapped(f"           in words: {line.words}", " " * 13)
+        lines += wrapped(f"           in words, unchecked: {line.words}", " " * 13)
     for equation in line.where:
         lines += wrapped(f"           where {equation}", " " * 17)
     for symbol, about, array in line.data:
