@@ -153,3 +153,20 @@ def test_a_layer_forward_and_backward(row: layers.Row, mode: str) -> None:
     allowed = [p for p, names in REFUSED_LAYERS.items() if any(n in row.name for n in names)]
     reason = captured.reason
     assert not reason or any(part in reason for part in allowed), reason
+
+
+@pytest.mark.parametrize("exponent", [0.5, -0.5, 1, -1, 1.5, 2, 3, 1 / 3])
+def test_powers_after_a_start_with_ones(exponent: float) -> None:
+    """With ones all ways to compute a power agree; older versions of NumPy have several."""
+
+    def step(x: Any) -> Any:
+        norm = nnlite.norm(x, p=abs(exponent) + 1, dim=1)
+        return x**exponent, norm, nnlite.pow(x, exponent).sum(), x.sum(1) ** exponent
+
+    captured = nnlite.compile(step)
+    rng = np.random.default_rng(0)
+    for number in range(2 * CALLS):
+        array = np.abs(rng.standard_normal((64, 33)).astype(np.float32))
+        x = nnlite.tensor(array if number >= CALLS else np.ones_like(array))
+        assert not any(differs(a, b) for a, b in zip(step(x), captured(x)))
+    assert captured.reason == ""

@@ -30,6 +30,14 @@ class TracedArray(Traced):
     is_replayed = True
     __class__ = property(lambda self: np.ndarray)  # so says isinstance to a user's code, too
 
+    def __pow__(self, exponent: Any) -> Any:
+        """As ``ndarray.__pow__``, which takes a root or a square where np.power of older versions
+        of NumPy computes a power, with another last bit."""
+        root = _POWERS.get(exponent) if type(exponent) in (int, float) else None
+        if root is None or not self.ndim or self.dtype.kind != "f":
+            return super().__pow__(exponent)
+        return root(self)
+
     @property
     def base(self) -> Any:
         """The array whose memory this one shows, if it is a view."""
@@ -165,6 +173,7 @@ class Draws:
         return draw
 
 
+_POWERS = {1: np.positive, -1: np.reciprocal, 0.5: np.sqrt, 2: np.square}
 _OPERATORS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "ops")
 _OF_SHAPES = {
     "shape", "ndim", "size", "result_type", "can_cast", "min_scalar_type", "iscomplexobj",
