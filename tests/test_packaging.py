@@ -169,7 +169,8 @@ def test_what_nnlite_imports_is_declared():
                     continue
                 assert top in optional, f"{path}:{node.lineno} imports {top}, not declared"
                 optional[top].add(path.name)
-    assert {name: len(files) for name, files in optional.items()} == dict.fromkeys(optional, 1)
+    once = {**dict.fromkeys(optional, 1), "scipy": 0}  # numba imports it, to multiply matrices
+    assert {name: len(files) for name, files in optional.items()} == once
 
 
 def test_matplotlib_and_tqdm_stay_out_until_used():
