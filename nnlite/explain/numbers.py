@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from nnlite.explain.model import Index, Rule
 
 __all__ = [
     "array_text",
+    "digits_for",
     "factor",
     "index_text",
     "number",
@@ -24,22 +26,42 @@ __all__ = [
 Array = Any
 WIDTH = 100
 SMALL = 24  # arrays of up to so many elements are shown whole
+_LAST_DIGIT = 5e-6  # as a share of a number of six digits
+_MOST_DIGITS = 12
 TERMS = 12  # sums of up to so many terms are written out
 
 
-def number(value: float) -> str:
-    """A number with six significant digits.
+def number(value: float, digits: int = 6) -> str:
+    """A number with six significant digits, or another count of them.
 
     >>> number(0.1), number(2.0), number(1e-9), number(123456789.0), number(-0.0)
     ('0.1', '2', '1e-09', '1.23457e+08', '0')
     """
-    return f"{value + 0.0:.6g}"  # -0.0 + 0.0 is 0.0
+    return f"{value + 0.0:.{digits}g}"  # -0.0 + 0.0 is 0.0
 
 
-def factor(value: float) -> str:
+def factor(value: float, digits: int = 6) -> str:
     """A number as a factor of a product: in brackets when it is negative."""
-    text = number(value)
+    text = number(value, digits)
     return f"({text})" if text.startswith("-") else text
+
+
+def digits_for(result: Callable[[int], float], exact: float) -> int:
+    """How many digits the numbers of a calculation need, for who does it by hand to get the result.
+
+    Six do, unless terms cancel or a difference is small (``1 - a²`` where a is near 1).
+
+    Args:
+        result: of the calculation with numbers of so many digits.
+        exact: what it should be, but for its sixth digit.
+    """
+    if not np.isfinite(exact):
+        return 6
+    with np.errstate(all="ignore"):
+        for digits in range(6, _MOST_DIGITS):
+            if abs(result(digits) - exact) <= _LAST_DIGIT * abs(exact):
+                return digits
+    return _MOST_DIGITS
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
@@ -85,13 +107,22 @@ def terms_text(rule: Rule) -> str:
     terms = rule.terms
     if not terms:
         return "0"
-    if len(terms) <= TERMS:
-        return " + ".join(f"{factor(t.upstream)} · {factor(t.local)}" for t in terms)
     ordered = sorted(range(len(terms)), key=lambda i: -abs(terms[i].product))
-    shown = sorted(ordered[: TERMS // 2])
-    rest = sum(terms[i].product for i in ordered[TERMS // 2 :])
-    parts = [f"{factor(terms[i].upstream)} · {factor(terms[i].local)}" for i in shown]
-    return f"{' + '.join(parts)} + {factor(rest)} ({len(terms) - len(shown)} smaller terms)"
+    count = len(terms) if len(terms) <= TERMS else TERMS // 2
+    shown = [terms[i] for i in sorted(ordered[:count])]
+    rest = float(sum(terms[i].product for i in ordered[count:]))
+
+    def result(digits: int) -> float:
+        def rounded(value: float) -> float:
+            return float(number(value, digits))
+
+        return sum(rounded(t.upstream) * rounded(t.local) for t in shown) + rounded(rest)
+
+    digits = digits_for(result, rule.total)
+    parts = [f"{factor(t.upstream, digits)} · {factor(t.local, digits)}" for t in shown]
+    if count < len(terms):
+        parts.append(f"{factor(rest, digits)} ({len(terms) - count} smaller terms)")
+    return " + ".join(parts)
 
 
 def number_texts(rule: Rule) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nnlite.explain.parse import Tree
+from nnlite.explain.numbers import digits_for, number
+from nnlite.explain.parse import Tree, evaluate
 
 __all__ = ["show"]
 
@@ -13,20 +14,25 @@ _BINDS = {"if": 0, "or": 1, "and": 1, "not": 1, "+": 3, "-": 3, "neg": 4, "*": 5
 _COMPARISONS = frozenset("≤≥<>=≠")
 
 
-def show(tree: Tree, values: Mapping[str, float], digits: int = 6) -> str:
+def show(tree: Tree, values: Mapping[str, float]) -> str:
     """A formula with numbers for its letters, products written with a dot.
 
-    Args:
-        tree: the formula.
-        values: of its letters.
-        digits: how many of them numbers have.
+    The numbers have six digits, or as many more as it takes to get the same result from them.
 
     >>> from nnlite.explain.parse import parse
     >>> show(parse("g (σ(x) - y) / 4"), {"g": 1.0, "x": -0.5, "y": 1.0})
     '1 · (σ(-0.5) - 1) / 4'
+    >>> show(parse("1 - a²"), {"a": 0.9999983})
+    '1 - 0.9999983^2'
     """
-    spelt = {letter: f"{float(value):.{digits}g}" for letter, value in values.items()}
-    return _show(tree, spelt, 0)
+
+    def spelt(digits: int) -> dict[str, str]:
+        return {letter: number(float(value), digits) for letter, value in values.items()}
+
+    def result(digits: int) -> float:
+        return float(evaluate(tree, {k: float(text) for k, text in spelt(digits).items()}))
+
+    return _show(tree, spelt(digits_for(result, float(evaluate(tree, values)))), 0)
 
 
 def _show(tree: Tree, values: Mapping[str, str], outer: int) -> str:

@@ -318,10 +318,7 @@ class Step:
                     values[letter] = evaluate(definition, values)
                 at = {k: _element(v, index, shape) for k, v in values.items() if k in letters(tree)}
                 result = float(evaluate(tree, at))
-            if not np.isfinite(result):
-                return "", None
-            text = show(tree, at)  # with more digits where six would tell something else
-            return text if says(text, result) else show(tree, at, 17), result
+            return (show(tree, at), result) if np.isfinite(result) else ("", None)
         except NotAFormula:
             return "", None
 
