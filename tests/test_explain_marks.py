@@ -270,7 +270,7 @@ def test_a_wrong_way_is_marked(monkeypatch, most):
 
 def test_a_way_that_is_left_out_is_marked(monkeypatch):
     right = path._products
-    monkeypatch.setattr(path, "_products", lambda *args: right(*args)[1:])
+    monkeypatch.setattr(path, "_products", lambda *args: (right(*args)[0][1:], 0.0))
     assert "✗ sum: " in str(lesson().to("0.weight", (0, 1)))
 
 

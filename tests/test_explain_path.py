@@ -71,3 +71,35 @@ def test_wrong_arguments():
         explanation.to(nnlite.ones(2, requires_grad=True), 0)
     with pytest.raises(KeyError):
         explanation.to("W₉")
+
+
+def test_of_many_ways_the_largest_are_shown_and_the_rest_adds_up():
+    model = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 1))
+    loss = model(nnlite.randn(16, 3)).square().mean()
+    found = nnlite.explain(loss, model=model).to(model[0].weight, index=(2, 0))
+    assert len(found.products) == 6
+    assert found.rest
+    assert sum(found.shares) == pytest.approx(found.gradient, abs=1e-7)
+    assert all(np.prod(product.factors) == product.value for product in found.products)
+    text = " ".join(str(found).split())
+    assert "along the ways with the largest shares" in text
+    assert "all other ways together: " in text
+
+
+def test_a_few_ways_are_all_shown_in_the_order_of_their_elements():
+    x = nnlite.tensor([[1.0], [-3.0], [2.0]])
+    w = nnlite.tensor([[2.0]], requires_grad=True)
+    loss = (nn.functional.linear(x, w) ** 2).sum()
+    found = nnlite.explain(loss, names={"w": w}).to(w, index=(0, 0))
+    assert [product.factors[0] for product in found.products] == [1.0, -3.0, 2.0]
+    assert found.rest == 0
+    assert "= [[1], [-3], [2]]" in str(found)
+    assert "sum: 4 + 36 + 16 = 56" in str(found)
+
+
+def test_where_nothing_gets_through_is_said():
+    w = nnlite.tensor([-1.0, 2.0], requires_grad=True)
+    found = nnlite.explain((w.relu() * 3).sum(), names={"w": w}).to(w, index=0)
+    assert found.products == []
+    assert "step 3: ∂a₁/∂w[0] = [0, 0]: nothing gets through here" in str(found)
+    assert "step 2" not in str(found)

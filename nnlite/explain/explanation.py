@@ -153,11 +153,11 @@ class Explanation(Outputs):
         >>> print(nnlite.explain((w * w).sum(), names={"w": w}).to(w, index=1))
         Paths from w[1] to the loss, grouped by operations
           path 1: w[1] → u₁ → L
-            ✓ step 2: ∂u₁/∂w[1] = through 1 of 2 elements, from 0 to 2, norm 2
+            ✓ step 2: ∂u₁/∂w[1] = [0, 2]
             ✓ step 1: ∂L/∂w[1] = 2
             contributes 2
           path 2: w[1] → u₁ → L
-            ✓ step 2: ∂u₁/∂w[1] = through 1 of 2 elements, from 0 to 2, norm 2
+            ✓ step 2: ∂u₁/∂w[1] = [0, 2]
             ✓ step 1: ∂L/∂w[1] = 2
             contributes 2
           element by element, the product of the derivatives along each way:

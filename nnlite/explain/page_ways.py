@@ -61,7 +61,8 @@ def ways_section(ways: dict[Index, Paths], key: str) -> list[str]:
     for index, paths in ways.items():
         name = f"{paths.value.symbol}{index_text(index)}"
         count = len(paths.products) or len(paths.paths)
-        title = f"∂L/∂{name} = {number(paths.gradient)}: {count} way{'s' * (count != 1)}"
+        told = "the largest ways" if paths.rest else f"{count} way{'s' * (count != 1)}"
+        title = f"∂L/∂{name} = {number(paths.gradient)}: {told}"
         lines.append(
             f'<details class="ways" id="{way_key(key, index)}"><summary>{escape(title)}</summary>'
         )
@@ -77,7 +78,8 @@ def _told(paths: Paths, name: str) -> list[str]:
             f"{' · '.join(map(factor, product.factors))} = {number(product.value)}"
             for product in paths.products
         ]
-        shares = [product.value for product in paths.products]
+        if paths.rest:
+            lines.append(f"all other ways together: {number(paths.rest)}")
     else:
         what = "all ways together" if paths.merged else "through several elements at once"
         lines = [
@@ -85,7 +87,7 @@ def _told(paths: Paths, name: str) -> list[str]:
             f"{number(path.share)} ({what})"
             for path in paths.paths
         ]
-        shares = [path.share for path in paths.paths]
+    shares = paths.shares
     total = " + ".join(map(factor, shares)) or "0"
     apart = number(abs(sum(shares) - paths.gradient))
     lines.append(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from nnlite.autograd.node import Cotangents
 from nnlite.explain import local
 from nnlite.explain.model import Index, Value
-from nnlite.explain.numbers import factor, index_text, number, summary, wrapped
+from nnlite.explain.numbers import array_text, factor, index_text, number, summary, wrapped
 from nnlite.explain.reread import says
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ __all__ = ["Hop", "Path", "Paths", "Product", "paths_from"]
 Array = Any
 _SHOWN = 12  # operations of a path that are listed
 _READABLE = 24  # ways from element to element that are listed
+_LARGEST = 6  # so many of them where there are more
+_TRIES = 8  # steps of the search for them, for each operation on the way
+_MOST_TRIES = 200
+_WHOLE = 16  # changes of up to so many elements are shown whole
 _MOST = 64  # paths that are followed one by one; what is more is followed together
 
 
@@ -116,7 +121,9 @@ class Paths:
         total: the sum of their shares.
         gradient: the engine's gradient of the element.
         merged: whether there were too many ways, so that they were followed together.
-        products: the ways from element to element, where there are at most 24; else empty.
+        products: the ways from element to element: all, where there are at most 24; else those with
+            the largest shares; none where the paths were followed together.
+        rest: what the ways add that are not among ``products``; 0 where all are.
         rounding: up to which the total may differ from the engine's gradient.
         mark: ✓ where the sum is the engine's gradient, ✗ where it is not.
     """
@@ -128,6 +135,7 @@ class Paths:
     gradient: float = 0.0
     merged: bool = False
     products: list[Product] = field(default_factory=list)
+    rest: float = 0.0
     rounding: float = 0.0
 
     @property
@@ -141,15 +149,21 @@ class Paths:
     def sums(self) -> list[str]:
         """The last lines: what the shares add up to, and what the engine has."""
         name = f"{self.value.symbol}{index_text(self.index)}"
-        shares = " + ".join(factor(path.share) for path in self.paths) or "0"
-        whole = sum(product.value for product in self.products)
-        is_whole = not self.products or abs(whole - self.total) <= self.rounding
+        shares = " + ".join(map(factor, self.shares)) or "0"
+        is_whole = abs(sum(self.shares) - self.total) <= self.rounding
         mark = "✓" if says(shares, self.total) and is_whole else "✗"
         error = number(abs(self.total - self.gradient))
         return [
             f"{mark} sum: {shares} = {number(self.total)}",
             f"{self.mark} ∂L/∂{name} of the engine: {number(self.gradient)}, {error} apart",
         ]
+
+    @property
+    def shares(self) -> list[float]:
+        """What adds up to the gradient: the products and the rest, or the shares of the paths."""
+        if not self.products:
+            return [path.share for path in self.paths]
+        return [product.value for product in self.products] + ([self.rest] if self.rest else [])
 
     def __str__(self) -> str:
         name = f"{self.value.symbol}{index_text(self.index)}"
@@ -166,20 +180,28 @@ class Paths:
             for hop in hops:
                 change = f"∂{hop.value.symbol}/∂{name} = {_change(hop)}"
                 lines.append(f"    {hop.mark} step {hop.step}: {change}")
+                if not hop.tangent.any():
+                    lines[-1] += ": nothing gets through here"
+                    break
             lines.append(f"    contributes {number(path.share)}")
         if self.products:
-            lines.append("  element by element, the product of the derivatives along each way:")
+            of = "the ways with the largest shares" if self.rest else "each way"
+            lines.append(f"  element by element, the product of the derivatives along {of}:")
         for product in self.products:
             way = " → ".join([name, *product.places])
             lines.append(f"    {product.mark} {way}: {product.text} = {number(product.value)}")
+        if self.rest:
+            lines.append(f"    all other ways together: {number(self.rest)}")
         lines += [f"  {line}" for line in self.sums]
         return "\n".join(piece for line in lines for piece in wrapped(line, " " * 6))
 
 
 def _change(hop: Hop) -> str:
-    if hop.tangent.size == 1:
-        return number(float(hop.tangent.reshape(())))
     size = hop.tangent.size
+    if size == 1:
+        return number(float(hop.tangent.reshape(())))
+    if size <= _WHOLE:
+        return " ".join(line.strip() for line in array_text(hop.tangent))
     return f"through {hop.elements} of {size} elements, {summary(hop.tangent)}"
 
 
@@ -200,8 +222,11 @@ def paths_from(explanation: Explanation, value: Value, index: Index) -> Paths:
         found.paths = [_together(explanation, value, unit)]
     else:
         found.paths = _singly(explanation, value, unit)
-        found.products = _products(explanation, value, index)
     found.total = float(sum(path.share for path in found.paths))
+    if not found.merged:
+        tries = _TRIES * max(len(path.hops) for path in found.paths)
+        tries = min(tries, _MOST_TRIES)
+        found.products, found.rest = _products(explanation, value, index, tries)
     eps = max((_eps(hop.value) for path in found.paths for hop in path.hops), default=0.0)
     found.rounding = 1e-300 + 64 * eps * sum(_size(path) for path in found.paths)
     return found
@@ -295,36 +320,53 @@ def _singly(explanation: Explanation, value: Value, unit: Array) -> list[Path]:
     return finished
 
 
-def _products(explanation: Explanation, value: Value, index: Index) -> list[Product]:
-    """The ways from element to element; none where they are more than can be read."""
+def _products(
+    explanation: Explanation, value: Value, index: Index, tries: int
+) -> tuple[list[Product], float]:
+    """The ways from element to element, the most promising first, and what the others add.
+
+    A way that has come to an element of a value is worth its product times the gradient there:
+    that is what all its continuations add up to.
+    """
     if explanation.loss.array.size != 1:
-        return []
-    finished: list[Product] = []
+        return [], 0.0
+    finished: list[tuple[list[int], Product]] = []
     start = float(np.asarray(explanation.run.start).reshape(()))
-    stack: list[tuple[Value, Index, Product]] = [(value, index, Product([], []))]
-    while stack:
-        current, place, product = stack.pop()
+    waiting: list[Any] = [(0.0, [], 0.0, value, index, Product([], []))]
+    rest, is_all = 0.0, True
+    for _ in range(tries):
+        if not waiting or (len(finished) >= _LARGEST and len(waiting) > _READABLE):
+            break
+        _, trail, _, current, place, product = heappop(waiting)
         if current is explanation.loss:
             factors = product.factors if start == 1 else [*product.factors, start]
-            finished.append(Product(product.places, factors))
+            finished.append((trail, Product(product.places, factors)))
         unit = np.zeros(current.shape)
         unit[place] = 1
-        onward: list[tuple[Value, Index, Product]] = []
-        for step, position in _users(explanation, current):
+        for use, (step, position) in enumerate(_users(explanation, current)):
             pushed = _pushed(explanation, step, position, unit)
             for which, output in step.outputs.items():
                 column = np.asarray(pushed[which])
-                if np.count_nonzero(column) > _READABLE:
-                    return []
-                for found in np.argwhere(column) if column.ndim else [()][: int(column != 0)]:
-                    at = tuple(map(int, found))
+                worth = (product.value * column * output.gradient).reshape(-1)
+                onward = np.flatnonzero(column)
+                if len(onward) > _READABLE:
+                    onward = onward[np.argsort(-np.abs(worth[onward]), kind="stable")]
+                    rest += float(worth[onward[_READABLE:]].sum())
+                    onward, is_all = onward[:_READABLE], False
+                for flat in onward.tolist():
+                    at = tuple(int(i) for i in np.unravel_index(flat, column.shape))
                     places = [*product.places, f"{output.symbol}{index_text(at)}"]
-                    factors = [*product.factors, float(column[at])]
-                    onward.append((output, at, Product(places, factors)))
-        stack += onward[::-1]
-        if len(stack) + len(finished) > _READABLE:
-            return []
-    return finished
+                    way = Product(places, [*product.factors, float(column[at])])
+                    size, trail_ = float(worth[flat]), [*trail, use, which, flat]
+                    heappush(waiting, (-abs(size), trail_, size, output, at, way))
+    if waiting or not is_all or len(finished) > _READABLE:
+        finished.sort(key=lambda found: -abs(found[1].value))
+        rest += sum(size for _, _, size, *_ in waiting)
+        rest += sum(product.value for _, product in finished[_LARGEST:])
+        finished = finished[:_LARGEST]
+    if not finished:
+        return [], 0.0
+    return [product for _, product in sorted(finished, key=lambda found: found[0])], rest
 
 
 def _together(explanation: Explanation, value: Value, unit: Array) -> Path:
