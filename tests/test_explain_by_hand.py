@@ -110,6 +110,16 @@ def test_the_layer_of_the_autograd_tutorial():
     for symbol, value in by_hand.items():
         np.testing.assert_allclose(a[symbol], value, atol=1e-5, err_msg=symbol)
     assert len(a) == len(by_hand) + len(["∂L/∂L", "x", "y", "W₁", "b₁"])
+def test_signs_are_explained_where_they_occur():
+    text = printed()
+    assert "  signs    σ(t) = 1 / (1 + e^(-t)), the sigmoid\n" in text
+    assert "[a > b] is 1" not in text
+    w = nnlite.tensor([1.0, -2.0], requires_grad=True)
+    text = str(nnlite.explain(w.relu().sum()))
+    assert "[a > b] is 1 where that is so, and 0 elsewhere" in text
+    assert "σ" not in text
+
+
 def test_numbers_have_the_digits_that_a_calculator_needs():
     """Terms that cancel, and a slope 1 - a² with a near 1."""
     w = nnlite.tensor([3.0, 0.5, 4.5], requires_grad=True)

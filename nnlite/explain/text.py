@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nnlite.explain.check import adds_up
 from nnlite.explain.fold import Fold
 from nnlite.explain.model import Addend, Rule, Update, Value
+from nnlite.explain.notation import notation_of
 from nnlite.explain.numbers import (
     SMALL,
     TERMS,
@@ -38,7 +39,8 @@ LEAVES = 60  # as many are shown, at the head and at the end
 
 def text_of(explanation: Explanation) -> str:
     """The whole explanation."""
-    lines = _head(explanation)
+    head = _head(explanation)
+    lines: list[str] = []
     for part in explanation.parts:
         lines += ["", *(wrapped(part.text) if isinstance(part, Fold) else step_text(part))]
     for leaf in explanation.leaves[:LEAVES]:
@@ -52,7 +54,9 @@ def text_of(explanation: Explanation) -> str:
         lines += wrapped(f"  {name}: {reason}", " " * 4)
     if len(unreached) > LEAVES:
         lines.append(f"  and {len(unreached) - LEAVES} others")
-    return "\n".join(lines)
+    for number_, sign in enumerate(notation_of("\n".join(lines))):
+        head += wrapped(f"  {'' if number_ else 'signs':9}{sign}", " " * 13)
+    return "\n".join([*head, *lines])
 
 
 def _head(explanation: Explanation) -> list[str]:
