@@ -110,6 +110,8 @@ def test_the_layer_of_the_autograd_tutorial():
     for symbol, value in by_hand.items():
         np.testing.assert_allclose(a[symbol], value, atol=1e-5, err_msg=symbol)
     assert len(a) == len(by_hand) + len(["∂L/∂L", "x", "y", "W₁", "b₁"])
+
+
 def test_signs_are_explained_where_they_occur():
     text = printed()
     assert "  signs    σ(t) = 1 / (1 + e^(-t)), the sigmoid\n" in text

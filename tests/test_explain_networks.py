@@ -7,6 +7,7 @@ import pytest
 
 import nnlite
 from nnlite import nn
+from nnlite.explain.fold import Fold
 
 F = nn.functional
 
@@ -102,3 +103,16 @@ def test_modules_are_named():
     assert len(opened.parts) > len(explanation.parts)
     with pytest.raises(KeyError, match=r"no fold 'decoder'; there are: encoder"):
         explanation.open("decoder")
+
+
+def test_leaves_of_what_is_folded_are_one_line():
+    layers = [layer for _ in range(40) for layer in (nn.Linear(4, 4), nn.Tanh())]
+    model = nn.Sequential(*layers)
+    explanation = nnlite.explain(model(nnlite.ones(2, 4)).sum(), model=model)
+    text = str(explanation)
+    assert "and 78 other leaves, not shown here; the norms of their gradients go from" in " ".join(
+        text.split()
+    )
+    assert len(text.splitlines()) < 120
+    (name,) = (part.name for part in explanation.parts if isinstance(part, Fold))
+    assert "and 20 other leaves" in str(explanation.open(name))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nnlite.explain.check import adds_up
 from nnlite.explain.fold import Fold
 from nnlite.explain.model import Addend, Rule, Update, Value
@@ -43,10 +45,14 @@ def text_of(explanation: Explanation) -> str:
     lines: list[str] = []
     for part in explanation.parts:
         lines += ["", *(wrapped(part.text) if isinstance(part, Fold) else step_text(part))]
-    for leaf in explanation.leaves[:LEAVES]:
+    used = _used(explanation)
+    open_ = [leaf for leaf in explanation.leaves if id(leaf.value) in used]
+    for leaf in open_[:LEAVES]:
         lines += ["", *leaf_text(leaf)]
-    if len(explanation.leaves) > LEAVES:
-        lines += ["", f"and {len(explanation.leaves) - LEAVES} other leaves"]
+    shown = set(map(id, open_[:LEAVES]))
+    others = [leaf for leaf in explanation.leaves if id(leaf) not in shown]
+    if others:
+        lines += ["", *wrapped(_others(others))]
     unreached = explanation.unreached
     if unreached:
         lines += ["", "Parameters without a gradient in this pass"]
@@ -59,6 +65,23 @@ def text_of(explanation: Explanation) -> str:
     return "\n".join([*head, *lines])
 
 
+def _used(explanation: Explanation) -> set[int]:
+    """The ids of the values that operations use which are not folded."""
+    steps = [part for part in explanation.parts if not isinstance(part, Fold)]
+    return {id(given.value) for step in steps for given in step.inputs}
+
+
+def _others(leaves: list[Leaf]) -> str:
+    """Leaves that are not shown: how many, and how large their gradients are."""
+    norms = [float(np.linalg.norm(leaf.value.gradient.astype(np.float64))) for leaf in leaves]
+    low, high = int(np.argmin(norms)), int(np.argmax(norms))
+    return (
+        f"and {len(leaves)} other leaves, not shown here; the norms of their "
+        f"gradients go from {norms[low]:.4g} ({leaves[low].value.label}) to {norms[high]:.4g} "
+        f"({leaves[high].value.label})"
+    )
+
+
 def _head(explanation: Explanation) -> list[str]:
     count = len(explanation.steps)
     lines = [
@@ -66,12 +89,14 @@ def _head(explanation: Explanation) -> list[str]:
         "first:"
     ]
     given = [value for value in explanation.values if value.kind != "output"]
-    for value in given[:LEAVES]:
+    used = _used(explanation)
+    shown = [value for value in given if id(value) in used][:LEAVES]
+    for value in shown:
         what = f"{value.name or 'data' if value.kind == 'constant' else value.name or 'a leaf'}"
         lines += wrapped(f"  {value.symbol} = {what}, {shape_text(value.shape)} {value.dtype}")
         lines += _array("    ", value.array)
-    if len(given) > LEAVES:
-        lines.append(f"  and {len(given) - LEAVES} others")
+    if len(given) > len(shown):
+        lines.append(f"  and {len(given) - len(shown)} others")
     for value in explanation.unkept[:LEAVES]:
         lines += wrapped(f"  {value.symbol} = {UNKEPT}", "    ")
     return lines
