@@ -21,6 +21,7 @@ TEXT_COLOUR = "#333333"
 FAINT_COLOUR = "#777777"
 FASTER_COLOUR = "#EAF3F9"
 PANELS = 4
+LANE = 0.32  # between two points of one workload; the height of a line is 1
 
 
 class Point(NamedTuple):
@@ -47,7 +48,7 @@ def save(path: str, machine: dict[str, Any], outcomes: list[Outcome]) -> None:
     compared = [(o.workload.title, points_of(o)) for o in outcomes if not o.workload.axis]
     lines = [(title, points) for title, points in compared if points]
     growing = [o for o in outcomes if o.workload.axis][:PANELS]
-    height = 1.2 + 0.5 * max(len(lines), 2) + 0.3
+    height = 1.5 + 0.5 * max(sum(map(room, lines)), 2)
     style: Any = {"font.size": 9.5, "text.color": TEXT_COLOUR, "axes.labelcolor": TEXT_COLOUR}
     with pyplot.rc_context(style):
         figure = pyplot.figure(figsize=(11, height + 3.2 * bool(growing)), layout="constrained")
@@ -75,29 +76,37 @@ def points_of(outcome: Outcome) -> list[Point]:
     ]
 
 
+def room(line: tuple[str, list[Point]]) -> float:
+    """Return the height of a workload's line: 1, and more where many frameworks share it."""
+    return max(1.0, LANE * (len(line[1]) + 0.5))
+
+
 def draw_ratios(axis: Any, lines: Sequence[tuple[str, list[Point]]]) -> None:
     """Draw a line a workload: a dot a framework with its quartiles, a tick at its target."""
     shown = dict.fromkeys(point.framework for _, points in lines for point in points)
-    for place, (_, points) in enumerate(lines):
+    places, edge = [], -0.5
+    for line in lines:
+        _, points = line
+        places.append(edge + room(line) / 2)
         for number, point in enumerate(points):
-            height = place + 0.7 * ((number + 0.5) / len(points) - 0.5)
-            draw_point(axis, height, point)
-        axis.axhline(place + 0.5, color="#EEEEEE", linewidth=0.8)
+            draw_point(axis, places[-1] + LANE * (number - (len(points) - 1) / 2), point)
+        edge += room(line)
+        axis.axhline(edge, color="#EEEEEE", linewidth=0.8)
     for framework in shown:
         title = FRAMEWORKS[framework].title
         axis.plot([], [], "o", color=COLOURS[framework], label=f"÷ {title}")
     axis.plot([], [], "|", color=FAINT_COLOUR, markersize=9, label="target")
     axis.set_xscale("log")
     low, high = axis.get_xlim()
-    low, high = min(low, 0.5), max(high, 2.0)
+    low, high = min(0.8 * low, 0.5), max(high, 2.0)
     axis.axvspan(low, 1, color=FASTER_COLOUR, zorder=0)
     axis.axvline(1, color=TEXT_COLOUR, linewidth=0.9)
     axis.set_xlim(low, high)
     ticks = [t for t in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10) if low <= t <= high]
     axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axis.minorticks_off()
-    axis.set_yticks(range(len(lines)), [title for title, _ in lines])
-    axis.set_ylim(max(len(lines), 1) - 0.5, -0.5)
+    axis.set_yticks(places, [title for title, _ in lines])
+    axis.set_ylim(max(edge, 0.5), -0.5)
     axis.tick_params(length=0)
     axis.set_title(
         f"{SUBJECT}'s time divided by the other's: left of 1, {SUBJECT} is faster",
