@@ -1,5 +1,6 @@
 """Every line that is printed bears a mark, and a line that has been made wrong bears ✗."""
 
+import html
 import re
 
 import numpy as np
@@ -189,6 +190,53 @@ def test_a_gradient_that_does_not_fit_is_marked(monkeypatch, change, says):
 def test_a_derivative_that_sends_nothing_is_marked(monkeypatch):
     text = broken(monkeypatch, TanhBackward0, lambda r, g: (None,))
     assert "✗ nothing goes back to x: x acts on the result" in text
+
+
+def everywhere(explanation):
+    """The text, the Markdown and what is read on the page, without the breaks of lines."""
+    page = html.unescape(re.sub("<[^>]+>", "", explanation.html()))
+    texts = str(explanation), explanation.markdown(), page
+    return [" ".join(text.split()) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("mark", "says"),
+    [
+        ("✓", "nothing goes back to x: x does not count here"),
+        ("✗", "nothing goes back to x: x acts on the result"),
+        ("≈", "nothing goes back to x: x acts on the result to one side only"),
+        ("~", "nothing goes back to x: whether it acts on the result could not be worked out"),
+    ],
+)
+def test_that_nothing_is_sent_back_is_told_everywhere(monkeypatch, mark, says):
+    x = nnlite.tensor([1.0, 2.0], requires_grad=True)
+    y = x * 2
+    y.copy_(nnlite.tensor([3.0, 4.0], requires_grad=True))
+    explanation = nnlite.explain(y.sum())
+    monkeypatch.setattr(step.Step, "silent", [("x", mark)])
+    for text in everywhere(explanation):
+        assert f"{mark} {says}" in text
+
+
+def test_the_marks_of_ways_are_on_the_page(monkeypatch):
+    right = TanhBackward0.backward
+    monkeypatch.setattr(
+        TanhBackward0, "backward", lambda self, g: tuple(1.001 * r for r in right(self, g))
+    )
+    explanation = lesson()
+    _, _, page = everywhere(explanation)
+    lines = [line.strip() for line in explanation.to("0.weight", (0, 1)).lines]
+    marked = [line for line in lines if line[0] in "✓✗≈~"]
+    assert "".join(line[0] for line in marked) == "✓✗✓✓✓✓✓✓✓"
+    for line in marked:
+        assert line in page
+
+
+def test_the_contributions_to_several_outputs_are_told_everywhere():
+    x = nnlite.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    a, b = x.chunk(2)
+    for text in everywhere(nnlite.explain((a * a).sum() + (b * 3).sum(), names={"x": x})):
+        assert len(re.findall("(is|was) used 2 times", text)) == 1
 
 
 def test_what_was_written_over_gets_nothing():

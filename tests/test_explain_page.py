@@ -558,7 +558,10 @@ def test_a_click_on_an_element_of_a_leaf_opens_its_ways_to_the_loss(opened):
         assert f"W₁[2, 0] → {' → '.join(product.places)}: " in ways
         total += product.value
     assert total == pytest.approx(float(leaf.value.gradient[2, 0]))
-    assert f"the engine's ∂L/∂W₁[2, 0] is {number(paths.gradient)}" in ways
+    marked = [line.strip() for line in paths.lines if line.strip()[0] in "✓✗≈~"]
+    assert len(marked) > len(paths.products) + len(paths.sums)
+    for line in marked:
+        assert line in ways
 
 
 def test_the_page_tells_why_a_gradient_is_zero_or_none(opened):

@@ -20,7 +20,7 @@ from nnlite.explain.numbers import (
     shape_text,
     summary,
 )
-from nnlite.explain.text import LEAVES, UNKEPT, accumulation, check_text
+from nnlite.explain.text import LEAVES, UNKEPT, accumulation, check_text, silent_texts
 
 if TYPE_CHECKING:
     from nnlite.explain.explanation import Explanation, Leaf
@@ -82,13 +82,14 @@ def _step(step: Step) -> list[str]:
         lines += _where(line.where, line.data)
         lines += [f"- {line.mark} {_plain(line.note)}"] * bool(line.note)
     lines += _given(step.constants)
-    for value in step.outputs.values():
+    for which, value in step.outputs.items():
         lines += _value(value.symbol, value.array)
-        if len(step.outputs) == 1:
-            lines += _fan_out(value, step.addends)
+        lines += _fan_out(value, step.all_addends[which])
         lines += _value(f"∂L/∂{value.symbol}", value.gradient)
     for rule in step.rules:
         lines += ["", *_rule(rule)]
+    for mark, told in silent_texts(step):
+        lines += ["", f"{mark} {_plain(told)}"]
     if step.hooked:
         lines += ["", "A hook that may change this gradient was not called."]
     return lines

@@ -15,10 +15,11 @@ from nnlite.explain.layout import Box
 from nnlite.explain.mathml import from_text
 from nnlite.explain.model import Addend, Index, Rule, Update, Value
 from nnlite.explain.numbers import index_text, number, number_texts, shape_text, summary
+from nnlite.explain.page_mark import mark_of
 from nnlite.explain.page_ways import way_key, ways_section
 from nnlite.explain.path import Paths
 from nnlite.explain.quiz import BLANK, Question
-from nnlite.explain.text import UNKEPT, accumulation, check_text
+from nnlite.explain.text import UNKEPT, accumulation, check_text, silent_texts
 
 if TYPE_CHECKING:
     from nnlite.explain.explanation import Explanation, Leaf
@@ -156,11 +157,11 @@ def _update(update: Update, value: Value, when: str) -> list[str]:
     lines = [f"<h3>{escape(f'{update.optimizer}.step(){when} on w = {element}')}</h3>"]
     lines += _given(update.options)
     for line in update.lines:
-        lines.append(f'<div class="equation">{_mark(line.mark)} {math_of(line.formula)}</div>')
+        lines.append(f'<div class="equation">{mark_of(line.mark)} {math_of(line.formula)}</div>')
         texts = dict.fromkeys((line.numbers, number(line.value)))
         lines.append(f'<p class="numbers">{escape("".join(f" = {t}" for t in texts).strip())}</p>')
     change = f"{element}: {number(update.before)} → {number(update.after)}"
-    lines.append(f'<p class="numbers">{_mark(update.mark)} {escape(change)}</p>')
+    lines.append(f'<p class="numbers">{mark_of(update.mark)} {escape(change)}</p>')
     off = f"at most {number(update.error)} off a step of the optimizer on a copy"
     found = update.note or f"check: {off}, over all elements"
     lines.append(f'<p class="check">{escape(found)}</p>')
@@ -171,15 +172,6 @@ def _given(constants: Mapping[str, float]) -> list[str]:
     """What the letters of constants stand for."""
     texts = ", ".join(f"{letter} = {number(value)}" for letter, value in constants.items())
     return [f'<p class="check">with {escape(texts)}</p>'] if texts else []
-
-
-_STATUS = {"✓": "right", "✗": "wrong", "≈": "kink"}
-
-
-def _mark(mark: str, status: str = "") -> str:
-    """The mark of a check, in its colour."""
-    status = status or _STATUS.get(mark, "unverified")
-    return f'<span class="mark {status}" title="{status}">{mark}</span>'
 
 
 def _item(key: str, kind: str, title: str, lines: list[str]) -> str:
@@ -209,6 +201,7 @@ def _step(step: Step, of: int, questions: Questions) -> list[str]:
     told: set[str] = set()
     for rule in step.rules:
         lines += _rule(rule, questions.get(id(rule), []), told)
+    lines += [f"<p>{mark_of(mark)} {escape(text)}</p>" for mark, text in silent_texts(step)]
     if step.hooked:
         lines.append(_HOOKED)
     return lines
@@ -226,7 +219,7 @@ def _arrives(step: Step, value: Value) -> list[str]:
 
 def _sum(what: str, total: Array, addends: list[Addend]) -> list[str]:
     """The addends of the gradient of what was used more than once, the first ones of many."""
-    mark = _mark("✓" if adds_up(total, [addend.array for addend in addends]) else "✗")
+    mark = mark_of("✓" if adds_up(total, [addend.array for addend in addends]) else "✗")
     lines = [f"<p>{mark} {what} was used {len(addends)} times, so its gradient is a sum:</p>"]
     lines += [_value(a.symbol, a.array, gradient=True) for a in addends[:_ADDENDS]]
     others = addends[_ADDENDS:]
@@ -245,7 +238,7 @@ def _equation(label: str, text: str) -> str:
 
 def _forward(line: ForwardLine) -> list[str]:
     """What an operation computes, with the mark of its check."""
-    mark = _mark(line.mark, line.check.status)
+    mark = mark_of(line.mark, line.check.status)
     label = '<span class="label">forward</span>'
     lines = [f'<div class="equation">{label} {mark} {math_of(line.text)}</div>']
     if line.words:
@@ -258,7 +251,7 @@ def _forward(line: ForwardLine) -> list[str]:
 
 
 def _rule(rule: Rule, questions: list[Question], told: set[str]) -> list[str]:
-    mark = _mark(rule.check.mark, rule.check.status)
+    mark = mark_of(rule.check.mark, rule.check.status)
     symbol = next((q for q in questions if q.kind == "symbol"), None)
     text = rule.text if symbol is None else f"{symbol.before}{BLANK}{symbol.after}"
     lines = ['<div class="rule">', f'<div class="equation">{mark} {math_of(text)}</div>']

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnlite.explain.model import Index
-from nnlite.explain.numbers import factor, index_text, number
+from nnlite.explain.numbers import index_text, number
+from nnlite.explain.page_mark import marked
 from nnlite.explain.path import Paths
 
 if TYPE_CHECKING:
@@ -66,32 +67,6 @@ def ways_section(ways: dict[Index, Paths], key: str) -> list[str]:
         lines.append(
             f'<details class="ways" id="{way_key(key, index)}"><summary>{escape(title)}</summary>'
         )
-        lines += [f'<p class="numbers">{escape(line)}</p>' for line in _told(paths, name)]
+        lines += [f'<p class="numbers">{marked(line)}</p>' for line in paths.lines[1:]]
         lines.append("</details>")
-    return lines
-
-
-def _told(paths: Paths, name: str) -> list[str]:
-    if paths.products:
-        lines = [
-            f"{' → '.join([name, *product.places])}: "
-            f"{' · '.join(map(factor, product.factors))} = {number(product.value)}"
-            for product in paths.products
-        ]
-        if paths.rest:
-            lines.append(f"all other ways together: {number(paths.rest)}")
-    else:
-        what = "all ways together" if paths.merged else "through several elements at once"
-        lines = [
-            f"{' → '.join([name, *(hop.value.symbol for hop in path.hops)])}: "
-            f"{number(path.share)} ({what})"
-            for path in paths.paths
-        ]
-    shares = paths.shares
-    total = " + ".join(map(factor, shares)) or "0"
-    apart = number(abs(sum(shares) - paths.gradient))
-    lines.append(
-        f"sum: {total} = {number(float(sum(shares)))}; the engine's ∂L/∂{name} is "
-        f"{number(paths.gradient)}, {apart} apart"
-    )
     return lines

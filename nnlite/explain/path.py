@@ -165,7 +165,9 @@ class Paths:
             return [path.share for path in self.paths]
         return [product.value for product in self.products] + ([self.rest] if self.rest else [])
 
-    def __str__(self) -> str:
+    @property
+    def lines(self) -> list[str]:
+        """What is told of the paths, a line each, indented by what belongs to what."""
         name = f"{self.value.symbol}{index_text(self.index)}"
         how = ", all ways together (they are too many to list)" if self.merged else ""
         start = f"{self.value.label}{index_text(self.index)}"
@@ -192,8 +194,10 @@ class Paths:
             lines.append(f"    {product.mark} {way}: {product.text} = {number(product.value)}")
         if self.rest:
             lines.append(f"    all other ways together: {number(self.rest)}")
-        lines += [f"  {line}" for line in self.sums]
-        return "\n".join(piece for line in lines for piece in wrapped(line, " " * 6))
+        return lines + [f"  {line}" for line in self.sums]
+
+    def __str__(self) -> str:
+        return "\n".join(piece for line in self.lines for piece in wrapped(line, " " * 6))
 
 
 def _change(hop: Hop) -> str:

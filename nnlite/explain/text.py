@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nnlite.explain.forwards import ForwardLine
     from nnlite.explain.step import Step
 
-__all__ = ["forward_text", "leaf_text", "rule_text", "step_text", "text_of"]
+__all__ = ["forward_text", "leaf_text", "rule_text", "silent_texts", "step_text", "text_of"]
 
 UNKEPT = (
     "data that no derivative reads, so nothing has kept it: with the forward pass under "
@@ -123,12 +123,25 @@ def step_text(step: Step) -> list[str]:
     told: set[str] = set()
     for rule in step.rules:
         lines += rule_text(rule, told)
-    for symbol, mark in step.silent:
-        why = f"{symbol} acts on the result" if mark == "✗" else f"{symbol} does not count here"
-        lines += wrapped(f"  {mark} nothing goes back to {symbol}: {why}", " " * 6)
+    for mark, told_ in silent_texts(step):
+        lines += wrapped(f"  {mark} {told_}", " " * 6)
     if step.hooked:
         lines += wrapped("  note     a hook that may change this gradient was not called", " " * 11)
     return lines
+
+
+def silent_texts(step: Step) -> list[tuple[str, str]]:
+    """Of each input that nothing goes back to: the mark of the check of that, and a sentence."""
+    why = {
+        "✓": "{} does not count here",
+        "✗": "{} acts on the result",
+        "≈": "{} acts on the result to one side only",
+    }
+    unknown = "whether it acts on the result could not be worked out"
+    return [
+        (mark, f"nothing goes back to {symbol}: {why.get(mark, unknown).format(symbol)}")
+        for symbol, mark in step.silent
+    ]
 
 
 def forward_text(line: ForwardLine) -> list[str]:
