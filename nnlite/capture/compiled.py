@@ -7,6 +7,8 @@ was. The results are those of the plain replay but for rounding.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ __all__ = ["CompiledCode"]
 # In elements. Above these NumPy's own loops win: they compute e^x for eight numbers at a time.
 _SMALL = 1 << 14
 _SMALL_FUNCTION = 1 << 9
+_SMALL_SUM = 1 << 11  # added up to one number
 _LONGEST = 200  # lines in one function; what is longer takes numba long to compile
 _FEWEST = 3  # calls in one function; fewer save nothing, and numba needs a second for each function
 
@@ -67,6 +70,8 @@ class CompiledCode(Code):
             if way == "inlined":
                 self._inlined[call.results[0]] = call
                 continue
+            if len(self._kernel.lines) > _LONGEST and way != "bool":  # which asks what was computed
+                self._close()
             lines = self._loops(call, way)
             if lines is None and way == "call" and its_way == "inlined":
                 lines = self._number(call, following)
@@ -78,8 +83,6 @@ class CompiledCode(Code):
             if lines:
                 self._kernel.lines += lines
                 self._kernel.calls.append((call, way))
-            if len(self._kernel.lines) > _LONGEST:
-                self._close()
         self._close()
 
     def _close(self) -> None:
@@ -105,7 +108,7 @@ class CompiledCode(Code):
         if way == "bool":
             return self._question(call)
         out = self._target(call, way)
-        if out is None or not self._fits(out):
+        if out is None or not self._fits(out) or self._may_raise(call):
             return None
         is_product = call.kind == "ufunc" and call.target is np.matmul
         if way == "dot" or (is_product and way == "out" and not call.kwargs):
@@ -132,8 +135,13 @@ class CompiledCode(Code):
             return None
         return self.lowered.arrays.get(call.results[0])
 
+    def _may_raise(self, call: Call) -> bool:
+        """Whether floating point errors are to be noticed there, as no kernel does."""
+        errors = {**self.lowered.trace.usual, **(call.errors or {})}
+        return not {*errors.values()} <= {"ignore", "warn"}
+
     def _fits(self, array: Any) -> bool:
-        return 0 < array.size <= _SMALL and (array.dtype in _FLOATS or array.dtype == np.bool_)
+        return 0 < array.size <= _SMALL and _is_plain(array)
 
     def _elementwise(self, call: Call, out: Any) -> list[str] | None:
         name = call.target.__name__
@@ -186,7 +194,7 @@ class CompiledCode(Code):
             if not self._is_fixed(value):
                 return None
             array = self._array(value)
-            if array.dtype not in _FLOATS and array.dtype != np.bool_:
+            if not _is_plain(array):
                 return None
             if array.size == 1 and value.id in self.lowered.is_constant:
                 return array.reshape(())[()]
@@ -203,37 +211,42 @@ class CompiledCode(Code):
         a, b = (self._array(value) for value in call.args)
         for array in (a, b):
             is_dense = array.flags.c_contiguous or array.flags.f_contiguous
-            if not is_dense or array.dtype != out.dtype or not 0 < array.size <= _SMALL:
+            if not is_dense or array.dtype != out.dtype or not self._fits(array):
                 return None
-        if not out.flags.c_contiguous or not {a.ndim, b.ndim} <= {1, 2}:
+        is_written = out.flags.c_contiguous and out.dtype in _FLOATS
+        if not is_written or not {a.ndim, b.ndim} <= {1, 2}:
             return None
         kernel = self._kernel
+        if not out.ndim:
+            return [f"{kernel.at(out, [])} = np.dot({kernel.whole(a)}, {kernel.whole(b)})"]
         return [f"np.dot({kernel.whole(a)}, {kernel.whole(b)}, {kernel.whole(out)})"]
 
     def _reduced(self, call: Call, way: str, out: Any) -> list[str] | None:
         source, axis, name = self._sum_of(call)
         if source is None or not self._fits(source) or source.dtype != out.dtype:
             return None
+        if out.dtype not in _FLOATS or source.size > out.size * _SMALL_SUM:
+            return None
         axes = range(source.ndim) if axis is None else np.atleast_1d(axis) % max(source.ndim, 1)
         letters = [f"i{a}" for a in range(source.ndim)]
         kept = [letter for a, letter in enumerate(letters) if a not in axes]
+        sizes = [n for a, n in enumerate(source.shape) if a not in axes]
+        places = kept
         if out.ndim == source.ndim:
-            kept = ["0" if a in axes else letter for a, letter in enumerate(letters)]
+            places = ["0" if a in axes else letter for a, letter in enumerate(letters)]
         kernel = self._kernel
-        target = kernel.at(out, kept)
+        target, element = kernel.at(out, places), kernel.at(source, letters)
         form = "{0} + {1}" if name == "add" else f"np.{name}({{0}}, {{1}})"
-        first = {"add": 0.0, "maximum": -np.inf, "minimum": np.inf}[name]
-        lines = self._over(out, "{}", (first,)) or []
-        element = kernel.at(source, letters)
+        first = kernel.number({"add": 0.0, "maximum": -np.inf, "minimum": np.inf}[name])
+        share = f" / {kernel.number(float(source.size // out.size))}" if way == "mean" else ""
+        if source.ndim - 1 in axes:  # one result after the other, in double precision
+            added = [letter for letter in letters if letter not in kept]
+            lengths = [n for a, n in enumerate(source.shape) if a in axes]
+            loop = _nested(added, lengths, f"s = {form.format('s', element)}")
+            return _nested(kept, sizes, f"s = {first}", *loop, f"{target} = s{share}")
+        lines = _nested(kept, sizes, f"{target} = {first}")
         lines += _nested(letters, source.shape, f"{target} = {form.format(target, element)}")
-        if way == "mean":
-            share = kernel.number(out.dtype.type(source.size // out.size))
-            lines += _nested(
-                [k for k in kept if k != "0"],
-                tuple(n for k, n in zip(kept, out.shape) if k != "0"),
-                f"{target} = {target} / {share}",
-            )
-        return lines
+        return lines + (_nested(kept, sizes, f"{target} = {target}{share}") if share else [])
 
     def _sum_of(self, call: Call) -> tuple[Any, Any, str]:
         """What a reduction reduces, over which axes, by which ufunc; None where it is another."""
@@ -264,7 +277,7 @@ class CompiledCode(Code):
         number = call.results[0]
         if call.name != "dot" or self.lowered.used.get(number) != 1 or len(call.args) != 2:
             return None
-        if not any(isinstance(v, Ref) and v.id == number for v in following.args):
+        if not all(isinstance(v, (int, float)) or v == Ref(number) for v in following.args):
             return None
         if not all(self._is_fixed(value) for value in call.args):
             return None
@@ -315,7 +328,7 @@ class _Kernel:
         self.may_change = False
         self._names: dict[Any, str] = {}
         self._made: list[str] = []
-        self._constants: dict[str, Any] = {}
+        self._constants: list[Any] = []
 
     def whole(self, array: Any) -> str:
         """The variable that is this array."""
@@ -343,21 +356,17 @@ class _Kernel:
 
     def number(self, value: Any) -> str:
         """A constant."""
-        name = f"c{len(self._constants)}"
-        self._constants[name] = value
-        return name
+        self._constants.append(np.float64(value) if type(value) is float else value)
+        return f"c{len(self._constants) - 1}"
 
     def function(self) -> Any:
         """The compiled function; numba compiles it when it is first called."""
-        import numba  # an extra
-
         parameters = ", ".join(f"p{n}" for n in range(len(self.given)))
         answer = ["return False"] if self.may_change else []
         body = [f"    {line}" for line in (*self._made, *self.lines, *answer)]
         text = "\n".join([f"def kernel({parameters}):", *body, ""])
-        space: dict[str, Any] = {"np": np, **self._constants}
-        exec(compile(text, "<captured kernel>", "exec"), space)
-        return numba.njit(error_model="numpy")(space.pop("kernel"))
+        constants = ((type(value), value.tobytes()) for value in self._constants)
+        return _compiled(text, tuple(constants))
 
     def _make(self, key: Any, text: str) -> None:
         self._names[key] = f"a{len(self._made)}"
@@ -366,7 +375,8 @@ class _Kernel:
     def _row(self, array: Any) -> str:
         """An array without gaps as a part of the memory that it lies in."""
         owner = memory_owner(array)
-        if not isinstance(owner, np.ndarray) or not owner.flags.c_contiguous or not owner.ndim:
+        is_row = type(owner) is np.ndarray and owner.flags.c_contiguous and owner.ndim
+        if not is_row or owner.dtype not in (array.dtype, np.uint8):
             owner = array.reshape(-1) if array.flags.c_contiguous else array.T.reshape(-1)
         first = (_address(array) - _address(owner)) // owner.itemsize
         last = first + array.nbytes // owner.itemsize
@@ -381,6 +391,23 @@ class _Kernel:
                 return f"p{n}"
         self.given.append(array)
         return f"p{len(self.given) - 1}"
+
+
+@lru_cache(maxsize=256)
+def _compiled(text: str, constants: tuple[tuple[Any, bytes], ...]) -> Any:
+    """A function that numba compiles; one for all kernels with this text and these constants."""
+    import numba  # an extra
+
+    space: dict[str, Any] = {"np": np}
+    for number, (kind, data) in enumerate(constants):
+        space[f"c{number}"] = np.frombuffer(data, kind)[0]
+    exec(compile(text, "<captured kernel>", "exec"), space)
+    return numba.njit(error_model="numpy")(space.pop("kernel"))
+
+
+def _is_plain(array: Any) -> bool:
+    is_known = array.dtype in _FLOATS or array.dtype == np.bool_
+    return bool(is_known and array.flags.aligned)
 
 
 def _address(array: Any) -> int:
@@ -405,9 +432,9 @@ def _broadcast(array: Any, out: Any, letters: list[str]) -> list[str]:
     return ["0" if n == 1 else letter for n, letter in zip(array.shape, last)]
 
 
-def _nested(letters: list[str], shape: tuple[int, ...], body: str) -> list[str]:
+def _nested(letters: Sequence[str], shape: Sequence[int], *body: str) -> list[str]:
     lines = [
         f"{'    ' * depth}for {letter} in range({n}):"
         for depth, (letter, n) in enumerate(zip(letters, shape))
     ]
-    return [*lines, f"{'    ' * len(lines)}{body}"]
+    return [*lines, *(f"{'    ' * len(lines)}{line}" for line in body)]
