@@ -73,14 +73,14 @@ def test_the_text_begins_with_what_the_row_says(run, explained):
     chance = nnlite.sigmoid(nnlite.tensor(logit)).item()
     assert float(first.split()[-1]) == pytest.approx(chance, abs=1e-5)
     numbers = re.findall(r"(age|colour=blue|colour=red) = (\S+?)(?:,|$)", features)
-    shown = re.search(r"  x = x, \(1, 3\) float32\n +\[\[(.*)\]\]", equations)[1]
+    shown = re.search(r"  x = data, \(1, 3\) float32\n +\[\[(.*)\]\]", equations)[1]
     assert ", ".join(number for _, number in numbers) == shown
 
 
 def test_rows_differ_and_no_line_of_the_program_is_named(run, explained):
     texts = [explained(run / "run", run / "data.csv", "--row", row, "--quiet") for row in (4, 5)]
     assert all(text.startswith("The backward pass of L, ") for text in texts)
-    targets = [re.search(r"y = y, \(1, 1\) float32\n\s+\[\[(\d)\]\]", text)[1] for text in texts]
+    targets = [re.search(r"y = data, \(1, 1\) float32\n\s+\[\[(\d)\]\]", text)[1] for text in texts]
     assert targets == ["0", "1"]
     assert "  line " not in texts[0]
 
