@@ -6,9 +6,11 @@ from operators import CASES
 from test_explain_operators import explained
 
 import nnlite
+from nnlite import nn
 from nnlite.explain import check
 from nnlite.explain.layout import arrange
 from nnlite.explain.mathml import from_text
+from nnlite.explain.numbers import number_texts
 from nnlite.explain.page_graph import lines_of
 from nnlite.explain.quiz import Quiz
 from nnlite.explain.recheck import Recheck
@@ -88,7 +90,7 @@ def test_intermediate_results_are_called_by_their_names() -> None:
     w = nnlite.tensor([1.0, 2.0], requires_grad=True)
     y = w * 3
     lesson = nnlite.explain((y * y).sum(), names={"w": w, "y": y})
-    assert lesson.steps[-1].forward == "y = w 3"
+    assert lesson.steps[-1].forward == "y = 3 w"
     assert lesson.value_of("y") is lesson.value_of(y)
 
 
@@ -124,8 +126,8 @@ def test_data_of_a_layer_with_a_frozen_weight_are_shown_by_a_recording(bias: boo
     lesson = nnlite.explain(loss, model=model, names={"x": x})
     assert lesson.unkept == []
     assert [step.forward for step in lesson.steps[1:]] == [
-        f"z₂ = z₁ w₂ᵀ{' + b₂' * bias}",
-        "z₁ = x wᵀ + b₁",
+        f"z₂ = z₁ W₂ᵀ{' + b₂' * bias}",
+        "z₁ = x W₁ᵀ + b₁",
     ]
     assert {line.mark for step in lesson.steps for line in step.forwards} == {"✓"}
     assert {rule.check.status for step in lesson.steps for rule in step.rules} == {"right"}
@@ -151,7 +153,7 @@ def test_data_that_nothing_kept_stand_in_the_graph_and_are_said_to_be_missing() 
     unkept = [box for box in drawing.boxes if box.lines[-1] == "not kept"]
     assert [box.value for box in unkept] == lesson.unkept
     assert all(any(wire.source is box for wire in drawing.wires) for box in unkept)
-    assert "data that no derivative reads, so nothing has kept it" in str(lesson)
+    assert "is not known: no derivative reads it, so nothing has kept it" in str(lesson)
     assert "nothing has kept it" in lesson.html()
     with nnlite.explain.recording():
         loss = (x + b).sum()
@@ -175,3 +177,91 @@ def test_the_share_of_equal_values_in_a_median_is_a_convention_and_a_wrong_share
                 rule.gradient * 1.01, None, None, Recheck("right", 0.0, 1),
             )  # fmt: skip
             assert again.status == "wrong"
+
+
+def test_what_was_computed_without_a_gradient_is_called_so() -> None:
+    """With a recording it is said where; without one what may be meant."""
+    model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Flatten(), nn.Linear(3, 2))
+    model.freeze("0")
+    x = nnlite.randn(4, 2)
+    with nnlite.explain.recording():
+        loss = model(x).sum()
+    lesson = nnlite.explain(loss, model=model)
+    assert "x = the result of 1 (Tanh), where no gradient goes, (4, 3) float32" in str(lesson)
+    assert "the result of 1 (Tanh), where no gradient goes" in lesson.html()
+    assert "the result of 1 (Tanh), where no gradient goes" in lesson.markdown()
+    lesson = nnlite.explain(model(x).sum(), model=model)
+    assert "x = data, or the result of frozen layers, (4, 3) float32" in str(lesson)
+    model.unfreeze("0")
+    with nnlite.explain.recording():
+        loss = model(x).sum()
+    assert "x = data, (4, 2) float32" in str(nnlite.explain(loss, model=model))
+
+
+def test_detached_results_and_prepared_data_are_told_from_data() -> None:
+    w = nnlite.tensor([1.0, 2.0], requires_grad=True)
+    data = nnlite.tensor([[3.0, 4.0], [5.0, 6.0]])
+    with nnlite.explain.recording():
+        loss = (w * data[0]).sum() + (w * (w * 2).detach()).sum() + (w * (data - 1)[1]).sum()
+    abouts = {value.array.tolist()[0]: value.about for value in nnlite.explain(loss).constants}
+    assert abouts[3.0] == "data"
+    assert abouts[2.0].startswith("the result of mul in test_explain_shown.py:")
+    assert abouts[4.0].startswith("the result of sub in test_explain_shown.py:")
+
+
+def test_frozen_parameters_are_called_like_others() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1)).freeze("1")
+    lesson = nnlite.explain(model(nnlite.ones(1, 2)).sum(), model=model)
+    assert "W₂ = 1.weight, frozen, (1, 2) float32" in str(lesson)
+    with nnlite.explain.recording():
+        loss = nn.functional.linear(model[0](nnlite.ones(1, 2)), nnlite.ones(2, 2)).sum()
+    assert nnlite.explain(loss).steps[1].forward == "z₂ = z₁ W₂ᵀ"
+
+
+def test_named_data_keep_their_letters() -> None:
+    w = nnlite.tensor([1.0, 2.0], requires_grad=True)
+    b, big = nnlite.tensor([3.0, 4.0]), nnlite.tensor([5.0, 6.0])
+    lesson = nnlite.explain((w * b * big).sum(), names={"w": w, "b": b, "X": big})
+    assert [step.forward for step in lesson.steps[1:]] == ["u₂ = u₁ X", "u₁ = w b"]
+    assert "b = data, (2,) float32" in str(lesson)
+    assert "w = a leaf, (2,) float32" in str(lesson)
+
+
+@pytest.mark.parametrize(
+    ("call", "forward", "rule"),
+    [
+        (lambda w: w * 2, "u₁ = 2 w", "2 (∂L/∂u₁)"),
+        (lambda w: -1.5 * w, "u₁ = -1.5 w", "-1.5 (∂L/∂u₁)"),
+        (lambda w: w * 1e-7, "u₁ = 1e-07 w", "1e-07 (∂L/∂u₁)"),
+    ],
+)
+def test_a_number_stands_before_what_it_multiplies(call, forward, rule) -> None:
+    w = nnlite.tensor([1.0, 2.0], requires_grad=True)
+    with nnlite.explain.recording():
+        loss = call(w).sum()
+    lesson = nnlite.explain(loss, names={"w": w})
+    assert lesson.steps[1].forward == forward
+    assert lesson.steps[1].rules[0].right == rule
+    assert lesson.steps[1].rules[0].check.status == "right"
+    assert number_texts(lesson.steps[1].rules[0])[1:] == []
+    assert "✗" not in str(lesson)
+
+
+def test_operations_are_called_so_that_one_knows_what_they_do() -> None:
+    w = nnlite.tensor([1.0, 2.0], requires_grad=True)
+    lesson = nnlite.explain((w @ nnlite.ones(2, 2)).sum())
+    assert repr(lesson) == "<Explanation of 2 operations and 1 leaf>"
+    assert "Step 2 · Matmul (vector times matrix)" in str(lesson)
+    for text in (lesson.html(), lesson.markdown(), lesson.dot(), str(lesson)):
+        assert "Matmul" in text
+        assert "Vm" not in text
+    assert "1 operation from the last" in str(nnlite.explain(w.sum()))
+
+
+def test_words_beside_a_formula_have_no_letters_that_are_not_there() -> None:
+    w = nnlite.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    lesson = nnlite.explain(nn.functional.glu(w).sum(), names={"W": w})
+    words = "a₁ is the first half of W times the sigmoid of the second half"
+    assert f"in words: {words} (not checked)" in str(lesson)
+    assert f"in words: {words} (not checked)" in lesson.html()
+    assert f"in words: {words} (not checked)" in lesson.markdown()

@@ -10,7 +10,7 @@ explained with its source lines and with results that no derivative needs.
 >>> with nnlite.explain.recording():
 ...     loss = (w * w).sum()
 >>> nnlite.explain(loss, names={"w": w})
-<Explanation of 2 operations and 1 leaves>
+<Explanation of 2 operations and 1 leaf>
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ class _Explain:
         >>> w = nnlite.tensor([1.0, 2.0], requires_grad=True)
         >>> explanation = nnlite.explain((w * 3).sum(), names={"w": w})
         >>> [rule.text for step in explanation.steps for rule in step.rules]
-        ['∂L/∂u₁[i] = ∂L/∂L', '∂L/∂w = (∂L/∂u₁) 3']
+        ['∂L/∂u₁[i] = ∂L/∂L', '∂L/∂w = 3 (∂L/∂u₁)']
         >>> rule = explanation.steps[1].rules[0]
         >>> rule.numbers, rule.total, rule.check.status
-        ('1 · 3', 3.0, 'right')
+        ('3 · 1', 3.0, 'right')
         """
         if not isinstance(loss, Tensor):
             raise TypeError(

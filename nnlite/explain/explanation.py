@@ -15,6 +15,7 @@ from nnlite.explain.fold import Fold, folded
 from nnlite.explain.leaf import Leaf
 from nnlite.explain.model import Value
 from nnlite.explain.names import Symbols
+from nnlite.explain.numbers import counted
 from nnlite.explain.output import Outputs
 from nnlite.explain.path import Paths, paths_from
 from nnlite.explain.places import Modules, place_of
@@ -77,10 +78,13 @@ class Explanation(Outputs):
         for step in self.steps:
             record = record_of(step._node)
             if record is not None:
+                modules.has_recording = True
                 step.place = place_of(record.site)
                 step.module_path, step.module = modules.around(record.site)
             else:
                 step.module_path, step.module = modules.of_parameters(step.inputs)
+        for value in self.constants:
+            value.about = modules.about(value)
 
     def _leaf(self, leaf: AccumulateGrad) -> Leaf:
         value = cast(Value, self._values.at(leaf))
@@ -246,7 +250,8 @@ class Explanation(Outputs):
         return dot_of(self)
 
     def __repr__(self) -> str:
-        return f"<Explanation of {len(self.steps)} operations and {len(self.leaves)} leaves>"
+        steps = counted(len(self.steps), "operation")
+        return f"<Explanation of {steps} and {counted(len(self.leaves), 'leaf', 'leaves')}>"
 
     @property
     def symbols_in_use(self) -> set[str]:

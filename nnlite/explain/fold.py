@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnlite.explain.names import called
+
 if TYPE_CHECKING:
     from nnlite.explain.step import Step
 
@@ -36,7 +38,7 @@ class Fold:
     def text(self) -> str:
         """One line: which steps, operations of which kind, and the gradients at its ends."""
         first, last = self.steps[0], self.steps[-1]
-        kinds = Counter(step.name for step in self.steps).most_common(4)
+        kinds = Counter(called(step.name) for step in self.steps).most_common(4)
         most = ", ".join(f"{count} {name}" for name, count in kinds)
         more = "" if len({s.name for s in self.steps}) <= 4 else ", …"
         return (

@@ -147,6 +147,13 @@ def _gelu(text: str, node: Node, saved: tuple[Any, ...]) -> str:
     )
 
 
+def _times(text: str, node: Node, saved: tuple[Any, ...]) -> str:
+    """A number is written before what it multiplies."""
+    if isinstance(saved[1], (int, float)) and not node.edges[1]:
+        return "y = b a: ∂a = b g"
+    return text
+
+
 def _power(text: str, node: Node, saved: tuple[Any, ...]) -> str:
     if node.meta == 2:
         return "y = x²: ∂x = g 2 x"
@@ -192,6 +199,7 @@ _FORMS: dict[str, Callable[[str, Node, tuple[Any, ...]], str]] = {
     "LinearBackward0": _linear,
     "MaximumBackward0": _halved,
     "MinimumBackward0": _halved,
+    "MulBackward0": _times,
     "NativeBatchNormBackward0": _batch_norm,
     "NativeGroupNormBackward0": _affine,
     "NativeLayerNormBackward0": _affine,

@@ -11,6 +11,7 @@ from nnlite.explain.forwards_facts import Result
 from nnlite.explain.forwards_layers import LAYERS
 from nnlite.explain.forwards_shape import SHAPES
 from nnlite.explain.forwards_values import VALUES
+from nnlite.explain.forwards_words import words_of
 from nnlite.explain.numbers import number
 from nnlite.explain.parse import NotAFormula, definition_texts
 from nnlite.explain.recheck import Line, Recheck, recheck_forward
@@ -98,7 +99,7 @@ def forward_lines(step: Step) -> list[ForwardLine]:
         is_plain = type(step.derivative).__name__ not in _FORMULAS
         lines.append(ForwardLine(
             step.forward if is_plain else f"{value.symbol}{line.places} = {line.right}",
-            "" if is_plain or not line.places or "…" in step.forward else step.forward,
+            "" if is_plain or not line.places else words_of(step),
             () if is_plain else where,
             [(letter, step.about(about), array) for letter, (about, array) in formula.data.items()],
             check,

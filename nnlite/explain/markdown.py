@@ -11,9 +11,11 @@ from nnlite.explain.check import adds_up
 from nnlite.explain.fold import Fold
 from nnlite.explain.layout import Box, connected
 from nnlite.explain.model import Addend, Rule, Update, Value
+from nnlite.explain.names import called
 from nnlite.explain.numbers import (
     SMALL,
     TERMS,
+    counted,
     index_text,
     number,
     number_texts,
@@ -42,19 +44,18 @@ def markdown_of(explanation: Explanation) -> str:
     """The explanation as Markdown; formulas are LaTeX between dollar signs."""
     count = len(explanation.steps)
     lines = [f"# The backward pass of {explanation.loss.symbol}", ""]
-    lines += [f"{count} operation{'s' * (count != 1)} from the last to the first.", ""]
+    lines += [f"{counted(count, 'operation')} from the last to the first.", ""]
     lines += ["| symbol | what | shape | dtype |", "|---|---|---|---|"]
     given = [value for value in explanation.values if value.kind != "output"]
     for value in given[:LEAVES]:
-        what = value.name or ("data" if value.kind == "constant" else "a leaf")
-        cells = [value.symbol, _code(what), shape_text(value.shape), str(value.dtype)]
+        cells = [value.symbol, _code(value.what), shape_text(value.shape), str(value.dtype)]
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     if len(given) > LEAVES:
         lines += ["", f"and {len(given) - LEAVES} others"]
     for value in given[:LEAVES]:
         lines += _value(value.symbol, value.array)
     for value in explanation.unkept[:LEAVES]:
-        lines += ["", f"{value.symbol}: {UNKEPT}"]
+        lines += ["", f"{value.symbol} is {UNKEPT}"]
     for part in explanation.parts:
         lines += ["", _plain(part.text)] if isinstance(part, Fold) else ["", *_step(part)]
     for leaf in explanation.leaves[:LEAVES]:
@@ -72,13 +73,13 @@ def markdown_of(explanation: Explanation) -> str:
 
 def _step(step: Step) -> list[str]:
     module = f" · {_plain(step.module)}" if step.module else ""
-    lines = [f"## Step {step.number}: {step.name}{module}"]
+    lines = [f"## Step {step.number}: {step.title}{module}"]
     if step.place is not None and step.place.text:
         file = step.place.file.replace("\\", "/").rpartition("/")[2]
         lines += ["", f"{_code(step.place.text)} ({_code(f'{file}:{step.place.line}')})"]
     for line in step.forwards:
         lines += ["", f"{line.mark} forward", "", f"$${_latex(line.text)}$$", ""]
-        lines += [f"- in words: {_plain(line.words)}"] * bool(line.words)
+        lines += [f"- in words: {_plain(line.words)} (not checked)"] * bool(line.words)
         lines += _where(line.where, line.data)
         lines += [f"- {line.mark} {_plain(line.note)}"] * bool(line.note)
     lines += _given(step.constants)
@@ -227,7 +228,7 @@ def _label(box: Box) -> str:
     if box.kind == "fold":
         return f"{box.title}\n{len(box.steps)} operations"
     if box.kind == "step":
-        return f"{box.steps[0].number} {box.steps[0].name}"
+        return f"{box.steps[0].number} {called(box.steps[0].name)}"
     if box.value.dtype is None:
         return f"{box.value.symbol}\nnot kept"
     return f"{box.value.label}\n{shape_text(box.value.shape)}"

@@ -39,6 +39,8 @@ class Value:
         made_by: the number of the step of the operation that computed it; None for others.
         used_by: the numbers of the steps that send it a gradient, in the order of backward.
         uses: how often it was used: one step may use it twice (w · w).
+        origin: where a recording has seen it computed, for a constant; else None.
+        about: what a constant is, in words; may be empty.
     """
 
     symbol: str
@@ -51,6 +53,16 @@ class Value:
     made_by: int | None = None
     used_by: list[int] = field(default_factory=list)
     uses: int = 0
+    origin: Any = None
+    about: str = ""
+
+    @property
+    def what(self) -> str:
+        """The name where it says more than the symbol, and what it is where that is known."""
+        about = self.about or ("data" if self.kind == "constant" else "a leaf")
+        if self.name in ("", self.symbol):
+            return about
+        return f"{self.name}, {about}" if self.about else self.name
 
     @property
     def label(self) -> str:

@@ -10,7 +10,7 @@ from nnlite.autograd.node import Edge, Node
 from nnlite.explain.formula import subscript
 from nnlite.tensor import Tensor
 
-__all__ = ["Symbols", "operation_name"]
+__all__ = ["Symbols", "called", "meaning", "operation_name"]
 
 _PARAMETERS = {
     "weight": "W", "bias": "b", "weight_ih": "W", "weight_hh": "U", "bias_ih": "b", "bias_hh": "c",
@@ -32,6 +32,38 @@ def operation_name(node: Node) -> str:
     if function is not None:
         return str(function.__name__)
     return re.sub(r"Backwards?\d*$", "", type(node).__name__)
+
+
+# What the names of operations do not say to those who do not know them.
+_MEANINGS = {
+    "Addmm": "matrix times matrix, plus a matrix", "Addmv": "matrix times vector, plus a vector",
+    "Addcdiv": "plus a quotient", "Addcmul": "plus a product", "Amax": "the largest",
+    "Amin": "the smallest", "BatchedMatmul": "matrix times matrix, for each of a batch",
+    "Baddbmm": "matrix times matrix, plus a matrix, for each of a batch",
+    "Bmm": "matrix times matrix, for each of a batch", "Cat": "joined along an axis",
+    "Dot": "vector times vector", "Lerp": "a value between two", "Mm": "matrix times matrix",
+    "Mv": "matrix times vector", "NllLoss": "negative log-likelihood",
+    "Rsub": "subtracted from", "Stack": "joined along a new axis", "T": "transposed",
+    "Vm": "vector times matrix",
+}  # fmt: skip
+
+
+def called(name: str) -> str:
+    """An operation as it is shown: ``Vm``, which is no function that one can call, as ``Matmul``.
+
+    >>> called("Vm"), called("BatchedMatmul"), called("Tanh")
+    ('Matmul', 'Matmul', 'Tanh')
+    """
+    return "Matmul" if name in ("Vm", "BatchedMatmul") else name
+
+
+def meaning(name: str) -> str:
+    """What an operation does, where its name does not say it: ``matrix times vector`` for ``Mv``.
+
+    >>> meaning("Mv"), meaning("Tanh")
+    ('matrix times vector', '')
+    """
+    return _MEANINGS.get(name, "")
 
 
 class Symbols:
@@ -95,6 +127,13 @@ class Symbols:
             if symbol not in self._given:
                 self._given.add(symbol)
                 return symbol
+
+    def of_data(self, name: str, role: str, ndim: int) -> str:
+        """A symbol for what gets no gradient: as a leaf's where the name or the role tells one."""
+        is_letter = re.fullmatch(r"[A-Za-z]\d?", name) is not None
+        if is_letter or "." in name or name in _PARAMETERS:
+            return self.of_leaf(name, ndim)
+        return self.numbered("W") if role == "W" and ndim > 1 else self.of_constant(role)
 
     def of_constant(self, role: str) -> str:
         """The letter itself for data, with a number from the second on."""

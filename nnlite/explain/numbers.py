@@ -12,6 +12,7 @@ from nnlite.explain.model import Index, Rule
 
 __all__ = [
     "array_text",
+    "counted",
     "digits_for",
     "factor",
     "index_text",
@@ -29,6 +30,15 @@ SMALL = 24  # arrays of up to so many elements are shown whole
 _LAST_DIGIT = 5e-6  # as a share of a number of six digits
 _MOST_DIGITS = 12
 TERMS = 12  # sums of up to so many terms are written out
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number of things.
+
+    >>> counted(1, "leaf", "leaves"), counted(2, "step")
+    ('1 leaf', '2 steps')
+    """
+    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def number(value: float, digits: int = 6) -> str:
@@ -129,9 +139,11 @@ def number_texts(rule: Rule) -> list[str]:
     """What is printed of a rule with numbers in it, each of which gives ``rule.total``."""
     if not rule.gradient.size:
         return []
-    total = number(rule.total)
-    return [text for text in dict.fromkeys((rule.numbers, terms_text(rule)))
-            if text not in ("", total)]  # fmt: skip
+    texts = [
+        text for text in (rule.numbers, terms_text(rule)) if text not in ("", number(rule.total))
+    ]
+    factors = [sorted(text.split(" · ")) for text in texts]
+    return texts[:1] if factors[1:] == factors[:1] else texts  # 3 · 2 and 2 · 3 are one line
 
 
 def wrapped(line: str, indent: str = "    ") -> list[str]:

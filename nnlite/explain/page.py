@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnlite.explain.layout import Box, Drawing, arrange
+from nnlite.explain.numbers import counted
 from nnlite.explain.page_graph import lines_of, svg_of
 from nnlite.explain.page_parts import (
     Questions,
@@ -169,7 +170,7 @@ def _header(explanation: Explanation, title: str, worked: list[Step]) -> list[st
         verdict += f", of the {len(worked)} operations that are worked out here"
     return [
         f"<header><h1>{escape(title)}</h1>",
-        f"<p>{count} operation{'s' * (count != 1)} from the last to the first. "
+        f"<p>{counted(count, 'operation')} from the last to the first. "
         f"Rules checked against the engine and against finite differences: {verdict or 'none'}."
         "</p>",
         "<p>Choose an operation in the graph, or go through them with the buttons, the slider or "

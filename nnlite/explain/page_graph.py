@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from html import escape
 
 from nnlite.explain.layout import Box, Drawing, Point, Wire
+from nnlite.explain.names import called
 from nnlite.explain.numbers import shape_text
 
 __all__ = ["lines_of", "svg_of"]
@@ -25,7 +26,7 @@ def lines_of(box: Box) -> list[str]:
         return [value.symbol, "not kept"]
     result = f"{value.symbol} {shape_text(value.shape) if value.shape else ''}".strip()
     if box.kind == "step":
-        return [shortened(box.steps[0].name), shortened(result)]
+        return [shortened(called(box.steps[0].name)), shortened(result)]
     name = value.name if value.name != value.symbol else ""
     return [shortened(result), shortened(name)] if name else [shortened(result)]
 
@@ -132,7 +133,7 @@ def _spoken(box: Box) -> str:
         step = box.steps[0]
         return ", ".join(
             filter(
-                None, [f"Step {step.number}: {step.name}", step.module, f"{value.symbol} {shape}"]
+                None, [f"Step {step.number}: {step.title}", step.module, f"{value.symbol} {shape}"]
             )
         )
     if value.dtype is None:

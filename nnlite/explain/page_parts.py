@@ -14,6 +14,7 @@ from nnlite.explain.check import adds_up
 from nnlite.explain.layout import Box
 from nnlite.explain.mathml import from_text
 from nnlite.explain.model import Addend, Index, Rule, Update, Value
+from nnlite.explain.names import called
 from nnlite.explain.numbers import index_text, number, number_texts, shape_text, summary
 from nnlite.explain.page_mark import mark_of
 from nnlite.explain.page_ways import way_key, ways_section
@@ -56,7 +57,7 @@ def start_item(explanation: Explanation) -> str:
         "operation was computed from. That is the chain rule, one factor a step.</p>",
     ]
     for value in begun[:_BEGUN]:
-        kind = "data" if value.kind == "constant" else "requires a gradient"
+        kind = value.about or "data" if value.kind == "constant" else "requires a gradient"
         name = f" <code>{escape(value.name)}</code>" if value.name not in ("", value.symbol) else ""
         shape = _shape_of_whole(value)
         about = f"{name} {shape} {escape(str(value.dtype))}, {kind}"
@@ -72,7 +73,7 @@ def start_item(explanation: Explanation) -> str:
 
 def step_item(step: Step, of: int, questions: Questions) -> str:
     """The section of one operation."""
-    title = f"Step {step.number} of {of}: {step.name}"
+    title = f"Step {step.number} of {of}: {step.title}"
     return _item(f"step-{step.number}", "step", title, _step(step, of, questions))
 
 
@@ -86,7 +87,7 @@ def fold_item(box: Box, of: int, questions: Questions, worked: set[int]) -> str:
         worked: the numbers of the operations that are worked out.
     """
     first, last = box.steps[0].number, box.steps[-1].number
-    counts = Counter(step.name for step in box.steps)
+    counts = Counter(called(step.name) for step in box.steps)
     names = ", ".join(f"{name} × {count}" for name, count in counts.most_common())
     lines = [
         f'<h2>Steps {first} to {last} <span class="of">of {of}</span> {escape(box.title)}</h2>',
@@ -95,7 +96,7 @@ def fold_item(box: Box, of: int, questions: Questions, worked: set[int]) -> str:
     shown = [step for step in box.steps if step.number in worked]
     for step in shown:
         lines += [
-            f"<details><summary>Step {step.number}: {escape(step.name)} "
+            f"<details><summary>Step {step.number}: {escape(step.title)} "
             f"<code>{escape(step.forward)}</code></summary>",
             f'<section id="step-{step.number}">',
             *_step(step, of, questions),
@@ -182,7 +183,7 @@ def _item(key: str, kind: str, title: str, lines: list[str]) -> str:
 def _step(step: Step, of: int, questions: Questions) -> list[str]:
     module = f' <span class="module">{escape(step.module)}</span>' if step.module else ""
     lines = [
-        f'<h2>Step {step.number} <span class="of">of {of}</span> {escape(step.name)}{module}</h2>'
+        f'<h2>Step {step.number} <span class="of">of {of}</span> {escape(step.title)}{module}</h2>'
     ]
     if step.place is not None and step.place.text:
         file = step.place.file.replace("\\", "/").rpartition("/")[2]
@@ -242,7 +243,7 @@ def _forward(line: ForwardLine) -> list[str]:
     label = '<span class="label">forward</span>'
     lines = [f'<div class="equation">{label} {mark} {math_of(line.text)}</div>']
     if line.words:
-        lines.append(f'<p class="check">in words: {escape(line.words)}</p>')
+        lines.append(f'<p class="check">in words: {escape(line.words)} (not checked)</p>')
     lines += [_equation("where", equation) for equation in line.where]
     lines += [_value(letter, array, about=escape(about)) for letter, about, array in line.data]
     if line.note:

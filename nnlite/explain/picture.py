@@ -7,7 +7,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from nnlite.explain.layout import Box, Drawing, Wire, arrange
-from nnlite.explain.numbers import number
+from nnlite.explain.names import called
+from nnlite.explain.numbers import counted, number
 from nnlite.explain.page_graph import lines_of, shortened
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _texts(box: Box) -> list[str]:
     value = box.value
     if box.kind == "step":
         step = box.steps[0]
-        lines[0] = f"{step.number}. {shortened(step.name)}"
+        lines[0] = f"{step.number}. {shortened(called(step.name))}"
     if value.array is not None and hasattr(value.array, "ndim") and value.array.size:
         lines.append(f"{value.symbol} = {_in_short(value.array)}")
     if value.gradient is not None and value.gradient.size:
@@ -110,8 +111,9 @@ def _paint(axes: Axes, drawing: Drawing, explanation: Explanation, zoom: float) 
     axes.set_ylim(drawing.height, -head)  # downwards, as the layout counts
     axes.set_axis_off()
     count = len(explanation.steps)
+    title = f"The backward pass of {explanation.loss.symbol}: {counted(count, 'operation')}"
     axes.text(
-        16, 12 - head, f"The backward pass of {explanation.loss.symbol}: {count} operations",
+        16, 12 - head, title,
         fontsize=(_TEXT + 1.5) * zoom, fontweight="bold", va="top",
     )  # fmt: skip
     axes.text(16, 30 - head, "→ forward", color=_FORWARD, fontsize=_TEXT * zoom, va="top")

@@ -223,7 +223,7 @@ def _say(say: Callable[[str], object], text: str) -> None:
 
 def _title(question: Question) -> str:
     step = question.step
-    return " · ".join(filter(None, [f"Step {step.number}", step.name, step.module]))
+    return " · ".join(filter(None, [f"Step {step.number}", step.title, step.module]))
 
 
 def _questions_on(step: Step, rule: Rule, chance: random.Random) -> list[Question]:

@@ -6,6 +6,7 @@ outside of such blocks nothing is remembered and nothing is paid.
 
 from __future__ import annotations
 
+import re
 import sys
 import weakref
 from collections.abc import Callable
@@ -28,6 +29,7 @@ __all__ = [
     "cuts",
     "detached_at",
     "operand",
+    "origin_of",
     "place_text",
     "record_of",
     "recorded_input",
@@ -39,15 +41,17 @@ __all__ = [
 class Held:
     """A tensor that an operator was given: its array, and which input of the node it was.
 
-    ``source`` is the id of the array that ``array`` is a copy of.
+    ``source`` is the id of the array that ``array`` is a copy of, ``origin`` where that has been
+    computed (None where it is not known).
     """
 
-    __slots__ = ("array", "position", "source")
+    __slots__ = ("array", "origin", "position", "source")
 
-    def __init__(self, array: Any, position: int | None, source: int) -> None:
-        self.array = array
+    def __init__(self, tensor: Tensor, position: int | None) -> None:
+        self.array = _copy(tensor.array)
         self.position = position
-        self.source = source
+        self.source = id(tensor.array)
+        self.origin = origin_of(tensor.array)
 
 
 class Call:
@@ -183,6 +187,7 @@ class recording:
         _cuts.clear()
         _uses.clear()
         _detached.clear()
+        _origins.clear()
         lookers.append(self._look)
         detach_lookers.append(self._look_at_detach)
         return self
@@ -209,6 +214,7 @@ class recording:
     def _look(self, out: Tensor, node_class: type[Node], edges: tuple[Edge, ...]) -> None:
         node = out._node
         frame = sys._getframe(2)
+        _note_origin(out.array, node_class, frame)
         for edge in edges:
             if type(edge) is AccumulateGrad:
                 _uses.setdefault(edge, []).append(Site(node_class, frame))
@@ -220,6 +226,38 @@ class recording:
             return
         calls = [c for f in _operator_frames(frame) if (c := _call(f, edges)) is not None]
         _records[node] = Record(Site(node_class, frame), _copy(out.array), calls)
+
+
+# By the id of an array that owns its memory: a weak reference to it, and where it was computed.
+_origins: dict[int, tuple[weakref.ref[Any], Site]] = {}
+# What only puts elements elsewhere makes no other thing of data.
+_MOVES = re.compile(
+    r"(View|UnsafeView|Permute|Transpose|T|Squeeze|Unsqueeze|Expand|Repeat|Flip|Roll|Index|"
+    r"BasicIndex|IndexSelect|Gather|Split|SplitWithSizes|Unbind|Cat|Stack|Clone|ToCopy|Copy)"
+    r"Backwards?\d*"
+)
+
+
+def _owner(array: Any) -> Any:
+    """The array whose memory an array is, or looks at."""
+    while isinstance(getattr(array, "base", None), np.ndarray):
+        array = array.base
+    return array
+
+
+def _note_origin(array: Any, node_class: type[Node], frame: FrameType) -> None:
+    owner = _owner(array)
+    if isinstance(owner, np.ndarray) and not _MOVES.fullmatch(node_class.__name__):
+        key = id(owner)
+        gone = weakref.ref(owner, lambda _: _origins.pop(key, None))
+        _origins[key] = gone, Site(node_class, frame)
+
+
+def origin_of(array: Any) -> Site | None:
+    """Where the last recording has seen an array computed; None for what it has not."""
+    owner = _owner(array)
+    found = _origins.get(id(owner))
+    return found[1] if found is not None and found[0]() is owner else None
 
 
 # Copies of what later operations may change in place, each once for all that use it.
@@ -276,7 +314,7 @@ def _held(value: Any, free: list[tuple[int, Edge]]) -> Any:
         found = next((pair for pair in free if pair[1] and pair[1] is node), None)
         if found is not None:
             free.remove(found)
-        return Held(_copy(value.array), None if found is None else found[0], id(value.array))
+        return Held(value, None if found is None else found[0])
     if type(value) in (tuple, list):
         return type(value)(_held(item, free) for item in value)
     return value

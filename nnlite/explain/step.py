@@ -15,7 +15,7 @@ from nnlite.explain.facts import Formula
 from nnlite.explain.formula import Equation, subscript, written
 from nnlite.explain.forwards import ForwardLine, forward_lines
 from nnlite.explain.model import Addend, Check, Index, Input, Place, Rule, Term, Value
-from nnlite.explain.names import operation_name
+from nnlite.explain.names import called, meaning, operation_name
 from nnlite.explain.numbers import number_texts
 from nnlite.explain.parse import NotAFormula, evaluate, letters, parse
 from nnlite.explain.recheck import Line, recheck
@@ -74,6 +74,12 @@ class Step:
     def output(self) -> Value:
         """The output, of several the first that a gradient has arrived at."""
         return next(iter(self.outputs.values()))
+
+    @property
+    def title(self) -> str:
+        """The operation, and what it does where its name does not say it."""
+        about = meaning(self.name)
+        return called(self.name) + (f" ({about})" if about else "")
 
     @property
     def addends(self) -> list[Addend]:

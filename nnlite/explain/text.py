@@ -14,6 +14,7 @@ from nnlite.explain.numbers import (
     SMALL,
     TERMS,
     array_text,
+    counted,
     factor,
     index_text,
     number,
@@ -22,6 +23,7 @@ from nnlite.explain.numbers import (
     summary,
     wrapped,
 )
+from nnlite.explain.places import file_name
 from nnlite.explain.reread import says
 from nnlite.explain.step import chosen_element
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["forward_text", "leaf_text", "rule_text", "silent_texts", "step_text", "text_of"]
 
 UNKEPT = (
-    "data that no derivative reads, so nothing has kept it: with the forward pass under "
+    "not known: no derivative reads it, so nothing has kept it; with the forward pass under "
     "nnlite.explain.recording() it is shown"
 )
 LEAVES = 60  # as many are shown, at the head and at the end
@@ -84,30 +86,28 @@ def _others(leaves: list[Leaf]) -> str:
 
 def _head(explanation: Explanation) -> list[str]:
     count = len(explanation.steps)
-    lines = [
-        f"The backward pass of {explanation.loss.symbol}, {count} operations from the last to the "
-        "first:"
-    ]
+    steps = counted(count, "operation")
+    lines = [f"The backward pass of {explanation.loss.symbol}, {steps} from the last to the first:"]
     given = [value for value in explanation.values if value.kind != "output"]
     used = _used(explanation)
     shown = [value for value in given if id(value) in used][:LEAVES]
     for value in shown:
-        what = f"{value.name or 'data' if value.kind == 'constant' else value.name or 'a leaf'}"
-        lines += wrapped(f"  {value.symbol} = {what}, {shape_text(value.shape)} {value.dtype}")
+        shape = shape_text(value.shape)
+        lines += wrapped(f"  {value.symbol} = {value.what}, {shape} {value.dtype}", "    ")
         lines += _array("    ", value.array)
     if len(given) > len(shown):
         lines.append(f"  and {len(given) - len(shown)} others")
     for value in explanation.unkept[:LEAVES]:
-        lines += wrapped(f"  {value.symbol} = {UNKEPT}", "    ")
+        lines += wrapped(f"  {value.symbol} is {UNKEPT}", "    ")
     return lines
 
 
 def step_text(step: Step) -> list[str]:
     """One operation: its equation, what arrives, and its rules."""
-    title = " · ".join(filter(None, [f"Step {step.number}", step.name, step.module]))
+    title = " · ".join(filter(None, [f"Step {step.number}", step.title, step.module]))
     lines = wrapped(title, "  ")
     if step.place is not None:
-        place = f"{step.place.file.rpartition('/')[2]}:{step.place.line}"
+        place = f"{file_name(step.place.file)}:{step.place.line}"
         lines += wrapped(f"  line     {place}: {step.place.text}", " " * 11)
     for line in step.forwards:
         lines += forward_text(line)
@@ -148,7 +148,7 @@ def forward_text(line: ForwardLine) -> list[str]:
     """What an operation computes, with the mark of its check."""
     lines = wrapped(f"  forward  {line.mark} {line.text}", " " * 13)
     if line.words:
-        lines += wrapped(f"           in words, unchecked: {line.words}", " " * 13)
+        lines += wrapped(f"           in words: {line.words} (not checked)", " " * 13)
     for equation in line.where:
         lines += wrapped(f"           where {equation}", " " * 17)
     for symbol, about, array in line.data:

@@ -11,7 +11,7 @@ from nnlite.autograd.node import Cotangents, Edge, Output
 from nnlite.explain import reasons, table
 from nnlite.explain.model import Addend, Input, Value
 from nnlite.explain.names import Symbols, operation_name
-from nnlite.explain.record import Held, operand, record_of, recorded_input
+from nnlite.explain.record import Held, operand, origin_of, record_of, recorded_input
 from nnlite.explain.walk import Pass, Sent
 from nnlite.tensor import AccumulateGrad, Tensor
 
@@ -107,15 +107,15 @@ class Values:
         elementwise = reasons.is_elementwise(step.name)
         for position, edge in enumerate(node.edges):
             array = known.get(position)
-            source = None
+            source = origin = None
             is_product = reasons.is_matrix_product(step.name)
             if array is None and not edge and (step.name in ("Add", "Sub", "Rsub") or is_product):
                 array = operand(node, position)
                 if isinstance(array, Held):
-                    array, source = array.array, array.source
+                    array, source, origin = array.array, array.source, array.origin
             if array is None and edge and record is not None:
                 array = recorded_input(record, position)
-            value = self._input(edge, array, roles[position], source, elementwise)
+            value = self._input(edge, array, roles[position], elementwise, source, origin)
             step.inputs.append(Input(roles[position], value, bool(edge)))
         arrived = self.run.arrived[node]
         arrays = arrived if isinstance(arrived, Cotangents) else {0: arrived}
@@ -135,7 +135,13 @@ class Values:
             self.all.append(value)
 
     def _input(
-        self, edge: Edge, array: Any, role: str, source: int | None, elementwise: bool
+        self,
+        edge: Edge,
+        array: Any,
+        role: str,
+        elementwise: bool,
+        source: int | None = None,
+        origin: Any = None,
     ) -> Value:
         node, index = source_of(edge)
         value = self._values.get((id(node), index))
@@ -158,8 +164,9 @@ class Values:
         if known is not None:
             return known
         name = self._symbols.name_of(None, array, source)
-        symbol = self._symbols.of_constant(name if len(name) == 1 else role)
+        symbol = self._symbols.of_data(name, role, array.ndim)
         made = Value(symbol, name, "constant", array.shape, array.dtype, array)
+        made.origin = origin_of(array) if origin is None else origin
         self._constants[key] = made
         self.all.append(made)
         return made
