@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,8 +74,12 @@ class Code(Names):
         self._add(f"return {self._result(lowered.trace.outputs)}")
 
     @staticmethod
-    def same(a: Any, b: Any) -> bool:
-        """Whether two arrays (or None) are as equal as a replay promises: to the last bit."""
+    def same(a: Any, b: Any, beside: Sequence[Any] = ()) -> bool:
+        """Whether two arrays (or None) are as equal as a replay promises: to the last bit.
+
+        Args:
+            beside: what was computed with ``b``; it says which size of numbers is rounding.
+        """
         if a is None or b is None:
             return a is b
         return bool(a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes())

@@ -54,9 +54,10 @@ class _Snapshot:
                 return f"the place of {names[tensor]}"
             if not program.code.same(array, copy):
                 return names[tensor]
+        beside = [held for _, _, held in self.gradients if held is not None]
         for leaf, _, held in self.gradients:
             now = None if leaf.grad is None else leaf.grad.array
-            if not program.code.same(now, held):
+            if not program.code.same(now, held, beside):
                 return next(f"the gradient of {names[t]}" for t in names if t._leaf is leaf)
         for generator, rng, state in self.generators:
             if generator.rng is not rng or repr(rng.bit_generator.state) != repr(state):
