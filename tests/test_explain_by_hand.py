@@ -1,6 +1,7 @@
 """The gradient of the tutorial's network, worked out again from the printed text alone."""
 
 import ast
+import html
 import re
 
 import numpy as np
@@ -114,7 +115,7 @@ def test_the_layer_of_the_autograd_tutorial():
 
 def test_signs_are_explained_where_they_occur():
     text = printed()
-    assert "  signs    σ(t) = 1 / (1 + e^(-t)), the sigmoid\n" in text
+    assert "           σ(t) = 1 / (1 + e^(-t)), the sigmoid\n" in text
     assert "[a > b] is 1" not in text
     w = nnlite.tensor([1.0, -2.0], requires_grad=True)
     text = str(nnlite.explain(w.relu().sum()))
@@ -136,3 +137,18 @@ def test_numbers_have_the_digits_that_a_calculator_needs():
     terms = terms_text(nnlite.explain(((b + c) * weights).sum()).steps[2].rules[0])
     assert eval(terms.replace("·", "*")) == pytest.approx(6e-7, rel=0.01)
     assert "0.1234567" in terms
+
+
+def test_signs_are_explained_in_every_output():
+    x = nnlite.tensor([[0.5, -1.0]], requires_grad=True)
+    with nnlite.explain.recording():
+        lesson = nnlite.explain(nn.functional.prelu(x, nnlite.tensor([0.25])).sigmoid().sum())
+    page = html.unescape(re.sub("<[^>]+>", "", lesson.html()))
+    for text in (str(lesson), lesson.markdown(), page):
+        assert "✓ checked and right" in text
+        assert "✗ wrong" not in text
+        assert "σ(t) = 1 / (1 + e^(-t)), the sigmoid" in text
+        assert "Φ(t)" not in text
+    x = nnlite.tensor([0.0, 1.0], requires_grad=True)
+    for text in (str(lesson := nnlite.explain(x.abs().sum())), lesson.markdown(), lesson.html()):
+        assert "✓ checked and right, ≈ a convention, since no derivative exists there" in text

@@ -272,6 +272,8 @@ class _Slope:
             claimed = self._claimed(gradient, v, step)
             error = abs(claimed - measured[0])
             if error <= allowed:
+                if self._bends(v, step, measured, allowed):
+                    return _Verdict("kink", error, _KINK, allowed)
                 return _Verdict("right", error, "", allowed)
             best = best or measured
         if best is None:
@@ -288,6 +290,16 @@ class _Slope:
         if low - allowed <= claimed <= high + allowed:
             return _Verdict("kink", error, _KINK, allowed)
         return _Verdict("unverified", None, _KINK, allowed)
+
+    def _bends(
+        self, v: Array, step: float, measured: tuple[float, float, float], allowed: float
+    ) -> bool:
+        """Whether the slopes to both sides differ, and not less so closer by: as |x| does at 0."""
+        gap = measured[2] - measured[1]
+        if abs(gap) <= 100 * allowed:
+            return False
+        closer = self.along(v, step / 8)
+        return closer is not None and 0.5 < (closer[2] - closer[1]) / gap < 2
 
     def _steps(self, v: Array) -> list[float]:
         """How far to go: further from large numbers, less far from small ones."""

@@ -22,7 +22,7 @@ from nnlite.explain.numbers import (
     shape_text,
     summary,
 )
-from nnlite.explain.text import LEAVES, UNKEPT, accumulation, check_text, silent_texts
+from nnlite.explain.text import LEAVES, UNKEPT, accumulation, check_text, signs_of, silent_texts
 
 if TYPE_CHECKING:
     from nnlite.explain.explanation import Explanation, Leaf
@@ -56,6 +56,9 @@ def markdown_of(explanation: Explanation) -> str:
         lines += _value(value.symbol, value.array)
     for value in explanation.unkept[:LEAVES]:
         lines += ["", f"{value.symbol} is {UNKEPT}"]
+    steps = [part for part in explanation.parts if not isinstance(part, Fold)]
+    lines += ["", "Signs:", ""]
+    lines += [f"- {_plain(sign)}" for sign in signs_of(steps, explanation.leaves[:LEAVES])]
     for part in explanation.parts:
         lines += ["", _plain(part.text)] if isinstance(part, Fold) else ["", *_step(part)]
     for leaf in explanation.leaves[:LEAVES]:

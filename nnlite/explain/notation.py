@@ -30,6 +30,12 @@ _SIGNS = (
     ),
     (r" · ", "terms that are 0 are left out of sums with numbers"),
 )
+_MARKS = (
+    ("✓", "checked and right"),
+    ("✗", "wrong"),
+    ("≈", "a convention, since no derivative exists there"),
+    ("~", "not decided"),
+)
 _ROUNDED = (
     "numbers have six digits, more where a calculation needs them; by hand the last may differ"
 )
@@ -41,8 +47,14 @@ def notation_of(text: str) -> list[str]:
     Args:
         text: of the explanation.
 
-    >>> notation_of("p = σ(z)")[0]
-    'σ(t) = 1 / (1 + e^(-t)), the sigmoid'
+    >>> notation_of("  ✓ p = σ(z)")[:2]
+    ['✓ checked and right', 'σ(t) = 1 / (1 + e^(-t)), the sigmoid']
     """
-    found = [meaning for sign, meaning in _SIGNS if re.search(sign, text)]
+    marks = [
+        f"{mark} {about}"
+        for mark, about in _MARKS
+        if re.search(rf"^ +(?:forward +|check: )?{mark} ", text, re.MULTILINE)
+    ]
+    found = [", ".join(marks)] if marks else []
+    found += [meaning for sign, meaning in _SIGNS if re.search(sign, text)]
     return [*found, _ROUNDED]

@@ -25,6 +25,7 @@ from nnlite.explain.page_parts import (
     unreached_item,
 )
 from nnlite.explain.page_ways import Ways
+from nnlite.explain.text import signs_of
 
 if TYPE_CHECKING:
     from nnlite.explain.explanation import Explanation
@@ -57,7 +58,7 @@ def page_of(explanation: Explanation, quiz: Quiz | None = None) -> str:
     for question in quiz.questions if quiz else []:
         questions.setdefault(id(question.rule), []).append(question)
     worked = _worked(drawing)
-    keys, items = _items(explanation, drawing, questions, {step.number for step in worked})
+    keys, items = _items(explanation, drawing, questions, worked)
     places = {key: place for place, key in enumerate(keys)}
     style, script = _own("page.css"), _own("page_answer.js") + _own("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -139,19 +140,21 @@ def _worked(drawing: Drawing) -> list[Step]:
 
 
 def _items(
-    explanation: Explanation, drawing: Drawing, questions: Questions, worked: set[int]
+    explanation: Explanation, drawing: Drawing, questions: Questions, worked: list[Step]
 ) -> tuple[list[str], list[str]]:
     """The sections in the order in which one goes through them, and their keys."""
     count = len(explanation.steps)
-    keys, items = ["start"], [start_item(explanation)]
+    leaves = explanation.leaves[:_LEAVES]
+    keys, items = ["start"], [start_item(explanation, signs_of(worked, leaves))]
+    numbers = {step.number for step in worked}
     for box in _computed(drawing):
         keys.append(box.key)
         if box.kind == "fold":
-            items.append(fold_item(box, count, questions, worked))
+            items.append(fold_item(box, count, questions, numbers))
         else:
             items.append(step_item(box.steps[0], count, questions))
     ways = Ways(explanation)
-    for number, leaf in enumerate(explanation.leaves[:_LEAVES], 1):
+    for number, leaf in enumerate(leaves, 1):
         keys.append(f"leaf-{number}")
         items.append(leaf_item(leaf, keys[-1], ways.of(leaf)))
     if explanation.unreached:

@@ -47,8 +47,13 @@ def math_of(text: str, *, block: bool = False) -> str:
         return f"<code>{escape(text)}</code>"
 
 
-def start_item(explanation: Explanation) -> str:
-    """What the forward pass began with, and how to read the page."""
+def start_item(explanation: Explanation, signs: list[str]) -> str:
+    """What the forward pass began with, and how to read the page.
+
+    Args:
+        explanation: the pass.
+        signs: what the signs on the page mean, a phrase each.
+    """
     begun = [value for value in explanation.values if value.kind != "output"]
     lines = [
         "<h2>The forward pass: what the loss was computed from</h2>",
@@ -68,6 +73,8 @@ def start_item(explanation: Explanation) -> str:
         lines.append(_value(value.symbol, None, about=UNKEPT))
     loss = explanation.loss
     lines.append(_value(loss.symbol, loss.array, about="the value that is differentiated"))
+    meanings = "".join(f"<li>{escape(sign)}</li>" for sign in signs)
+    lines.append(f"<h3>Signs</h3><ul>{meanings}</ul>")
     return _item("start", "start", "The forward pass", lines)
 
 

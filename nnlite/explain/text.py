@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +33,15 @@ if TYPE_CHECKING:
     from nnlite.explain.forwards import ForwardLine
     from nnlite.explain.step import Step
 
-__all__ = ["forward_text", "leaf_text", "rule_text", "silent_texts", "step_text", "text_of"]
+__all__ = [
+    "forward_text",
+    "leaf_text",
+    "rule_text",
+    "signs_of",
+    "silent_texts",
+    "step_text",
+    "text_of",
+]
 
 UNKEPT = (
     "not known: no derivative reads it, so nothing has kept it; with the forward pass under "
@@ -65,6 +74,18 @@ def text_of(explanation: Explanation) -> str:
     for number_, sign in enumerate(notation_of("\n".join(lines))):
         head += wrapped(f"  {'' if number_ else 'signs':9}{sign}", " " * 13)
     return "\n".join([*head, *lines])
+
+
+def signs_of(steps: Iterable[Step], leaves: Iterable[Leaf]) -> list[str]:
+    """What the signs mean that occur where operations and leaves are shown.
+
+    Args:
+        steps: the operations that are shown.
+        leaves: the leaves that are shown.
+    """
+    lines = [line for step in steps for line in step_text(step)]
+    lines += [line for leaf in leaves for line in leaf_text(leaf)]
+    return notation_of("\n".join(lines))
 
 
 def _used(explanation: Explanation) -> set[int]:
