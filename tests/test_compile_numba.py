@@ -17,6 +17,7 @@ from captured import WARM, batch
 import nnlite
 from nnlite import nn
 from nnlite.nn import functional as F
+from nnlite.tensor import wrap
 
 NUMBA_IS_REQUIRED = os.environ.get("NNLITE_REQUIRE_NUMBA") == "1"
 
@@ -144,6 +145,7 @@ FORMULAS: dict[str, Callable[[Any, Any], Any]] = {
     "min": lambda x, y: x.amin(1),
     "matmul": lambda x, y: x @ x.T,
     "vector": lambda x, y: x @ y,
+    "vectors": lambda x, y: x[0] @ y,
     "transposed": lambda x, y: (x.T + 1) * x.T,
     "strided": lambda x, y: x[:, ::2] * 2 + y[::-2] if isinstance(x, np.ndarray) else x[:, ::2] * 2,
     "softmax": lambda x, y: F.softmax(x, dim=1),
@@ -195,6 +197,100 @@ def test_what_is_large_stays_with_numpy() -> None:
         run(nnlite.ones(200, 200) / 1000)
     assert kernels_of(run) == []
     assert run.reason == ""
+
+
+def test_what_no_loop_can_do_stays_with_numpy() -> None:
+    numbers = np.zeros(10)
+    odd = wrap(numbers.view(np.float32)[1:13].reshape(2, 6))  # begins within a number
+    odd.array[...] = 0.5
+
+    def step(x: Any) -> Any:
+        with nnlite.no_grad():
+            return (x > 1).amax(1), (odd + x) * 2 - x
+
+    run = nnlite.compile(step, backend="numba")
+    for low in (2, 2, 2, 2, 0):  # of masks that are all True the maximum is easy
+        x = nnlite.tensor([[low] * 6, [3] * 6], dtype=nnlite.float32)
+        for got, expected in zip(run(x), step(x)):
+            np.testing.assert_array_equal(got.array, expected.array)
+    assert run.reason == ""
+    assert kernels_of(run)
+
+
+def test_sums_are_as_good_as_those_of_numpy() -> None:
+    @nnlite.compile(backend="numba")
+    def run(x: Any) -> Any:
+        with nnlite.no_grad():
+            return x.sum(1), x.mean(1), x.sum()
+
+    for _ in range(WARM):
+        rows, means, whole = run(nnlite.full((2, 1000), 0.1))
+    assert kernels_of(run) == ["kernel"]
+    for got, expected in ((rows, 100), (means, 0.1), (whole, 200)):
+        np.testing.assert_allclose(got.array, expected, rtol=2e-7)
+
+
+def test_errors_that_are_to_be_raised_are() -> None:
+    run = nnlite.compile(lambda x: (x * x + 1 - x).detach(), backend="numba")
+    with np.errstate(all="raise"):
+        for _ in range(WARM):
+            run(nnlite.ones(3))
+        assert run.reason == ""
+        with pytest.raises(FloatingPointError):
+            run(nnlite.ones(3) * 3e38)
+
+
+@pytest.mark.parametrize("scale", [1, 1e6])
+def test_gradients_that_are_rounding_need_not_agree(scale: float) -> None:
+    nnlite.manual_seed(3)
+    model = nn.Sequential(nn.Linear(5, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 1))
+
+    @nnlite.compile(backend="numba")
+    def run(x: Any, y: Any) -> Any:
+        model.zero_grad()
+        loss = ((model(x) - y) ** 2).sum() * scale
+        loss.backward()
+        return loss
+
+    for i in range(WARM):
+        run(*batch(i, 16))
+    assert run.reason == ""
+    assert kernels_of(run)
+
+
+def test_what_differs_is_seen_beside_what_is_rounding() -> None:
+    from nnlite.capture.compiled import CompiledCode
+
+    a, large = np.array([1e-3, 2e-3], np.float32), np.array([1e6], np.float32)
+    assert not CompiledCode.same(a, -a)
+    assert CompiledCode.same(a, -a, [a, large])
+    assert not CompiledCode.same(a, -a, [a, large / 1e6])
+    assert not CompiledCode.same(large, large * 1.01, [a, large])
+
+
+def test_equal_kernels_are_compiled_once() -> None:
+    def sgd(parameters: Any) -> Any:
+        return nnlite.optim.SGD(parameters, lr=0.05)
+
+    runs = [trained("relu", sgd, WARM, backend="numba")[1] for _ in range(2)]
+    one, other = (program_of(run).code.names["kernel"] for run in runs)
+    assert one is other
+    assert len(one.signatures) == 1
+
+
+def test_a_check_stays_with_what_it_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels of one call each, run by Python."""
+    import numba
+
+    from nnlite.capture import compiled
+
+    monkeypatch.setattr(compiled, "_LONGEST", 0)
+    monkeypatch.setattr(compiled, "_FEWEST", 1)
+    monkeypatch.setattr(compiled, "_compiled", compiled._compiled.__wrapped__)
+    monkeypatch.setattr(numba, "njit", lambda **_: lambda function: function)
+    _, run = trained("relu", nnlite.optim.SGD, WARM, backend="numba")
+    assert run.reason == ""
+    assert len(kernels_of(run)) > 10
 
 
 def test_a_check_that_fails_takes_the_ordinary_path() -> None:
@@ -259,8 +355,9 @@ def test_names_of_backends() -> None:
 
 def test_without_numba_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     own = importlib.util.find_spec
+    others = {"numba": None, "scipy": object()}
     monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "numba" else own(name)
+        importlib.util, "find_spec", lambda name: others[name] if name in others else own(name)
     )
     with pytest.raises(ImportError, match=r"needs numba: pip install numba scipy"):
         nnlite.compile(len, backend="numba")

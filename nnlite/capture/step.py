@@ -313,7 +313,9 @@ def compile(
         fullgraph: raise where it cannot be captured, instead of running it as it is.
         backend: ``"numba"`` compiles the small calls among them (``pip install '.[numba]'``): two
             thirds of the time for small networks, after some seconds at the first calls, and equal
-            results but for rounding. ``"numpy"``, and the names that torch has: replayed as said.
+            results but for rounding. It gives none of NumPy's warnings; errors that ``np.errstate``
+            raises it raises where that held at the capture. ``"numpy"``, and the names that torch
+            has: replayed as said.
         dynamic, mode, options: accepted for torch's sake.
         disable: return the function itself.
 
