@@ -117,7 +117,7 @@ def test_where_both_bounds_equal_the_value_it_is_a_convention():
 
 @pytest.mark.parametrize("x", [[0.0], [0.0, 1.0], [1.0, 0.0, -2.0]])
 def test_a_kink_whose_two_sides_are_alike_is_one(x):
-    """The central difference of |x| at 0 is 0, like the convention; x² is flat there, and smooth."""
+    """The central difference of |x| at 0 is 0, like the convention; x² is flat there but smooth."""
     x = nnlite.tensor(x, requires_grad=True)
     assert nnlite.explain(x.abs().sum()).steps[-1].rules[0].check.status == "kink"
     assert nnlite.explain((x**2).sum()).steps[-1].rules[0].check.status == "right"

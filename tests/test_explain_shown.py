@@ -10,7 +10,7 @@ from nnlite import nn
 from nnlite.explain import check
 from nnlite.explain.layout import arrange
 from nnlite.explain.mathml import from_text
-from nnlite.explain.numbers import number_texts
+from nnlite.explain.numbers import array_text, number_texts
 from nnlite.explain.page_graph import lines_of
 from nnlite.explain.quiz import Quiz
 from nnlite.explain.recheck import Recheck
@@ -43,7 +43,7 @@ def test_equal_values_share_the_gradient_of_a_maximum_and_the_line_says_so() -> 
         step = nnlite.explain(choose(a, b).sum(), names={"a": a, "b": b}).steps[1]
         for position, (own, other) in enumerate(("ab", "ba")):
             for index in ((0,), (1,)):
-                assert step.rule_for(position, index).check.status == "right"
+                assert step.rule_for(position, index).check.status == "kink"
             assert step.rules[position].right == f"(∂L/∂u₁) ([{own} {sign} {other}] + [a = b] / 2)"
     apart = nnlite.explain(nnlite.maximum(a, b + 2).sum(), names={"a": a}).steps[1]
     assert apart.rules[0].right == "(∂L/∂u₂) [a ≥ u₁]"
@@ -265,3 +265,31 @@ def test_words_beside_a_formula_have_no_letters_that_are_not_there() -> None:
     assert f"in words: {words} (not checked)" in str(lesson)
     assert f"in words: {words} (not checked)" in lesson.html()
     assert f"in words: {words} (not checked)" in lesson.markdown()
+
+
+def test_the_mean_of_one_is_not_divided() -> None:
+    x = nnlite.tensor([[0.5]], requires_grad=True)
+    text = str(nnlite.explain(nn.functional.mse_loss(x, nnlite.ones(1, 1)), names={"x": x}))
+    assert "∂L/∂x = 2 (∂L/∂L) (x - y)\n" in text
+    assert "divided by" not in text
+    logits = nnlite.tensor([[0.5, 1.0]], requires_grad=True)
+    text = str(nnlite.explain(nn.functional.cross_entropy(logits, nnlite.tensor([1]))))
+    assert "t is the class of each row\n" in text
+    target = nnlite.tensor([1, -100])
+    with nnlite.explain.recording():
+        loss = nn.functional.cross_entropy(nnlite.cat([logits, logits]), target)
+    assert "t is the class of each row (-1: it does not count)\n" in str(nnlite.explain(loss))
+
+
+def test_arrays_of_more_dimensions_have_no_empty_lines() -> None:
+    lines = array_text(np.arange(16.0).reshape(2, 2, 2, 2))
+    assert len(lines) == 8
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_what_a_recurrent_layer_computes_is_said_without_letters() -> None:
+    layer = nn.LSTM(2, 2)
+    with nnlite.explain.recording():
+        loss = layer(nnlite.ones(3, 2))[0].sum()
+    words = "is what an LSTM makes of x: at each step a new state from the input and the state"
+    assert words in " ".join(str(nnlite.explain(loss, model=layer)).split())

@@ -225,3 +225,9 @@ def test_where_nothing_gets_through_there_is_a_cure(model, x, function, wanted):
     found = why(model[0].weight, function(model[0](x)).sum())
     assert found.startswith("Its gradient is zero: ")
     assert wanted in found
+
+
+def test_a_number_that_it_is_multiplied_by_is_called_a_number():
+    w = nnlite.tensor([1.0, 2.0], requires_grad=True)
+    said = nnlite.explain.why(w, (w * 0).sum())
+    assert "it is multiplied by 0: check that factor" in said

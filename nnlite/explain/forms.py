@@ -42,6 +42,7 @@ def _reduced(text: str, count: int) -> str:
     """The equation of a loss that is the sum, or the mean of ``count``."""
     forward, colon, rest = text.partition(":")
     left, equals, right = forward.partition(" = ")
+    count = 0 if count == 1 else count  # the mean of one is its sum
     right, comma, definitions = right.partition(", d =")
     choice = " if " in right or " where " in right
     inner = f"({right})" if choice or " - " in right or " + " in right else right

@@ -99,7 +99,7 @@ def forward_lines(step: Step) -> list[ForwardLine]:
         is_plain = type(step.derivative).__name__ not in _FORMULAS
         lines.append(ForwardLine(
             step.forward if is_plain else f"{value.symbol}{line.places} = {line.right}",
-            "" if is_plain or not line.places else words_of(step),
+            "" if is_plain or not line.places else words_of(step, value.symbol),
             () if is_plain else where,
             [(letter, step.about(about), array) for letter, (about, array) in formula.data.items()],
             check,

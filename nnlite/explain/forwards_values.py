@@ -245,7 +245,8 @@ def _nll(f: Result) -> Formula:
     letter, share = f.own("t"), f.own("w")
     target = np.where(used.any(axis=axis), used.argmax(axis=axis), -1)
     weights = used.sum(axis=axis)
-    data = {letter: ("the class of each row (-1: it does not count)", target)}
+    ignored = " (-1: it does not count)" if (target < 0).any() else ""
+    data = {letter: (f"the class of each row{ignored}", target)}
     x = f.at("x", [*rows[:axis], f.at(letter, rows), *rows[axis:]])
     sizes = weights[weights != 0]
     if sizes.size and (sizes == sizes.flat[0]).all():

@@ -24,10 +24,12 @@ _WORDS = {
     "Gather": "elements of x, for each place the one that an index picks",
     "Glu": "the first half of x times the sigmoid of the second half",
     "Index": "the elements of x that the indices or the mask pick",
+    "Gru": "what a GRU makes of x: at each step a new state from the input and the state before",
     "IndexAdd": "x with something added to the slices that the indices pick",
     "IndexSelect": "the slices of x that the indices pick",
     "LogSoftmax": "x less the logarithm of the sum of its exponentials",
     "Logsumexp": "the logarithm of the sum of the exponentials of x",
+    "Lstm": "what an LSTM makes of x: at each step a new state from the input and the state before",
     "MaxPool2DWithIndices": "the largest element of each window of x",
     "NativeBatchNorm": "x less a mean, divided by a deviation: each channel for itself",
     "NativeGroupNorm": "x less its mean, divided by its deviation: each group of channels for "
@@ -35,6 +37,7 @@ _WORDS = {
     "NativeLayerNorm": "x less its mean, divided by its deviation: each sample for itself",
     "Pad": "x with more of its own elements around it",
     "RmsNorm": "x divided by the root of the mean of its squares: each sample for itself",
+    "Rnn": "what an RNN makes of x: at each step a new state from the input and the state before",
     "Scatter": "x with elements written over, at the places that the indices pick",
     "ScatterAdd": "x with something added, at the places that the indices pick",
     "Softmax": "the exponentials of x, divided by their sum",
@@ -44,13 +47,14 @@ _WORDS = {
 }  # fmt: skip
 
 
-def words_of(step: Step) -> str:
+def words_of(step: Step, symbol: str) -> str:
     """What an operation computes, with the symbols of this pass.
 
     Args:
         step: the operation.
+        symbol: of the output.
     """
     words = _WORDS.get(step.name)
     if words is None:
         return "" if "…" in step.forward else step.forward
-    return f"{step.output.symbol} is {step.about(words)}"
+    return f"{symbol} is {step.about(words)}"

@@ -95,7 +95,7 @@ def array_text(array: Array, indent: int = 0) -> list[str]:
             max_line_width=96 - indent,
             formatter={"all": lambda v: number(float(v))},  # type: ignore[arg-type]
         )
-    return text.splitlines()
+    return [line for line in text.splitlines() if line.strip()]
 
 
 def summary(array: Array) -> str:

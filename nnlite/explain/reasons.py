@@ -96,7 +96,7 @@ def _particular(step: Step, given: Input, pattern: str) -> list[str]:
             f"repeated from {_shape(y)} to {_shape(x)}"
         )
     mean = mean_of(step.derivative)
-    if mean:
+    if mean and mean > 1:
         found.append(_mean(mean))
     return found
 

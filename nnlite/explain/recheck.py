@@ -106,8 +106,8 @@ def recheck_forward(step: Step, line: Line, which: int) -> Recheck:
     symbol = step.outputs[which].symbol
     if result is None:
         note = (
-            f"{symbol} has not been kept, so the formula was not checked: run the forward pass "
-            "under nnlite.explain.recording()"
+            f"{symbol} has not been kept, so the formula was not checked (and gave what is shown): "
+            "run the forward pass under nnlite.explain.recording()"
         )
         return Recheck("missing", None, 0, note)
     if not result.size:

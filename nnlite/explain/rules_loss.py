@@ -123,7 +123,8 @@ def _nll(f: Facts) -> Formula:
     target = np.where(used.any(axis=axis), used.argmax(axis=axis), -1)
     weights = used.sum(axis=axis)
     letter = f.own("t")
-    data = {letter: ("the class of each row (-1: it does not count)", target)}
+    ignored = " (-1: it does not count)" if (target < 0).any() else ""
+    data = {letter: (f"the class of each row{ignored}", target)}
     term = f"[{channel} = {f.at(letter, rows)}]"
     sizes = weights[weights != 0]
     if sizes.size and (sizes == sizes.flat[0]).all():

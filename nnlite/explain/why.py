@@ -287,9 +287,10 @@ def _reason(explanation: Explanation, step: Step, position: int) -> str:
         )
     if name == "Mul":
         other = step.inputs[1 - position].value
+        what = "0" if other.dtype is None else f"{other.label}, which is 0 everywhere"
         return (
-            f"it is multiplied by {other.label}, which is 0 everywhere: check that factor "
-            "(a mask, a weight initialised with zeros)"
+            f"it is multiplied by {what}: check that factor (a mask, a weight initialised with "
+            "zeros)"
         )
     if step.equation.rule_of(step.inputs[position].role).strip() == "0":
         return (
