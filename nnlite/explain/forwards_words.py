@@ -34,9 +34,9 @@ _WORDS = {
     "NativeBatchNorm": "x less a mean, divided by a deviation: each channel for itself",
     "NativeGroupNorm": "x less its mean, divided by its deviation: each group of channels for "
     "itself",
-    "NativeLayerNorm": "x less its mean, divided by its deviation: each sample for itself",
+    "NativeLayerNorm": "x less its mean, divided by its deviation: each row for itself",
     "Pad": "x with more of its own elements around it",
-    "RmsNorm": "x divided by the root of the mean of its squares: each sample for itself",
+    "RmsNorm": "x divided by the root of the mean of its squares: each row for itself",
     "Rnn": "what an RNN makes of x: at each step a new state from the input and the state before",
     "Scatter": "x with elements written over, at the places that the indices pick",
     "ScatterAdd": "x with something added, at the places that the indices pick",
