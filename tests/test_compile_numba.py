@@ -282,11 +282,11 @@ def test_a_check_stays_with_what_it_asks(monkeypatch: pytest.MonkeyPatch) -> Non
     """Kernels of one call each, run by Python."""
     import numba
 
-    from nnlite.capture import compiled
+    from nnlite.capture import compiled, loops
 
     monkeypatch.setattr(compiled, "_LONGEST", 0)
     monkeypatch.setattr(compiled, "_FEWEST", 1)
-    monkeypatch.setattr(compiled, "_compiled", compiled._compiled.__wrapped__)
+    monkeypatch.setattr(loops, "_compiled", loops._compiled.__wrapped__)
     monkeypatch.setattr(numba, "njit", lambda **_: lambda function: function)
     _, run = trained("relu", nnlite.optim.SGD, WARM, backend="numba")
     assert run.reason == ""
