@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from captured import WARM, World, batch, usual_step
+from captured import WARM, World, batch, both, pair, usual_step
 
 import nnlite
 from nnlite import nn
@@ -265,3 +265,20 @@ def test_the_source_computes_what_the_step_computes() -> None:
     for name, value in world.model.named_parameters():
         grad = found[f"grad_model_{name.replace('.', '_')}"]
         assert grad.tobytes() == value.grad.array.tobytes()
+
+
+def test_gradients_that_are_cleared_outside_now_and_then_add_up() -> None:
+    def forward_and_backward(world: World) -> Any:
+        def step(x: Any, y: Any) -> Any:
+            loss = world.loss(world.model(x), y)
+            loss.backward()
+            return loss
+
+        return step
+
+    worlds = pair(forward_and_backward)
+    for number in range(16):
+        if number < 6 or number % 4 == 0:
+            for world in worlds:
+                world.optimizer.zero_grad()
+        both(worlds, *batch(number))

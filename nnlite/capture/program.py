@@ -138,7 +138,8 @@ class Program:
         for place, tensor in enumerate(trace.leaves):
             before = initial.get(id(tensor))
             kept = trace.final[place] == (None if before is None else Ref(before))
-            if kept or before in self.lowered.entering or self.guards.reach.reads_grad:
+            added = before is None or before in self.lowered.entering  # to what is there, if any is
+            if kept or added or self.guards.reach.reads_grad:
                 watched.append((tensor._leaf, before is not None))
         return watched
 
