@@ -10,6 +10,7 @@ import numpy as np
 
 from nnlite.autograd.mutation import memory_owner
 from nnlite.capture.memory import _ALIGNED
+from nnlite.capture.recording import CaptureError
 from nnlite.tracing.calls import Call
 
 __all__ = ["Kernel", "address", "nested"]
@@ -62,13 +63,24 @@ class Kernel:
         return f"c{len(self._constants) - 1}"
 
     def function(self) -> Any:
-        """The compiled function; numba compiles it when it is first called."""
+        """The compiled function.
+
+        It is compiled here, for the types of the arrays: at a first call numba would leave the
+        arrays in cycles, and a gradient that something refers to looks as if somebody kept it.
+        """
+        import numba  # an extra
+
         parameters = ", ".join(f"p{n}" for n in range(len(self.given)))
         answer = ["return False"] if self.may_change else []
         body = [f"    {line}" for line in (*self._made, *self.lines, *answer)]
         text = "\n".join([f"def kernel({parameters}):", *body, ""])
         constants = ((type(value), value.tobytes()) for value in self._constants)
-        return _compiled(text, tuple(constants))
+        found = _compiled(text, tuple(constants))
+        try:
+            found.compile(tuple(map(numba.typeof, self.given.values())))
+        except numba.core.errors.NumbaError as error:
+            raise CaptureError(f"not captured: numba cannot compile it: {error}") from None
+        return found
 
     def _make(self, key: Any, text: str) -> None:
         self._names[key] = f"a{len(self._made)}"
@@ -99,7 +111,7 @@ class Kernel:
 @lru_cache(maxsize=256)
 def _compiled(text: str, constants: tuple[tuple[Any, bytes], ...]) -> Any:
     """A function that numba compiles; one for all kernels with this text and these constants."""
-    import numba  # an extra
+    import numba
 
     space: dict[str, Any] = {"np": np}
     for number, (kind, data) in enumerate(constants):

@@ -25,7 +25,7 @@ def place_of(site: Any) -> Place | None:
 def file_name(path: str) -> str:
     """The last name of a path, of this system or another.
 
-    >>> file_name("/home/a/train.py"), file_name(r"C:\\a\\train.py")
+    >>> file_name("/a/train.py"), file_name(r"C:\\a\\train.py")
     ('train.py', 'train.py')
     """
     return path.replace("\\", "/").rpartition("/")[2]
