@@ -96,4 +96,53 @@ def one_sample(package: str, sizes: dict[str, Any]) -> Program:
     return Program(sizes["samples"], prepare)
 
 
-PROGRAMS = {"mlp_step": mlp_step, "one_sample": one_sample}
+def chain(package: str, sizes: dict[str, Any]) -> Program:
+    """The sums that `y = y + x`, many times over, needs forward and back, with no graph."""
+    additions, repeats = sizes["additions"], sizes["repeats"]
+
+    def prepare() -> Callable[[], list[float]]:
+        x = np.ones(32, dtype=np.float32)
+
+        def run() -> list[float]:
+            results = []
+            for _ in range(repeats):
+                y = x
+                for _ in range(additions):
+                    y = y + x
+                g = np.ones_like(x)
+                gradient = g.copy()
+                for _ in range(additions):
+                    gradient += g
+                results += [y.sum().item(), gradient.sum().item()]
+            return results
+
+        return run
+
+    return Program(additions * repeats, prepare)
+
+
+def loader(package: str, sizes: dict[str, Any]) -> Program:
+    """Shuffled batches of arrays in memory, each as one call of `numpy.take` for each array."""
+    count, batch = sizes["samples"], sizes["batch"]
+    x = np.random.default_rng(0).random((count, sizes["features"]), dtype=np.float32)
+    labels_of = np.arange(count) % 10
+
+    def prepare() -> Callable[[], list[float]]:
+        rng = np.random.default_rng(0)
+
+        def run() -> list[float]:
+            samples = labels = 0
+            order = rng.permutation(count)
+            for start in range(0, count, batch):
+                rows = order[start : start + batch]
+                xb, yb = x.take(rows, axis=0), labels_of.take(rows)
+                samples += len(xb)
+                labels += int(yb.sum())
+            return [float(samples), float(labels)]
+
+        return run
+
+    return Program(-(-count // batch), prepare)
+
+
+PROGRAMS = {"mlp_step": mlp_step, "one_sample": one_sample, "chain": chain, "loader": loader}
