@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.autograd.mutation import memory_owner
-from nnlite.capture.memory import _ALIGNED
+from nnlite.capture.memory import ALIGNED
 from nnlite.capture.recording import CaptureError
 from nnlite.tracing.calls import Call
 
@@ -92,7 +92,7 @@ class Kernel:
         is_row = type(owner) is np.ndarray and owner.flags.c_contiguous and owner.ndim
         if not is_row or owner.dtype not in (array.dtype, np.uint8):
             owner = array.reshape(-1) if array.flags.c_contiguous else array.T.reshape(-1)
-        lead = -address(owner) % _ALIGNED
+        lead = -address(owner) % ALIGNED
         if owner.dtype == np.uint8 and address(owner) + lead <= address(array):
             owner = owner[lead:]  # so that the text is the same wherever the memory begins
         first = (address(array) - address(owner)) // owner.itemsize

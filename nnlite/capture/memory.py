@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Memory"]
+__all__ = ["ALIGNED", "Memory"]
 
-_ALIGNED = 64
+ALIGNED = 64  # bytes
 
 
 class Arena:
@@ -28,7 +28,7 @@ class Arena:
 
     def take(self, nbytes: int) -> int:
         """The offset of a part that is free: of those that are large enough the smallest."""
-        need = -(-max(nbytes, 1) // _ALIGNED) * _ALIGNED
+        need = -(-max(nbytes, 1) // ALIGNED) * ALIGNED
         fitting = [(length, offset) for offset, length in self._free if length >= need]
         if fitting:
             length, offset = min(fitting)
@@ -42,7 +42,7 @@ class Arena:
 
     def give(self, offset: int, nbytes: int) -> None:
         """Take a part back, and join it with its neighbours."""
-        need = -(-max(nbytes, 1) // _ALIGNED) * _ALIGNED
+        need = -(-max(nbytes, 1) // ALIGNED) * ALIGNED
         parts = sorted([*self._free, (offset, need)])
         joined = [parts[0]]
         for start, length in parts[1:]:
@@ -116,7 +116,7 @@ class Memory:
 
     def arrays(self) -> dict[int, Any]:
         """The buffers."""
-        raw = np.empty(self._arena.size + _ALIGNED, np.uint8)
-        start = -raw.ctypes.data % _ALIGNED
+        raw = np.empty(self._arena.size + ALIGNED, np.uint8)
+        start = -raw.ctypes.data % ALIGNED
         block = raw[start : start + self._arena.size]
         return {n: laid_out(block, self._offsets[n], like) for n, like in self._likes.items()}
