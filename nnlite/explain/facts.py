@@ -25,6 +25,7 @@ __all__ = [
     "numbered",
     "over_axes",
     "reduced",
+    "regrouped",
     "shifted",
     "summed",
     "unravelled",
@@ -177,6 +178,24 @@ def unravelled(text: str, shape: Shape) -> list[str]:
         first = axis == 0 or prod(shape[:axis]) == 1
         found.append("0" if n == 1 else place if first else f"{place} mod {n}")
     return [t[1:-1] if t.startswith("(") and t.endswith(")") and not simple else t for t in found]
+
+
+def regrouped(letters: Sequence[str], shape: Shape, other: Shape) -> list[str]:
+    """The indices in an array of another shape of the element that has ``letters`` in one of
+    ``shape``, in the same order: only the axes that were split or joined are numbered."""
+    here = [(name, n) for name, n in zip(letters, shape) if n != 1]
+    there = [n for n in other if n != 1]
+    found: list[str] = []
+    while here or there:
+        left, right = [here.pop(0)], [there.pop(0)]
+        while (a := prod(n for _, n in left)) != (b := prod(right)):
+            if a < b:
+                left.append(here.pop(0))
+            else:
+                right.append(there.pop(0))
+        number = numbered([name for name, _ in left], tuple(n for _, n in left))
+        found += unravelled(number, tuple(right)) if len(right) > 1 else [number]
+    return ["0" if n == 1 else found.pop(0) for n in other]
 
 
 def shifted(name: str, by: int) -> str:

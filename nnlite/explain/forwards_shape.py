@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.explain.facts import Formula, lasts, numbered, shifted, summed, unravelled
+from nnlite.explain.facts import Formula, lasts, numbered, regrouped, shifted, summed, unravelled
 from nnlite.explain.forwards_facts import Maker, Result
 
 __all__ = ["SHAPES"]
@@ -19,19 +19,7 @@ __all__ = ["SHAPES"]
 
 def _view(f: Result) -> Formula:
     """The same elements in the same order."""
-    x = [n for n in f.x if n != 1]
-    y = [(name, n) for name, n in zip(f.places, f.y) if n != 1]
-    found: list[str] = []
-    while x or y:
-        left, right = [y.pop(0)], [x.pop(0)]
-        while (a := prod(n for _, n in left)) != (b := prod(right)):
-            if a < b:
-                left.append(y.pop(0))
-            else:
-                right.append(x.pop(0))
-        number = numbered([name for name, _ in left], tuple(n for _, n in left))
-        found += unravelled(number, tuple(right)) if len(right) > 1 else [number]
-    return f.gives(f.at("x", ("0" if n == 1 else found.pop(0) for n in f.x)))
+    return f.gives(f.at("x", regrouped(f.places, f.y, f.x)))
 
 
 def _permute(f: Result) -> Formula:

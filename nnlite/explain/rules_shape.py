@@ -12,6 +12,7 @@ from nnlite.explain.facts import (
     Maker,
     arrived,
     numbered,
+    regrouped,
     shifted,
     summed,
     unravelled,
@@ -22,19 +23,7 @@ __all__ = ["SHAPES"]
 
 def _view(f: Facts) -> Formula:
     """The same elements in the same order."""
-    x = [(name, n) for name, n in zip(f.indices, f.x) if n != 1]
-    y = [n for n in f.y if n != 1]
-    found: list[str] = []
-    while x or y:
-        left, right = [x.pop(0)], [y.pop(0)]
-        while (a := prod(n for _, n in left)) != (b := prod(right)):
-            if a < b:
-                left.append(x.pop(0))
-            else:
-                right.append(y.pop(0))
-        number = numbered([name for name, _ in left], tuple(n for _, n in left))
-        found += unravelled(number, tuple(right)) if len(right) > 1 else [number]
-    return f.made(f.at("g", ("0" if n == 1 else found.pop(0) for n in f.y)))
+    return f.made(f.at("g", regrouped(f.indices, f.x, f.y)))
 
 
 def _permute(f: Facts) -> Formula:
