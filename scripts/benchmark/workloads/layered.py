@@ -9,6 +9,11 @@ MEDIUM = {"layers": [784, 512, 256, 1], "batch": 128, "steps": 20, **SGD}
 LARGE = {"layers": [1024, 2048, 2048, 1], "batch": 512, "steps": 2, **SGD}
 COMPILED = {"captured": True, "backend": "numba", "untimed": 8}
 CAPTURED = {"captured": True, "untimed": 8}
+TINY_CAPTURED = (
+    Target(0.75, ratio_to="numpy"),
+    Target(0.14, ratio_to="torch"),
+    Target(0.5, ratio_to="jax"),
+)
 TEN_LAYERS = {"layers": [256] * 10 + [1], "batch": 128, "steps": 20, **SGD}
 
 LAYERED = (
@@ -38,11 +43,7 @@ LAYERED = (
         program="mlp_step",
         frameworks=("numpy", "nnlite", "torch", "jax"),
         cases=(Case("", {**TINY, **CAPTURED}, {"steps": 60}),),
-        targets=(
-            Target(0.75, ratio_to="numpy"),
-            Target(0.14, ratio_to="torch"),
-            Target(0.5, ratio_to="jax"),
-        ),
+        targets=TINY_CAPTURED,
         rounds=24,
         starts=6,
     ),
@@ -54,11 +55,7 @@ LAYERED = (
         program="mlp_step",
         frameworks=("numpy", "nnlite", "torch", "jax"),
         cases=(Case("", {**TINY, **COMPILED}, {"steps": 60}),),
-        targets=(
-            Target(0.75, ratio_to="numpy"),
-            Target(0.14, ratio_to="torch"),
-            Target(0.5, ratio_to="jax"),
-        ),
+        targets=TINY_CAPTURED,
         rounds=12,
         starts=4,
         needs=("numba", "scipy"),
